@@ -1,0 +1,2 @@
+//! The `xlate` command.
+fn main() {}

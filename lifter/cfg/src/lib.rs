@@ -1,0 +1,65 @@
+//! Code discovery: [`image::Image`] → [`Program`]: which addresses are functions, their blocks and edges, jump tables,
+//! and what remains unexplained. Does no I/O and never fails: what it cannot find is the runtime's business.
+
+use image::Image;
+use isa::FunctionShape;
+
+/// Everything found.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// Functions by entry address; entries are unique. Names are unique, too.
+    pub functions: Vec<Found>,
+    /// Text ranges that belong to no block, by address.
+    pub gaps: Vec<image::Range>,
+    /// Bytes of text covered by blocks.
+    pub covered: u64,
+    /// All bytes of text.
+    pub text: u64,
+    /// Recovered jump tables.
+    pub jump_tables: usize,
+    /// Indirect jumps that are neither tables nor tail calls as far as is known.
+    pub unresolved_jumps: Vec<u64>,
+}
+
+/// A function and why it is believed to be one.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its shape.
+    pub shape: FunctionShape,
+    /// The first source that named its entry.
+    pub source: Source,
+}
+
+/// Where a function entry came from, most trusted first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Source {
+    /// The file's entry address.
+    Entry,
+    /// A function symbol.
+    Symbol,
+    /// `.init_array` and its like.
+    Init,
+    /// An unwind range.
+    Unwind,
+    /// Target of a direct call.
+    Call,
+    /// Target of a jump out of another function.
+    TailCall,
+    /// A code address computed by code (ADR, ADRP + ADD).
+    CodePointer,
+    /// A relocation or a word in data that points into text.
+    DataPointer,
+    /// A recorded execution profile.
+    Profile,
+    /// A speculative sweep of a gap.
+    Sweep,
+}
+
+/// Discovers the code of `image`.
+pub fn discover(image: &Image) -> Program {
+    let _ = image;
+    Program::default()
+}
+
+/// An image's text as instruction words.
+pub struct ImageCode<'a>(pub &'a Image);

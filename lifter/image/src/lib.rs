@@ -1,0 +1,100 @@
+//! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges. The only crate that sees ELF
+//! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
+
+use std::sync::Arc;
+
+/// A guest program as loaded from its file.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// Name for messages: the file's path.
+    pub name: String,
+    /// The whole file.
+    pub file: Arc<[u8]>,
+    /// True for ET_DYN (static PIE): addresses are relative to a base chosen at load time.
+    pub position_independent: bool,
+    /// Entry address.
+    pub entry: u64,
+    /// Address of the loaded program headers, 0 if not loaded; number; size of one.
+    pub phdr: u64,
+    /// Number of program headers.
+    pub phnum: u64,
+    /// Size of a program header.
+    pub phent: u64,
+    /// PT_GNU_STACK asks for an executable stack, or is missing.
+    pub exec_stack: bool,
+    /// PT_LOAD segments by address, not overlapping.
+    pub segments: Vec<Segment>,
+    /// Executable sections' address ranges (or, without section headers, executable segments' file-backed ranges).
+    pub text: Vec<Range>,
+    /// Function and object symbols, static and dynamic, by address; mapping symbols are not among them.
+    pub symbols: Vec<Symbol>,
+    /// `$x` / `$d` mapping symbols by address.
+    pub mapping: Vec<Mapping>,
+    /// Function ranges of `.eh_frame` FDEs, by address.
+    pub unwind: Vec<Range>,
+    /// Addresses written into data by R_AARCH64_RELATIVE, IRELATIVE and ABS64 relocations, with where they stand.
+    pub pointers: Vec<Pointer>,
+    /// `.init_array`, `.fini_array`, `.preinit_array` entries, DT_INIT, DT_FINI.
+    pub init: Vec<u64>,
+    /// Build id, if any.
+    pub build_id: Option<Vec<u8>>,
+}
+
+/// An address range, end exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Range {
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+/// A PT_LOAD.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Address.
+    pub vaddr: u64,
+    /// Bytes in memory.
+    pub memsz: u64,
+    /// Offset in the file.
+    pub offset: u64,
+    /// Bytes in the file.
+    pub filesz: u64,
+    /// Readable.
+    pub read: bool,
+    /// Writable.
+    pub write: bool,
+    /// Executable.
+    pub exec: bool,
+}
+
+/// A symbol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Symbol {
+    /// Name (lossy UTF-8).
+    pub name: String,
+    /// Address.
+    pub addr: u64,
+    /// Size, 0 if unknown.
+    pub size: u64,
+    /// True for functions (STT_FUNC, STT_GNU_IFUNC), false for objects and the rest.
+    pub function: bool,
+}
+
+/// Kind of bytes from an address on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Address.
+    pub addr: u64,
+    /// True for `$x`, false for `$d`.
+    pub code: bool,
+}
+
+/// A relocated pointer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// Where it stands.
+    pub at: u64,
+    /// What it points to.
+    pub target: u64,
+}

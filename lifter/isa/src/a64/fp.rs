@@ -1,0 +1,6 @@
+//! Scalar floating point.
+
+use super::table::Row;
+
+/// Rows of this group.
+pub static ROWS: &[Row] = &[];

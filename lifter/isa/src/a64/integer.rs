@@ -1,0 +1,6 @@
+//! Base integer instructions.
+
+use super::table::Row;
+
+/// Rows of this group.
+pub static ROWS: &[Row] = &[];

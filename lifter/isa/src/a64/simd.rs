@@ -1,0 +1,6 @@
+//! Advanced SIMD.
+
+use super::table::Row;
+
+/// Rows of this group.
+pub static ROWS: &[Row] = &[];

@@ -1,0 +1,88 @@
+//! Lifts a whole function. Takes its shape (blocks by address, found by discovery) and code bytes, gives an
+//! [`ir::Function`]: each block is one run; addresses become block ids, and what leaves the shape becomes `Goto`.
+//! Knows no ELF: discovery decides what is code.
+
+use crate::{Code, Exit, a64};
+use ir::{Block, BlockId, Function, GuestAddr, Term};
+
+/// A block of a function to lift.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct BlockShape {
+    /// Address of its first instruction.
+    pub start: GuestAddr,
+    /// Address behind its last instruction.
+    pub end: GuestAddr,
+    /// Targets of the jump table that its last instruction (an indirect jump) goes through, sorted.
+    pub switch: Option<Vec<GuestAddr>>,
+}
+
+/// A function to lift.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FunctionShape {
+    /// Symbol name or `sub_<address>`.
+    pub name: String,
+    /// Entry address.
+    pub entry: GuestAddr,
+    /// Its blocks, sorted by address, not overlapping; one of them begins at `entry`.
+    pub blocks: Vec<BlockShape>,
+}
+
+/// Lifts `shape`. Blocks come entry first, then by address. Blocks at which the dispatcher may enter (the continuations
+/// of calls and system calls, and loop heads: targets of backward edges) have `resume` set.
+pub fn lift_function(shape: &FunctionShape, code: &dyn Code) -> Function {
+    let mut order: Vec<usize> = (0..shape.blocks.len()).collect();
+    order.sort_by_key(|&i| (shape.blocks[i].start != shape.entry, shape.blocks[i].start));
+    let mut index: Vec<(GuestAddr, BlockId)> =
+        order.iter().enumerate().map(|(id, &i)| (shape.blocks[i].start, BlockId(id as u32))).collect();
+    index.sort();
+    let find = |a: GuestAddr| index.binary_search_by_key(&a, |e| e.0).ok().map(|i| index[i].1);
+    let jump = |a: GuestAddr| find(a).map_or(Term::Goto(a), Term::Jump);
+
+    let mut extra: Vec<Block> = Vec::new();
+    let first_extra = shape.blocks.len();
+    let mut blocks: Vec<Block> = Vec::with_capacity(first_extra);
+    for &i in &order {
+        let b = &shape.blocks[i];
+        let run = a64::lift_run(code, b.start, b.end, usize::MAX);
+        // A conditional jump out of the function goes through a block of its own.
+        let mut out = |a: GuestAddr| {
+            find(a).unwrap_or_else(|| {
+                extra.push(Block { pc: a, insts: Vec::new(), term: Term::Goto(a), resume: false });
+                BlockId((first_extra + extra.len() - 1) as u32)
+            })
+        };
+        let term = match run.exit {
+            Exit::Next(a) | Exit::Jump(a) => jump(a),
+            Exit::Branch { cond, then, els } => Term::Branch { cond, then: out(then), els: out(els) },
+            Exit::Indirect(target) => match &b.switch {
+                Some(targets) => Term::Switch {
+                    target,
+                    cases: targets.iter().filter_map(|&a| find(a).map(|id| (a, id))).collect(),
+                },
+                None => Term::Indirect(target),
+            },
+            Exit::Call { target, ret } => Term::Call { target, ret, cont: find(ret) },
+            Exit::Return(v) => Term::Return(v),
+            Exit::Syscall { imm, next } => Term::Syscall { imm, next, cont: find(next) },
+            Exit::Trap { kind, pc } => Term::Trap { kind, pc },
+            Exit::Fallback { pc } => Term::Fallback { pc },
+        };
+        blocks.push(Block { pc: b.start, insts: run.insts, term, resume: false });
+    }
+    blocks.append(&mut extra);
+    mark_resume_points(&mut blocks);
+    Function { name: shape.name.clone(), entry: shape.entry, blocks }
+}
+
+fn mark_resume_points(blocks: &mut [Block]) {
+    let mut points = Vec::new();
+    for b in blocks.iter() {
+        match &b.term {
+            Term::Call { cont: Some(c), .. } | Term::Syscall { cont: Some(c), .. } => points.push(*c),
+            t => points.extend(t.successors().into_iter().filter(|s| blocks[s.0 as usize].pc <= b.pc)),
+        }
+    }
+    for p in points {
+        blocks[p.0 as usize].resume = true;
+    }
+}

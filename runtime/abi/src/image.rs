@@ -1,0 +1,128 @@
+//! Formats of the tables in an output. Pointers are host pointers, relocated by the host's loader.
+
+/// Instruction set of an image.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Isa {
+    /// AArch64.
+    A64 = 0,
+    /// AArch32 (A32 and T32).
+    A32 = 1,
+}
+
+/// Description of a translated guest program, in an output under the name `xl_image`.
+#[repr(C)]
+pub struct ImageDesc {
+    /// [`IMAGE_MAGIC`].
+    pub magic: u64,
+    /// [`crate::ABI_HASH`] of the translator.
+    pub abi_hash: u64,
+    /// An [`Isa`].
+    pub isa: u32,
+    /// 1 if the image may be loaded anywhere (ET_DYN).
+    pub position_independent: u32,
+    /// Link-time entry address.
+    pub entry: u64,
+    /// Link-time address of the program headers, 0 if they are not loaded (AT_PHDR).
+    pub phdr: u64,
+    /// Number of program headers (AT_PHNUM).
+    pub phnum: u64,
+    /// Size of one (AT_PHENT).
+    pub phent: u64,
+    /// 1 if the guest asks for an executable stack (PT_GNU_STACK).
+    pub exec_stack: u64,
+    /// The whole guest file, page-aligned in the output file and in memory.
+    pub file: *const u8,
+    /// Its length in bytes.
+    pub file_len: u64,
+    /// Segments to map, by address.
+    pub segments: *const SegmentDesc,
+    /// Their number.
+    pub segment_count: u64,
+    /// Link-time address of the first word that `dispatch` covers.
+    pub text_base: u64,
+    /// Bytes covered; a multiple of 4.
+    pub text_size: u64,
+    /// One i32 per 4 bytes of text: host entry − address of the table, 0 if no lifted function begins there.
+    pub dispatch: *const i32,
+    /// Resume points, sorted by `guest`.
+    pub resume: *const ResumeEntry,
+    /// Their number.
+    pub resume_count: u64,
+    /// Checkpoints, sorted by host address of the access.
+    pub checkpoints: *const CheckpointEntry,
+    /// End of the checkpoints.
+    pub checkpoints_end: *const CheckpointEntry,
+    /// First byte of lifted code.
+    pub code: *const u8,
+    /// End of lifted code.
+    pub code_end: *const u8,
+    /// Guest registers in the hot slots: indices into `GuestState::x` (31 = sp), then indices of V registers.
+    pub hot: [u8; crate::HOT_GPRS + crate::HOT_VECS],
+    /// Unused, zero.
+    pub reserved: [u8; 6],
+    /// `xl_enter` of this image (see [`crate::symbol::ENTER`]).
+    pub enter: *const u8,
+}
+
+/// `ImageDesc::magic`: "xlateimg".
+pub const IMAGE_MAGIC: u64 = u64::from_le_bytes(*b"xlateimg");
+
+/// A PT_LOAD of the guest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct SegmentDesc {
+    /// Link-time address.
+    pub vaddr: u64,
+    /// Size in memory.
+    pub memsz: u64,
+    /// Offset in the guest file.
+    pub offset: u64,
+    /// Bytes in the guest file.
+    pub filesz: u64,
+    /// PROT_READ 1 | PROT_WRITE 2 | PROT_EXEC 4, as the guest sees it.
+    pub prot: u32,
+    /// Unused, zero.
+    pub reserved: u32,
+}
+
+/// A guest address at which a lifted function can be entered in its middle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct ResumeEntry {
+    /// Link-time address − `ImageDesc::text_base`.
+    pub guest: u32,
+    /// Index for `GuestState::resume` (which takes it plus 1).
+    pub index: u32,
+    /// Host entry of the function − address of this field.
+    pub function: i32,
+}
+
+/// A recoverable guest access (or empty checkpoint) in lifted code.
+///
+/// At a host fault at `access`, or for an asynchronous signal when execution is about to execute it, the handler sets
+/// `GuestState::pc` from `guest` and `GuestState::exit` to `Checkpoint`, and continues at `label`, whose code puts the
+/// guest state of that point in order and returns `EXIT_PC`. With `label` = 0 the state is already complete in
+/// `GuestState` (commit before access), and the handler leaves to the dispatcher's frame directly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct CheckpointEntry {
+    /// Host address of the access − address of this field.
+    pub access: i32,
+    /// Host address of the fault label − address of this field; 0 for none.
+    pub label: i32,
+    /// Link-time address of the guest instruction − `ImageDesc::text_base`.
+    pub guest: u32,
+}
+
+/// An operation that lifted code leaves to the runtime's evaluator: rare ones, and the exact repair of a NaN result.
+/// Lives in writable data of the output.
+#[derive(Debug)]
+#[repr(C)]
+pub struct SoftOp {
+    /// NUL-terminated text: `<result type> <mnemonic>` as in the IR's text form, for example `f64 fadd.d`, or
+    /// `read.fpcr`, `write.fpcr`, `read.fpsr`, `write.fpsr`, `read.counter`, `ic.ivau`.
+    pub text: *const u8,
+    /// 0 until first used; then the runtime's parsed form.
+    pub parsed: core::sync::atomic::AtomicU64,
+}

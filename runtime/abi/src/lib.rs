@@ -1,0 +1,102 @@
+//! What ahead-of-time code, run-time code and the runtime agree on: the guest state, the calling convention of lifted
+//! functions, exit reasons, and the tables in an output. Everything is `#[repr(C)]`; [`ABI_HASH`] stands in every output
+//! and is checked at start. Knows no ARM instruction, no LLVM and no system call.
+
+mod image;
+mod state;
+
+pub use image::*;
+pub use state::*;
+
+/// General-purpose guest registers that a lifted function takes and returns in host registers ("hot" registers).
+///
+/// A lifted function is an LLVM function of calling convention `x86_regcallcc` (92):
+/// `{i64, [10 × i64], [16 × <2 x i64>]} f({ptr noalias state, 10 × i64, 16 × <2 x i64>})`, all members as separate
+/// scalars. Slot 0 carries the state pointer in and the run-time guest pc to go on at out. Which registers the slots
+/// stand for is a property of the output ([`ImageDesc::hot`]). All other guest registers are in [`GuestState`].
+/// The caller compares the returned pc with its return address and, on a mismatch, returns the same aggregate: host
+/// frames are only a cache of guest return addresses and may be dropped at any time.
+pub const HOT_GPRS: usize = 10;
+
+/// Vector guest registers passed and returned in host registers.
+pub const HOT_VECS: usize = 16;
+
+/// Returned as the guest pc when [`GuestState::exit`] says why and [`GuestState::pc`] where. No guest return address
+/// equals it, so every host frame up to the dispatcher returns it.
+pub const EXIT_PC: u64 = u64::MAX;
+
+/// Frequency of the guest's virtual counter (CNTFRQ_EL0) in Hz: CNTVCT_EL0 counts CLOCK_MONOTONIC nanoseconds.
+pub const COUNTER_HZ: u64 = 1_000_000_000;
+
+/// Why a lifted function returned [`EXIT_PC`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Exit {
+    /// Nothing: go on at the returned pc.
+    None = 0,
+    /// The access at `pc` faulted or an asynchronous signal was taken there; the state is the one before the
+    /// instruction. The runtime executes the instruction alone, which shows whether it faults.
+    Checkpoint = 1,
+    /// The instruction at `pc` traps (undefined, breakpoint): the runtime looks at it again.
+    Trap = 2,
+    /// The instruction at `pc` is for the interpreter.
+    Fallback = 3,
+    /// The host stack limit was reached at the entry of the function at `pc`: all host frames are dropped; go on at `pc`.
+    StackLimit = 4,
+}
+
+/// Names of the symbols by which outputs and runtime find each other.
+pub mod symbol {
+    /// `ImageDesc`, defined by the output.
+    pub const IMAGE: &str = "xl_image";
+    /// `extern "C" fn(*mut GuestState, host_entry: *const ()) -> u64`: loads the hot registers from the state, calls the
+    /// lifted function, stores them back, returns the guest pc. Defined by the output (its slots depend on it).
+    pub const ENTER: &str = "xl_enter";
+    /// `extern "C" fn(*mut GuestState) -> u64`: executes the system call whose return address is in `GuestState::pc`, all
+    /// guest registers being in the state; returns the guest pc to go on at. Defined by the runtime.
+    pub const SYSCALL: &str = "xl_rt_syscall";
+    /// `preserve_allcc fn(*mut GuestState, *mut SoftOp)`: evaluates a soft operation on `GuestState::soft_args` into
+    /// `GuestState::soft_result`; keeps every host register (r11 excepted). Defined by the runtime.
+    pub const SOFT_OP: &str = "xl_rt_soft_op";
+    /// Section of [`super::CheckpointEntry`] records, in host address order.
+    pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
+    /// Section of lifted code.
+    pub const TEXT_SECTION: &str = ".text.xl";
+    /// Entry of the runtime: `extern "C" fn main`.
+    pub const MAIN: &str = "main";
+    /// Prefix of a lifted function's symbol: `xl.<guest name>` (hidden, visible to perf and gdb).
+    pub const FUNCTION_PREFIX: &str = "xl.";
+}
+
+const fn fnv(mut h: u64, s: &[u8]) -> u64 {
+    let mut i = 0;
+    while i < s.len() {
+        h = (h ^ s[i] as u64).wrapping_mul(0x100_0000_01b3);
+        i += 1;
+    }
+    h
+}
+
+/// Hash of the sizes, offsets and version that output and runtime must share.
+pub const ABI_HASH: u64 = {
+    let h = fnv(0xcbf2_9ce4_8422_2325, env!("CARGO_PKG_VERSION").as_bytes());
+    let parts = [
+        size_of::<GuestState>(),
+        core::mem::offset_of!(GuestState, pc),
+        core::mem::offset_of!(GuestState, v),
+        core::mem::offset_of!(GuestState, stack_limit),
+        core::mem::offset_of!(GuestState, soft_args),
+        size_of::<ImageDesc>(),
+        size_of::<CheckpointEntry>(),
+        size_of::<ResumeEntry>(),
+        HOT_GPRS,
+        HOT_VECS,
+    ];
+    let mut h = h;
+    let mut i = 0;
+    while i < parts.len() {
+        h = fnv(h, &(parts[i] as u64).to_le_bytes());
+        i += 1;
+    }
+    h
+};

@@ -1,0 +1,93 @@
+//! The state of one guest thread as all engines see it.
+
+/// Registers and engine words of one guest thread. 64-byte aligned; the most used words come first, so that they are
+/// within a signed 8-bit displacement of `base + 128`, which LLVM does not use, and in few cache lines, which helps.
+#[derive(Clone)]
+#[repr(C, align(64))]
+pub struct GuestState {
+    /// A64: x0–x30. A32: r0–r14 in the low halves of the first 15.
+    pub x: [u64; 31],
+    /// A64 stack pointer.
+    pub sp: u64,
+    /// Run-time guest address of the next instruction; valid while no lifted code of this thread runs, and at exits.
+    pub pc: u64,
+    /// Flags N, Z, C, V, each 0 or 1.
+    pub nzcv: [u8; 4],
+    /// A32: Q, then GE0–GE3, each 0 or 1; then the T bit, then the IT state byte.
+    pub a32_flags: [u8; 7],
+    /// FPSR.QC of operations of lifted code, 0 or 1; read together with `fpsr`.
+    pub qc: u8,
+    /// Lifted function entries compare the host stack pointer with this: below it they take their cold path, which
+    /// looks at `resume`.
+    pub stack_limit: u64,
+    /// The limit that belongs to the host stack; the cold path writes it back to `stack_limit` when it resumes.
+    pub stack_limit_real: u64,
+    /// 0: none. Else 1 + index of the resume point at which the function entered next begins; the function clears it.
+    pub resume: u32,
+    /// An [`crate::Exit`]; set before a lifted function returns `EXIT_PC`.
+    pub exit: u32,
+    /// FPCR as the guest wrote it (A32: the control part of FPSCR).
+    pub fpcr: u32,
+    /// Cumulative exception bits of the guest that are not (only) in the host's MXCSR: IOC, DZC, OFC, UFC, IXC, IDC, QC
+    /// at their FPSR positions.
+    pub fpsr: u32,
+    /// TPIDR_EL0 (A32: TPIDRURW).
+    pub tpidr: u64,
+    /// TPIDRRO_EL0 (A32: TPIDRURO).
+    pub tpidrro: u64,
+    /// Exclusive monitor: address.
+    pub excl_addr: u64,
+    /// Exclusive monitor: bytes 0 = closed, else size of the access in bytes.
+    pub excl_size: u64,
+    /// Exclusive monitor: value read, low and high.
+    pub excl_value: [u64; 2],
+    /// Difference run-time address − link-time address of the main image.
+    pub image_bias: u64,
+    /// The runtime's thread data.
+    pub thread: u64,
+    /// Stack pointer of the dispatcher's host frame (see the runtime's entry stub).
+    pub host_sp: u64,
+    /// 1 while lifted code of this thread may run (from before the dispatcher's last look at pending signals until it is
+    /// back, save system calls and soft operations).
+    pub in_lifted: u32,
+    /// 1 if a signal waits for delivery.
+    pub pending: u32,
+    /// Operands of a soft operation, low word first.
+    pub soft_args: [[u64; 2]; 3],
+    /// Its result.
+    pub soft_result: [u64; 2],
+    /// V0–V31 (A32: Q0–Q15 in the first 16).
+    pub v: [[u64; 2]; 32],
+}
+
+impl Default for GuestState {
+    fn default() -> Self {
+        GuestState {
+            x: [0; 31],
+            sp: 0,
+            pc: 0,
+            nzcv: [0; 4],
+            a32_flags: [0; 7],
+            qc: 0,
+            stack_limit: 0,
+            stack_limit_real: 0,
+            resume: 0,
+            exit: 0,
+            fpcr: 0,
+            fpsr: 0,
+            tpidr: 0,
+            tpidrro: 0,
+            excl_addr: 0,
+            excl_size: 0,
+            excl_value: [0; 2],
+            image_bias: 0,
+            thread: 0,
+            host_sp: 0,
+            in_lifted: 0,
+            pending: 0,
+            soft_args: [[0; 2]; 3],
+            soft_result: [0; 2],
+            v: [[0; 2]; 32],
+        }
+    }
+}
