@@ -60,8 +60,8 @@ pub mod symbol {
     pub const SOFT_OP: &str = "xl_rt_soft_op";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
-    /// Section of lifted code.
-    pub const TEXT_SECTION: &str = ".text.xl";
+    /// Section of lifted code (an identifier, so that the linker defines `__start_` and `__stop_` symbols for it).
+    pub const TEXT_SECTION: &str = "xl_text";
     /// Entry of the runtime: `extern "C" fn main`.
     pub const MAIN: &str = "main";
     /// Prefix of a lifted function's symbol: `xl.<guest name>` (hidden, visible to perf and gdb).
