@@ -1,2 +1,197 @@
-//! The `xlate` command.
-fn main() {}
+//! The `xlate` command: reads a guest program, translates it, links the result, or runs it, or shows a stage. Data goes
+//! to stdout, messages to stderr; exit status 0, 1 (worked, with gaps, under `--strict`) or 2 (failed).
+
+mod cache;
+mod inspect;
+mod link;
+mod output;
+mod progress;
+mod translate;
+
+use anyhow::{Result, bail};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+const EXAMPLES: &str = "\
+Examples:
+  xlate busybox -o busybox.x86         translate a static AArch64 program
+  ./busybox.x86 ls -l                  … and run it natively
+  xlate run busybox ls -l              translate (cached) and run
+  xlate inspect busybox --emit coverage
+  xlate inspect busybox --emit llvm --function 0x4005f0
+
+A translated program understands XLATE_STRACE=1 (system calls, as strace prints them),
+XLATE_TRACE=dispatch,fallback,signal and XLATE_ENGINE=auto|interp.";
+
+/// Translates AArch64 Linux programs ahead of time to native x86-64 executables.
+#[derive(Parser)]
+#[command(name = "xlate", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Sub>,
+    #[command(flatten)]
+    translate: TranslateArgs,
+}
+
+#[derive(Subcommand)]
+enum Sub {
+    /// Translate (kept in a cache) and run.
+    Run(RunArgs),
+    /// Show a stage of the translation.
+    Inspect(InspectArgs),
+}
+
+#[derive(Args)]
+struct TranslateArgs {
+    /// The ARM program: a statically linked AArch64 ELF file.
+    #[arg(required = true, value_name = "IN")]
+    input: Option<PathBuf>,
+    /// The x86-64 executable to write [default: IN with the suffix .x86].
+    #[arg(short, long, value_name = "OUT")]
+    output: Option<PathBuf>,
+    /// Print counts and times.
+    #[arg(long)]
+    stats: bool,
+    /// With --stats: as JSON, on stdout.
+    #[arg(long, requires = "stats")]
+    json: bool,
+    /// Exit with status 1 if something could not be lifted.
+    #[arg(long)]
+    strict: bool,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    /// The ARM program.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
+    args: Vec<std::ffi::OsString>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+#[derive(Args)]
+struct InspectArgs {
+    /// The ARM program.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// Which stage.
+    #[arg(long, value_enum)]
+    emit: inspect::Emit,
+    /// Only the function of this name, or the one that contains this address (0x…).
+    #[arg(long, value_name = "NAME|ADDR")]
+    function: Option<String>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+/// Options of every command.
+#[derive(Args, Clone)]
+struct CommonArgs {
+    /// Optimisation level.
+    #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
+    opt: u8,
+    /// Target processor: an LLVM name (x86-64-v2, x86-64-v3, znver3, …) or `native`.
+    #[arg(long, value_name = "CPU", default_value = "x86-64-v2")]
+    target_cpu: String,
+    /// Threads to use [default: all cores]. The output does not depend on it.
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// More messages: diagnostics of the input, the linker's command line.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Translate without lifting: the output interprets everything (for tests).
+    #[arg(long, hide = true)]
+    no_lift: bool,
+    /// How guest state is kept recoverable (for measurements).
+    #[arg(long, hide = true, value_enum)]
+    checkpoints: Option<CheckpointArg>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum CheckpointArg {
+    Callbr,
+    Commit,
+    None,
+}
+
+impl CommonArgs {
+    fn options(&self) -> pipeline::Options {
+        pipeline::Options {
+            opt: self.opt,
+            cpu: self.target_cpu.clone(),
+            checkpoints: self.checkpoints.map(|c| match c {
+                CheckpointArg::Callbr => emit_llvm::Checkpoints::Callbr,
+                CheckpointArg::Commit => emit_llvm::Checkpoints::Commit,
+                CheckpointArg::None => emit_llvm::Checkpoints::None,
+            }),
+            lift: !self.no_lift,
+            ..pipeline::Options::default()
+        }
+    }
+
+    /// Runs `f` on a thread pool of the size asked for.
+    fn pool<T: Send>(&self, f: impl FnOnce() -> T + Send) -> Result<T> {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(self.jobs.unwrap_or(0))
+            // LLVM recurses deeply in large functions.
+            .stack_size(64 << 20)
+            .build()?;
+        Ok(pool.install(f))
+    }
+}
+
+fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(cli) => match dispatch(cli) {
+            Ok(code) => ExitCode::from(code),
+            Err(e) => {
+                eprintln!("xlate: {e:#}");
+                ExitCode::from(2)
+            }
+        },
+        Err(e) => {
+            let _ = e.print();
+            ExitCode::from(if e.use_stderr() { 2 } else { 0 })
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> Result<u8> {
+    match cli.command {
+        None => translate::command(&cli.translate),
+        Some(Sub::Run(args)) => cache::run(&args),
+        Some(Sub::Inspect(args)) => inspect::command(&args),
+    }
+}
+
+/// Reads the guest program and prints its diagnostics if asked to.
+fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
+    let name = path.display().to_string();
+    let meta = match std::fs::metadata(path) {
+        Ok(m) => m,
+        Err(e) => bail!("{name}: cannot be read: {e}"),
+    };
+    if !meta.is_file() {
+        bail!("{name}: not a regular file; name an ARM program");
+    }
+    if meta.len() > 2 << 30 {
+        bail!("{name}: {} bytes are more than an executable of 2 GiB; name an ARM program", meta.len());
+    }
+    let bytes = match std::fs::read(path) {
+        Ok(b) => b,
+        Err(e) => bail!("{name}: cannot be read: {e}"),
+    };
+    let image = image::load(&name, bytes)?;
+    if common.verbose {
+        for d in &image.diagnostics {
+            eprintln!("xlate: {name}: {d}");
+        }
+    }
+    Ok(image)
+}

@@ -1,1 +1,214 @@
-//! pipeline
+//! Stages 1–5 as one function: a loaded guest image in, linkable x86-64 objects out, with a report of what was found and
+//! what it cost. Does no I/O but progress; knows each stage only by its public function.
+
+mod hot;
+mod stats;
+mod tables;
+mod units;
+
+pub use stats::{Progress, Quiet, Stage, Stats};
+
+use emit_llvm::{Checkpoints, ResumePoint};
+use image::Image;
+use ir::{Function, GuestAddr};
+use rayon::prelude::*;
+use std::collections::HashMap;
+use std::time::Instant;
+
+/// Choices of one translation. The output depends on these and the image only, never on the number of jobs.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// 0–3.
+    pub opt: u8,
+    /// LLVM name of the target processor: `x86-64-v2`, `native`…
+    pub cpu: String,
+    /// How guest state is kept recoverable; `None` chooses by `opt`.
+    pub checkpoints: Option<Checkpoints>,
+    /// Further function entries (from a profile), link-time.
+    pub extra_entries: Vec<u64>,
+    /// Lift code at all; without it the output interprets everything.
+    pub lift: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { opt: 2, cpu: "x86-64-v2".into(), checkpoints: None, extra_entries: Vec::new(), lift: true }
+    }
+}
+
+/// A finished translation.
+pub struct Translation {
+    /// Objects in link order.
+    pub objects: Vec<Vec<u8>>,
+    /// Counts and times.
+    pub stats: Stats,
+}
+
+/// Why a translation failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The emitter failed: a bug in xlate.
+    #[error("internal: this is a bug: emitting unit {unit}: {source}")]
+    Emit {
+        /// Name of the unit.
+        unit: String,
+        /// What failed.
+        source: emit_llvm::Error,
+    },
+    /// The tables' object could not be written: a bug in xlate.
+    #[error("internal: this is a bug: writing the tables: {0}")]
+    Tables(String),
+}
+
+/// Translates `image` on rayon's current thread pool.
+pub fn translate(image: &Image, options: &Options, progress: &dyn Progress) -> Result<Translation, Error> {
+    let mut stats = Stats::default();
+
+    let program = stats.time(Stage::Discover, progress, 1, || {
+        if options.lift { discover(image, options) } else { cfg::Program::default() }
+    });
+    stats.record_program(&program);
+
+    let functions =
+        stats.time(Stage::Lift, progress, program.functions.len(), || lift(image, &program, progress));
+    stats.record_functions(&functions);
+
+    let layout = Layout::of(image);
+    let emit = emit_options(image, options, &layout, hot::choose(&functions));
+    let names: HashMap<GuestAddr, &str> = functions.iter().map(|f| (f.entry, f.name.as_str())).collect();
+    let units = units::cut(&functions);
+    let emitted =
+        stats.time(Stage::Emit, progress, functions.len(), || emit_units(&units, &emit, &names, progress))?;
+
+    let tables = stats.time(Stage::Tables, progress, 1, || {
+        tables::write(image, &layout, &emit, &functions, &emitted.resume)
+    })?;
+    let glue = emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
+    let objects: Vec<Vec<u8>> = emitted.objects.into_iter().chain([glue, tables]).collect();
+    stats.object_bytes = objects.iter().map(|o| o.len() as u64).sum();
+    Ok(Translation { objects, stats })
+}
+
+/// Discovery with the options' extra entries.
+pub fn discover(image: &Image, options: &Options) -> cfg::Program {
+    cfg::discover(image, &cfg::Options { extra_entries: options.extra_entries.clone(), ..Default::default() })
+}
+
+/// Lifts one function and runs the default passes.
+pub fn lift_one(image: &Image, shape: &isa::FunctionShape) -> Function {
+    let mut f = isa::lift_function(shape, &cfg::ImageCode(image));
+    ir::run_default(&mut f, &isa::a64::FILE);
+    debug_assert_eq!(ir::verify(&f, &isa::a64::FILE), vec![]);
+    f
+}
+
+/// The emitter's options for `image`, with hot registers chosen for `functions`.
+pub fn emit_options_for(image: &Image, options: &Options, functions: &[Function]) -> emit_llvm::Options {
+    emit_options(image, options, &Layout::of(image), hot::choose(functions))
+}
+
+fn emit_options(
+    image: &Image,
+    options: &Options,
+    layout: &Layout,
+    hot: emit_llvm::Hot,
+) -> emit_llvm::Options {
+    emit_llvm::Options {
+        opt: options.opt,
+        cpu: options.cpu.clone(),
+        checkpoints: options.checkpoints.unwrap_or(if options.opt == 0 {
+            Checkpoints::Commit
+        } else {
+            Checkpoints::Callbr
+        }),
+        text_base: GuestAddr(layout.text_base),
+        text_size: layout.text_size,
+        position_independent: image.position_independent,
+        hot,
+        regs: &isa::a64::FILE,
+    }
+}
+
+fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<Function> {
+    program
+        .functions
+        .par_iter()
+        .map(|found| {
+            let f = lift_one(image, &found.shape);
+            progress.advance(1);
+            f
+        })
+        .collect()
+}
+
+struct Emitted {
+    objects: Vec<Vec<u8>>,
+    resume: Vec<ResumePoint>,
+}
+
+/// Emits all units, the largest first so that no thread is left with a large one at the end; gives them in link order.
+fn emit_units(
+    units: &[&[Function]],
+    options: &emit_llvm::Options,
+    names: &HashMap<GuestAddr, &str>,
+    progress: &dyn Progress,
+) -> Result<Emitted, Error> {
+    let resolve = |a: GuestAddr| names.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
+    let mut order: Vec<usize> = (0..units.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(units::weight(units[i])), i));
+    let next = std::sync::atomic::AtomicUsize::new(0);
+    let jobs = rayon::current_num_threads();
+    // A shared queue instead of a parallel iterator: rayon would split the order into halves.
+    let mut done: Vec<(usize, emit_llvm::Unit)> = (0..jobs)
+        .into_par_iter()
+        .map(|_| {
+            let mut mine = Vec::new();
+            loop {
+                let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let Some(&i) = order.get(n) else { return Ok(mine) };
+                let name = format!("u{i}");
+                let unit = emit_llvm::emit_unit(&name, units[i], options, &resolve)
+                    .map_err(|source| Error::Emit { unit: name, source })?;
+                progress.advance(units[i].len() as u64);
+                mine.push((i, unit));
+            }
+        })
+        .collect::<Result<Vec<_>, Error>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    done.sort_by_key(|d| d.0);
+    let mut emitted = Emitted { objects: Vec::with_capacity(done.len()), resume: Vec::new() };
+    for (_, unit) in done {
+        emitted.objects.push(unit.object);
+        emitted.resume.extend(unit.resume);
+    }
+    Ok(emitted)
+}
+
+/// The text range that dispatch and checkpoint tables cover.
+#[derive(Clone, Copy, Debug)]
+struct Layout {
+    text_base: u64,
+    text_size: u64,
+}
+
+impl Layout {
+    fn of(image: &Image) -> Layout {
+        let start = image.text.iter().map(|r| r.start).min().unwrap_or(0) & !3;
+        let end = image.text.iter().map(|r| r.end).max().unwrap_or(0).next_multiple_of(4);
+        Layout { text_base: start, text_size: end.saturating_sub(start) }
+    }
+}
+
+impl Stats {
+    /// Runs one stage under the clock.
+    fn time<T>(&mut self, stage: Stage, progress: &dyn Progress, total: usize, f: impl FnOnce() -> T) -> T {
+        progress.begin(stage, total as u64);
+        let start = Instant::now();
+        let result = f();
+        self.seconds.push((stage, start.elapsed().as_secs_f64()));
+        progress.end(stage);
+        result
+    }
+}

@@ -1,0 +1,56 @@
+//! Links objects and the embedded runtime library into a static PIE with the system's C compiler driver. Takes object
+//! bytes, gives a file; everything temporary lies in a directory that goes away.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// The runtime, built by the build script.
+static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libxlate_rt.a"));
+
+/// Hash of the embedded runtime: part of the cache's keys.
+pub(crate) fn runtime_hash() -> blake3::Hash {
+    blake3::hash(RUNTIME)
+}
+
+/// Links `objects` (kept in order: tables rely on it) to the executable `output`.
+pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<()> {
+    let dir =
+        tempfile::tempdir().context("cannot create a temporary directory; set TMPDIR to one with room")?;
+    let write = |name: String, bytes: &[u8]| -> Result<std::path::PathBuf> {
+        let path = dir.path().join(name);
+        std::fs::write(&path, bytes).with_context(|| {
+            format!("{}: cannot be written; set TMPDIR to a directory with room", path.display())
+        })?;
+        Ok(path)
+    };
+    let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut command = Command::new(&cc);
+    command
+        .args(["-static-pie", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noexecstack", "-o"])
+        .arg(output);
+    for (i, object) in objects.iter().enumerate() {
+        command.arg(write(format!("{i:05}.o"), object)?);
+    }
+    command.arg(write("libxlate_rt.a".into(), RUNTIME)?);
+    if verbose {
+        eprintln!("xlate: {command:?}");
+    }
+    let out = match command.output() {
+        Ok(out) => out,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => bail!(
+            "the linker `{}` was not found; install a C compiler (Debian: apt-get install gcc libc6-dev) or name one in CC",
+            cc.to_string_lossy()
+        ),
+        Err(e) => bail!("the linker `{}` could not be started: {e}", cc.to_string_lossy()),
+    };
+    if !out.status.success() {
+        bail!(
+            "the linker `{}` failed ({}):\n{}",
+            cc.to_string_lossy(),
+            out.status,
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! `xlate IN -o OUT`: loads, translates, links, reports.
+
+use crate::output::Output;
+use crate::progress::Bars;
+use crate::{CommonArgs, TranslateArgs, link, load};
+use anyhow::{Context, Result};
+use pipeline::{Progress, Stage, Stats};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
+    let input = args.input.as_deref().expect("invariant: clap requires IN");
+    let output = args.output.clone().unwrap_or_else(|| {
+        let mut name = input.as_os_str().to_owned();
+        name.push(".x86");
+        PathBuf::from(name)
+    });
+    let stats = to_file(input, &output, &args.common)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&stats).context("internal: this is a bug: statistics")?);
+    } else if args.stats {
+        eprint!("{}", Report(&stats));
+    }
+    if stats.fallbacks > 0 && (args.strict || args.common.verbose) {
+        eprintln!(
+            "xlate: {}: {} instructions have no translation and are interpreted; `xlate inspect --emit coverage` lists them",
+            input.display(),
+            stats.fallbacks
+        );
+    }
+    Ok(u8::from(args.strict && stats.fallbacks > 0))
+}
+
+/// Translates the file `input` to the executable `output`.
+pub(crate) fn to_file(input: &Path, output: &Path, common: &CommonArgs) -> Result<Stats> {
+    let image = load(input, common)?;
+    let file = Output::create(output)?;
+    let bars = Bars::new();
+    let translation = common.pool(|| pipeline::translate(&image, &common.options(), &bars))??;
+    let mut stats = translation.stats;
+    let start = Instant::now();
+    bars.begin(Stage::Link, 1);
+    link::link(&translation.objects, file.path(), common.verbose)?;
+    bars.end(Stage::Link);
+    stats.seconds.push((Stage::Link, start.elapsed().as_secs_f64()));
+    stats.output_bytes = file.finish()?;
+    Ok(stats)
+}
+
+struct Report<'a>(&'a Stats);
+
+impl std::fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let s = self.0;
+        let sources: Vec<String> = s.sources.iter().map(|(k, v)| format!("{v} {k}")).collect();
+        writeln!(f, "functions     {:>9}  ({})", s.functions, sources.join(", "))?;
+        writeln!(f, "blocks        {:>9}", s.blocks)?;
+        writeln!(f, "instructions  {:>9}  guest, {} in IR", s.guest_instructions, s.ir_instructions)?;
+        writeln!(f, "not lifted    {:>9}  (interpreted), {} undefined", s.fallbacks, s.undefined)?;
+        writeln!(f, "text          {:>9}  bytes, {:.2} % lifted", s.text_bytes, 100.0 * s.coverage())?;
+        writeln!(
+            f,
+            "jump tables   {:>9}  ({} indirect jumps left to dispatch)",
+            s.jump_tables, s.unresolved_jumps
+        )?;
+        writeln!(f, "objects       {:>9}  bytes; output {} bytes", s.object_bytes, s.output_bytes)?;
+        let total: f64 = s.seconds.iter().map(|t| t.1).sum();
+        let parts: Vec<String> = s.seconds.iter().map(|(k, t)| format!("{} {t:.2}", k.name())).collect();
+        writeln!(f, "time          {total:>9.2}  s ({})", parts.join(", "))
+    }
+}

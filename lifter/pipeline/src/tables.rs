@@ -1,0 +1,203 @@
+//! Writes the object with everything that is data: the image description, the dispatch and resume tables, the segments
+//! and the guest file itself. Takes what the stages found, gives ELF bytes; the formats are those of `abi`.
+
+use crate::{Error, Layout};
+use abi::{ImageDesc, ResumeEntry, SegmentDesc, symbol};
+use emit_llvm::ResumePoint;
+use image::Image;
+use ir::Function;
+use object::write::{Object, Relocation, StandardSection, Symbol, SymbolId, SymbolSection};
+use object::{
+    Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope, elf,
+};
+use std::collections::HashMap;
+use std::mem::offset_of;
+
+/// Name of the dispatch table, which lifted code looks up.
+const DISPATCH: &str = "xl_dispatch";
+
+pub(crate) fn write(
+    image: &Image,
+    layout: &Layout,
+    emit: &emit_llvm::Options,
+    functions: &[Function],
+    resume: &[ResumePoint],
+) -> Result<Vec<u8>, Error> {
+    let mut w = Writer {
+        obj: Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little),
+        externs: HashMap::new(),
+    };
+    w.dispatch(layout, functions)?;
+    w.resume(layout, resume)?;
+    w.segments(image);
+    w.file(image);
+    w.description(image, layout, emit, resume.len())?;
+    let note = w.obj.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Other);
+    w.obj.append_section_data(note, &[], 1);
+    w.obj.write().map_err(|e| Error::Tables(e.to_string()))
+}
+
+struct Writer {
+    obj: Object<'static>,
+    externs: HashMap<String, SymbolId>,
+}
+
+impl Writer {
+    /// A section with one hidden symbol at its start.
+    fn section(
+        &mut self,
+        section: &str,
+        kind: SectionKind,
+        name: &str,
+        data: &[u8],
+        align: u64,
+    ) -> object::write::SectionId {
+        let id = self.obj.add_section(Vec::new(), section.as_bytes().to_vec(), kind);
+        self.obj.append_section_data(id, data, align);
+        let symbol = self.symbol(name, SymbolSection::Section(id), data.len() as u64, false);
+        self.externs.insert(name.to_string(), symbol);
+        id
+    }
+
+    fn symbol(&mut self, name: &str, section: SymbolSection, size: u64, weak: bool) -> SymbolId {
+        let undefined = matches!(section, SymbolSection::Undefined);
+        self.obj.add_symbol(Symbol {
+            name: name.as_bytes().to_vec(),
+            value: 0,
+            size,
+            kind: if undefined { SymbolKind::Unknown } else { SymbolKind::Data },
+            scope: SymbolScope::Linkage,
+            weak,
+            section,
+            flags: SymbolFlags::None,
+        })
+    }
+
+    fn named(&mut self, name: &str, weak: bool) -> SymbolId {
+        if let Some(&id) = self.externs.get(name) {
+            return id;
+        }
+        let id = self.symbol(name, SymbolSection::Undefined, 0, weak);
+        self.externs.insert(name.to_string(), id);
+        id
+    }
+
+    fn relocate(
+        &mut self,
+        section: object::write::SectionId,
+        offset: u64,
+        symbol: SymbolId,
+        r_type: elf::RelocationType,
+        addend: i64,
+    ) -> Result<(), Error> {
+        self.obj
+            .add_relocation(
+                section,
+                Relocation { offset, symbol, addend, flags: RelocationFlags::Elf { r_type: r_type } },
+            )
+            .map_err(|e| Error::Tables(e.to_string()))
+    }
+
+    /// `i32 host entry − table` per word of text.
+    fn dispatch(&mut self, layout: &Layout, functions: &[Function]) -> Result<(), Error> {
+        let data = vec![0; layout.text_size as usize];
+        let id = self.section(".rodata.xl_dispatch", SectionKind::ReadOnlyData, DISPATCH, &data, 64);
+        for f in functions {
+            let offset = f.entry.0 - layout.text_base;
+            let symbol = self.named(&format!("{}{}", symbol::FUNCTION_PREFIX, f.name), false);
+            // S + A − P with P = table + offset: A = offset leaves S − table.
+            self.relocate(id, offset, symbol, elf::R_X86_64_PC32, offset as i64)?;
+        }
+        Ok(())
+    }
+
+    fn resume(&mut self, layout: &Layout, resume: &[ResumePoint]) -> Result<(), Error> {
+        let mut points: Vec<&ResumePoint> = resume.iter().collect();
+        points.sort_by(|a, b| (a.guest, &a.function).cmp(&(b.guest, &b.function)));
+        let mut data = Vec::with_capacity(points.len() * size_of::<ResumeEntry>());
+        for p in &points {
+            data.extend_from_slice(&((p.guest.0 - layout.text_base) as u32).to_le_bytes());
+            data.extend_from_slice(&p.index.to_le_bytes());
+            data.extend_from_slice(&[0; 4]);
+        }
+        let id = self.section(".rodata.xl_resume", SectionKind::ReadOnlyData, "xl_resume", &data, 8);
+        for (i, p) in points.iter().enumerate() {
+            let symbol = self.named(&p.function, false);
+            let offset = (i * size_of::<ResumeEntry>() + offset_of!(ResumeEntry, function)) as u64;
+            self.relocate(id, offset, symbol, elf::R_X86_64_PC32, 0)?;
+        }
+        Ok(())
+    }
+
+    fn segments(&mut self, image: &Image) {
+        let mut data = Vec::new();
+        for s in &image.segments {
+            let prot = u32::from(s.read) | u32::from(s.write) << 1 | u32::from(s.exec) << 2;
+            for word in [s.vaddr, s.memsz, s.offset, s.filesz, prot as u64] {
+                data.extend_from_slice(&word.to_le_bytes());
+            }
+        }
+        const { assert!(size_of::<SegmentDesc>() == 40) };
+        self.section(".rodata.xl_segments", SectionKind::ReadOnlyData, "xl_segments", &data, 8);
+    }
+
+    /// Page-aligned, so that the runtime maps the guest's segments straight from the output file.
+    fn file(&mut self, image: &Image) {
+        let mut data = image.file.to_vec();
+        data.resize(data.len().next_multiple_of(4096), 0);
+        self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", &data, 4096);
+    }
+
+    fn description(
+        &mut self,
+        image: &Image,
+        layout: &Layout,
+        emit: &emit_llvm::Options,
+        resume: usize,
+    ) -> Result<(), Error> {
+        let mut data = vec![0u8; size_of::<ImageDesc>()];
+        let mut put =
+            |offset: usize, value: u64| data[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+        put(offset_of!(ImageDesc, magic), abi::IMAGE_MAGIC);
+        put(offset_of!(ImageDesc, abi_hash), abi::ABI_HASH);
+        put(offset_of!(ImageDesc, isa), abi::Isa::A64 as u64 | u64::from(image.position_independent) << 32);
+        put(offset_of!(ImageDesc, entry), image.entry);
+        put(offset_of!(ImageDesc, phdr), image.phdr);
+        put(offset_of!(ImageDesc, phnum), image.phnum);
+        put(offset_of!(ImageDesc, phent), image.phent);
+        put(offset_of!(ImageDesc, exec_stack), u64::from(image.exec_stack));
+        put(offset_of!(ImageDesc, file_len), image.file.len() as u64);
+        put(offset_of!(ImageDesc, segment_count), image.segments.len() as u64);
+        put(offset_of!(ImageDesc, text_base), layout.text_base);
+        put(offset_of!(ImageDesc, text_size), layout.text_size);
+        put(offset_of!(ImageDesc, resume_count), resume as u64);
+        let hot = offset_of!(ImageDesc, hot);
+        for (i, r) in emit.hot.gprs.iter().enumerate() {
+            data[hot + i] = r.0 as u8;
+        }
+        for (i, r) in emit.hot.vecs.iter().enumerate() {
+            data[hot + abi::HOT_GPRS + i] = (r.0 - isa::a64::reg::v(0).0) as u8;
+        }
+        let id = self.obj.section_id(StandardSection::ReadOnlyDataWithRel);
+        let at = self.obj.append_section_data(id, &data, 64);
+        let symbol = self.symbol(symbol::IMAGE, SymbolSection::Section(id), data.len() as u64, false);
+        self.obj.symbol_mut(symbol).value = at;
+        for (field, name, weak) in [
+            (offset_of!(ImageDesc, file), "xl_file", false),
+            (offset_of!(ImageDesc, segments), "xl_segments", false),
+            (offset_of!(ImageDesc, dispatch), DISPATCH, false),
+            (offset_of!(ImageDesc, resume), "xl_resume", false),
+            // Undefined, hence null, when no code was lifted.
+            (offset_of!(ImageDesc, checkpoints), "__start_xl_ckpt", true),
+            (offset_of!(ImageDesc, checkpoints_end), "__stop_xl_ckpt", true),
+            (offset_of!(ImageDesc, code), "__start_xl_text", true),
+            (offset_of!(ImageDesc, code_end), "__stop_xl_text", true),
+            (offset_of!(ImageDesc, enter), symbol::ENTER, false),
+        ] {
+            let target = self.named(name, weak);
+            self.relocate(id, at + field as u64, target, elf::R_X86_64_64, 0)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,121 @@
+//! Runs a guest program translated and under qemu-user, and compares what it did.
+
+use crate::{store, tools};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a program did, as its parent sees it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Exit code, or minus the number of the signal that ended it.
+    pub status: i32,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+}
+
+impl std::fmt::Debug for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let cut = |b: &[u8]| String::from_utf8_lossy(&b[..b.len().min(2000)]).into_owned();
+        write!(f, "status {} stdout {:?} stderr {:?}", self.status, cut(&self.stdout), cut(&self.stderr))
+    }
+}
+
+/// How to run.
+#[derive(Clone, Debug, Default)]
+pub struct Run<'a> {
+    /// Arguments after the program's name.
+    pub args: Vec<&'a str>,
+    /// Standard input.
+    pub stdin: &'a [u8],
+    /// Further environment.
+    pub env: Vec<(&'a str, &'a str)>,
+    /// Working directory.
+    pub dir: Option<PathBuf>,
+    /// Name the program sees as argv[0], where the runner allows it.
+    pub timeout: Option<Duration>,
+}
+
+/// Translates `program` with `flags`; kept by content of program, flags and translator.
+pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
+    let mut h = DefaultHasher::new();
+    std::fs::read(program).map_err(|e| format!("{}: {e}", program.display()))?.hash(&mut h);
+    flags.hash(&mut h);
+    let xlate = tools::xlate();
+    let meta = std::fs::metadata(&xlate).map_err(|e| e.to_string())?;
+    (meta.len(), meta.modified().ok()).hash(&mut h);
+    let dir = store().join("translated");
+    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+    let name = program.file_name().expect("a program has a name").to_string_lossy();
+    let out = dir.join(format!("{name}-{:016x}", h.finish()));
+    if !out.exists() {
+        let result = Command::new(&xlate).arg(program).arg("-o").arg(&out).args(flags).output();
+        let result = result.map_err(|e| format!("{}: {e}", xlate.display()))?;
+        if !result.status.success() {
+            return Err(format!("xlate {}: {}", program.display(), String::from_utf8_lossy(&result.stderr)));
+        }
+    }
+    Ok(out)
+}
+
+/// Runs a translated program.
+pub fn run_translated(program: &Path, run: &Run) -> Outcome {
+    execute(Command::new(program), run)
+}
+
+/// Runs a guest program under qemu-user.
+pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
+    let mut c = Command::new(tools::qemu());
+    c.arg(program);
+    execute(c, run)
+}
+
+fn execute(mut c: Command, run: &Run) -> Outcome {
+    c.args(&run.args)
+        .envs(run.env.iter().copied())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    if let Some(dir) = &run.dir {
+        c.current_dir(dir);
+    }
+    let mut child = c.spawn().unwrap_or_else(|e| panic!("{c:?}: {e}"));
+    let mut stdin = child.stdin.take().expect("invariant: piped");
+    let input = run.stdin.to_vec();
+    let feed = std::thread::spawn(move || {
+        let _ = stdin.write_all(&input);
+    });
+    let mut out = child.stdout.take().expect("invariant: piped");
+    let mut err = child.stderr.take().expect("invariant: piped");
+    let collect_out = std::thread::spawn(move || {
+        let mut b = Vec::new();
+        let _ = out.read_to_end(&mut b);
+        b
+    });
+    let collect_err = std::thread::spawn(move || {
+        let mut b = Vec::new();
+        let _ = err.read_to_end(&mut b);
+        b
+    });
+    let end = Instant::now() + run.timeout.unwrap_or(Duration::from_secs(60));
+    let status = loop {
+        match child.try_wait().expect("invariant: a child can be waited for") {
+            Some(s) => break s.code().unwrap_or_else(|| -s.signal().unwrap_or(0)),
+            None if Instant::now() > end => {
+                let _ = child.kill();
+                let _ = child.wait();
+                break -1000;
+            }
+            None => std::thread::sleep(Duration::from_millis(2)),
+        }
+    };
+    let _ = feed.join();
+    let stdout = collect_out.join().expect("invariant: the reader does not panic");
+    let stderr = collect_err.join().expect("invariant: the reader does not panic");
+    Outcome { status, stdout, stderr }
+}

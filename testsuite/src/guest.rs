@@ -1,0 +1,78 @@
+//! Builds guest programs with the cross compiler, against glibc or musl, and keeps them by content.
+
+use crate::{packages, store, tools};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The C library a guest program is linked with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Libc {
+    /// Debian's musl: small programs.
+    Musl,
+    /// The cross compiler's glibc.
+    Glibc,
+    /// None: the source brings `_start`.
+    None,
+}
+
+/// Compiles and links `source` (C or assembly) statically with `flags`; the result is kept by content.
+pub fn build(source: &Path, libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
+    let text = std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?;
+    let mut h = DefaultHasher::new();
+    (&text, libc, flags, source).hash(&mut h);
+    let stem = source.file_stem().expect("a source file has a name").to_string_lossy();
+    let dir = store().join("guest");
+    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+    let out = dir.join(format!("{stem}-{:016x}", h.finish()));
+    if out.exists() {
+        return Ok(out);
+    }
+    let temp = dir.join(format!(".{stem}-{:016x}.{}", h.finish(), std::process::id()));
+    let mut gcc = Command::new(tools::cross_gcc());
+    gcc.arg("-static").arg("-o").arg(&temp);
+    match libc {
+        Libc::Glibc => {
+            gcc.args(flags).arg(source).arg("-lm").arg("-lpthread");
+        }
+        Libc::None => {
+            gcc.args(["-nostdlib", "-ffreestanding"]).args(flags).arg(source);
+        }
+        Libc::Musl => musl(&mut gcc, source, flags),
+    }
+    let result = gcc.output().map_err(|e| e.to_string())?;
+    if !result.status.success() {
+        return Err(format!("{gcc:?}: {}", String::from_utf8_lossy(&result.stderr)));
+    }
+    std::fs::rename(&temp, &out).map_err(|e| e.to_string())?;
+    Ok(out)
+}
+
+/// Builds `testsuite/guest/<name>`.
+pub fn ours(name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(name);
+    build(&source, libc, flags).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The cross compiler with Debian's musl instead of its own C library.
+fn musl(gcc: &mut Command, source: &Path, flags: &[&str]) {
+    let root = packages::unpacked("musl-dev").join("usr");
+    let lib = root.join("lib/aarch64-linux-musl");
+    let own = Command::new(tools::cross_gcc())
+        .arg("-print-file-name=include")
+        .output()
+        .expect("the cross compiler runs");
+    let own = String::from_utf8_lossy(&own.stdout).trim().to_string();
+    gcc.args(["-nostdinc", "-nostdlib", "-fno-pie", "-no-pie", "-mno-outline-atomics", "-isystem"])
+        .arg(root.join("include/aarch64-linux-musl"))
+        .arg("-isystem")
+        .arg(own)
+        .args(flags)
+        .arg(lib.join("crt1.o"))
+        .arg(lib.join("crti.o"))
+        .arg(source)
+        .arg("-Wl,--start-group")
+        .arg(lib.join("libc.a"))
+        .args(["-lgcc", "-lgcc_eh", "-Wl,--end-group"])
+        .arg(lib.join("crtn.o"));
+}

@@ -1,0 +1,43 @@
+//! Debian packages for arm64, fetched by `cargo xtask packages` and unpacked once.
+
+use crate::{root, store};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+/// The tree of `package` for arm64.
+pub fn unpacked(package: &str) -> PathBuf {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let dir = store().join("packages").join(package);
+    let done = dir.join(".unpacked");
+    let _guard = LOCK.lock().unwrap_or_else(|e| e.into_inner());
+    if !done.exists() {
+        // Other test processes may want it, too.
+        let lock = std::fs::File::create(store().join("packages.lock")).expect("the store can be written");
+        lock.lock().expect("the lock file can be locked");
+        if !done.exists() {
+            let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+            cargo.args(["run", "--quiet", "--package", "xtask", "--target-dir"]).arg(store().join("xtask"));
+            cargo.args(["--", "packages"]).arg(&dir).arg(package).current_dir(root());
+            cargo.env_remove("CARGO_TARGET_DIR").stdout(std::process::Stdio::null());
+            assert!(cargo.status().expect("cargo starts").success(), "package {package}:arm64 cannot be had");
+            std::fs::write(&done, "").expect("the store can be written");
+        }
+    }
+    dir
+}
+
+/// The busybox binary of Debian's `busybox-static` for arm64.
+pub fn busybox() -> PathBuf {
+    let dir = unpacked("busybox-static");
+    first(&dir, &["bin/busybox", "usr/bin/busybox"])
+}
+
+/// The first of `names` that exists below `dir`.
+pub fn first(dir: &Path, names: &[&str]) -> PathBuf {
+    names
+        .iter()
+        .map(|n| dir.join(n))
+        .find(|p| p.exists())
+        .unwrap_or_else(|| panic!("none of {names:?} in {}", dir.display()))
+}
