@@ -20,13 +20,13 @@
 //      304  512  v0-v31, 16 bytes each
 //      816 4096  scratch memory, if flags bit 0: copied to SCRATCH_ADDR before, read back from there after
 //
-// The word executes at WORD_ADDR. All that a direct branch can reach around it is inaccessible, so a taken branch
-// arrives as SIGSEGV with pc = si_addr = the target; the tests take that for a branch. The pages next to the scratch page
-// are inaccessible, too. Registers are those before the instruction if it raised a signal (as far as the kernel or
+// The word executes at WORD_ADDR. What a direct branch can reach is inaccessible or holds undefined words, so a taken
+// branch arrives as a signal with pc = the target, which is not WORD_ADDR: the tests take that for a branch (exceptions:
+// a branch to WORD_ADDR + 4, and one to the two pages at CODE_ADDR, which the tests avoid). The pages next to the scratch
+// page are inaccessible, too. Registers are those before the instruction if it raised a signal (as far as the kernel or
 // emulator keeps that). SIGALRM reports an instruction that loops on itself.
 //
-// The program answers in order and flushes when the input pauses only at the end of input: write all records, close,
-// read; or use files.
+// The program answers in order; output is buffered up to the end of input, so use files, or write and read at once.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stddef.h>
@@ -42,6 +42,7 @@
 #define SCRATCH_SIZE 4096ul
 #define WORD_ADDR 0x20000000ul
 #define REACH 0x08000000ul // of B and BL, each way
+#define CODE_ADDR 0x27f00000ul
 
 struct record {
     uint32_t word, flags;
@@ -58,12 +59,13 @@ struct context {
 };
 _Static_assert(offsetof(struct context, host_sp) == 816, "context layout");
 
-static struct context *const ctx = (struct context *)(WORD_ADDR + 0x1000);
+static struct context *const ctx = (struct context *)(CODE_ADDR + 0x1000);
 
-// The code page: the word, the way out, the way in. x30 is the last register that the way in loads and the first that
+// Two code pages: the word with a branch behind it, and the way out and the way in (the last page that B reaches). x30 is the last register that the way in loads and the first that
 // the way out saves (in TPIDR_EL0, which a static program's C library needs only between the two).
-extern const char page_start[], page_exit[], page_enter[], page_end[];
+extern const char way_out[], way_in[], way_end[];
 asm(".pushsection .rodata\n"
+    ".globl way_out, way_in, way_end\n"
     ".balign 16\n"
     ".macro each_pair op base\n"
     "  \\op x0, x1, [\\base, #8]\n  \\op x2, x3, [\\base, #24]\n  \\op x4, x5, [\\base, #40]\n"
@@ -80,13 +82,9 @@ asm(".pushsection .rodata\n"
     "  \\op q24, q25, [\\base, #688]\n  \\op q26, q27, [\\base, #720]\n  \\op q28, q29, [\\base, #752]\n"
     "  \\op q30, q31, [\\base, #784]\n"
     ".endm\n"
-    "page_start:\n"
-    "  .word 0\n"
-    "  b page_exit\n"
-    "  .fill 62, 4, 0xd4200000\n"
-    "page_exit:\n"
+    "way_out:\n"
     "  msr tpidr_el0, x30\n"
-    "  mov x30, #0x20000000\n"
+    "  mov x30, #0x27f00000\n"
     "  add x30, x30, #0x1000\n"
     "  each_pair stp x30\n"
     "  stp x28, x29, [x30, #232]\n"
@@ -116,7 +114,7 @@ asm(".pushsection .rodata\n"
     "  ldp d12, d13, [sp], #16\n"
     "  ldp d14, d15, [sp], #16\n"
     "  ret\n"
-    "page_enter:\n"
+    "way_in:\n"
     "  stp d14, d15, [sp, #-16]!\n"
     "  stp d12, d13, [sp, #-16]!\n"
     "  stp d10, d11, [sp, #-16]!\n"
@@ -127,7 +125,7 @@ asm(".pushsection .rodata\n"
     "  stp x23, x24, [sp, #-16]!\n"
     "  stp x21, x22, [sp, #-16]!\n"
     "  stp x19, x20, [sp, #-16]!\n"
-    "  mov x30, #0x20000000\n"
+    "  mov x30, #0x27f00000\n"
     "  add x30, x30, #0x1000\n"
     "  mov x0, sp\n"
     "  str x0, [x30, #816]\n"
@@ -144,19 +142,18 @@ asm(".pushsection .rodata\n"
     "  each_pair ldp x30\n"
     "  ldp x28, x29, [x30, #232]\n"
     "  ldr x30, [x30, #248]\n"
-    "  b page_start\n"
-    "page_end:\n"
+    "  b way_out - 0x07f00000\n"
+    "way_end:\n"
     ".popsection\n");
 
 static volatile unsigned long record_number, alarmed_number = -1ul;
-static uint64_t exit_pc;
 
 // Leaves the instruction: the way out saves the interrupted registers. Touches no thread-local storage.
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
     uint64_t pc = uc->uc_mcontext.pc;
-    int inside = pc < WORD_ADDR + 4 || pc >= WORD_ADDR + 0x1000;
+    int inside = pc != WORD_ADDR + 4 && pc - CODE_ADDR >= 0x2000;
     if (sig == SIGALRM) {
         // The second alarm in the same instruction: it does not end.
         int again = alarmed_number == record_number;
@@ -170,7 +167,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     ctx->r.flags = sig;
     ctx->r.pc = pc;
     ctx->r.addr = sig == SIGALRM ? 0 : (uint64_t)info->si_addr;
-    uc->uc_mcontext.pc = exit_pc;
+    uc->uc_mcontext.pc = CODE_ADDR;
 }
 
 static void *map(uint64_t at, uint64_t size, int prot)
@@ -196,12 +193,12 @@ int main(void)
     map(SCRATCH_ADDR - 0x10000, 0x20000 + SCRATCH_SIZE, PROT_NONE);
     uint8_t *scratch = map(SCRATCH_ADDR, SCRATCH_SIZE, PROT_READ | PROT_WRITE);
     map(WORD_ADDR - REACH, 2 * REACH, PROT_NONE);
-    uint8_t *code = map(WORD_ADDR, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC);
-    map((uint64_t)ctx, 0x1000, PROT_READ | PROT_WRITE);
-    memcpy(code, page_start, page_end - page_start);
-    exit_pc = WORD_ADDR + (page_exit - page_start);
-    void (*enter)(void) = (void (*)(void))(code + (page_enter - page_start));
-    __builtin___clear_cache((char *)code, (char *)code + 0x1000);
+    uint32_t *word = map(WORD_ADDR, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC);
+    word[1] = 0x14000000 | (CODE_ADDR - (WORD_ADDR + 4)) / 4; // b way_out
+    char *code = map(CODE_ADDR, 0x2000, PROT_READ | PROT_WRITE | PROT_EXEC);
+    memcpy(code, way_out, (uintptr_t)way_end - (uintptr_t)way_out);
+    void (*enter)(void) = (void (*)(void))(code + ((uintptr_t)way_in - (uintptr_t)way_out));
+    __builtin___clear_cache(code, code + 0x1000);
 
     struct itimerval every = {{0, 500000}, {0, 500000}};
     setitimer(ITIMER_REAL, &every, NULL);
@@ -219,8 +216,8 @@ int main(void)
             ctx->r.flags = 0;
             ctx->r.pc = WORD_ADDR + 4;
             ctx->r.addr = 0;
-            memcpy(code, &in.word, 4);
-            __builtin___clear_cache((char *)code, (char *)code + 4);
+            *word = in.word;
+            __builtin___clear_cache((char *)word, (char *)(word + 1));
             enter();
         }
         fwrite(&ctx->r, sizeof ctx->r, 1, stdout);
