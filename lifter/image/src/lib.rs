@@ -1,6 +1,16 @@
 //! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges. The only crate that sees ELF
 //! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
 
+mod error;
+mod load;
+mod query;
+mod relocs;
+mod sections;
+mod unwind;
+
+pub use error::{Error, Feature};
+pub use load::load;
+
 use std::sync::Arc;
 
 /// A guest program as loaded from its file.
@@ -32,12 +42,15 @@ pub struct Image {
     pub mapping: Vec<Mapping>,
     /// Function ranges of `.eh_frame` FDEs, by address.
     pub unwind: Vec<Range>,
-    /// Addresses written into data by R_AARCH64_RELATIVE, IRELATIVE and ABS64 relocations, with where they stand.
+    /// Addresses written into data by relocations (RELATIVE, IRELATIVE, RELR, and ABS64, GLOB_DAT and JUMP_SLOT against
+    /// symbols of this file), by where they stand.
     pub pointers: Vec<Pointer>,
     /// `.init_array`, `.fini_array`, `.preinit_array` entries, DT_INIT, DT_FINI.
     pub init: Vec<u64>,
     /// Build id, if any.
     pub build_id: Option<Vec<u8>>,
+    /// What was damaged in the file and therefore ignored; none of it is needed to run the program.
+    pub diagnostics: Vec<String>,
 }
 
 /// An address range, end exclusive.

@@ -1,0 +1,101 @@
+//! Why a file cannot be translated. Every message names the file, the field with its offset, what is wrong with it, and
+//! what to do. "Unsupported" (a sound file of a kind not handled) and "malformed" are separate variants.
+
+/// A reason to refuse a file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Not an ELF file at all.
+    #[error(
+        "{file}: not an ELF file (e_ident at offset 0x0 is not \\x7fELF); give an AArch64 Linux executable"
+    )]
+    NotElf {
+        /// The file's name.
+        file: String,
+    },
+    /// A sound file of a kind that is not handled.
+    #[error("{file}: {feature} ({field} at offset 0x{offset:x}); {}", feature.remedy())]
+    Unsupported {
+        /// The file's name.
+        file: String,
+        /// What is not handled.
+        feature: Feature,
+        /// The ELF field that says so.
+        field: &'static str,
+        /// The field's file offset.
+        offset: u64,
+    },
+    /// The file contradicts itself or the ELF specification in what is needed to load it.
+    #[error(
+        "{file}: {field} at offset 0x{offset:x}: {problem}; the file is damaged or truncated: get it again"
+    )]
+    Malformed {
+        /// The file's name.
+        file: String,
+        /// The ELF field.
+        field: &'static str,
+        /// The field's file offset.
+        offset: u64,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+/// Kinds of files that are not handled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// 32-bit ARM.
+    AArch32,
+    /// An ELF class or machine of neither kind; the number is e_machine.
+    Machine(u16),
+    /// Big-endian.
+    BigEndian,
+    /// ET_REL.
+    Relocatable,
+    /// ET_CORE.
+    Core,
+    /// Another e_type.
+    FileType(u16),
+    /// PT_INTERP.
+    Interpreter,
+    /// DT_NEEDED.
+    Needed,
+    /// ET_DYN without an entry.
+    SharedObject,
+    /// 32-bit class with an AArch64 machine.
+    Ilp32,
+}
+
+impl Feature {
+    /// What to do about it.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Feature::AArch32 => "build the program for AArch64 (for example aarch64-linux-gnu-gcc -static)",
+            Feature::Machine(_) | Feature::FileType(_) => "give an AArch64 Linux executable",
+            Feature::BigEndian => "build the program little-endian (-mlittle-endian)",
+            Feature::Relocatable => "link it first (for example aarch64-linux-gnu-gcc -static)",
+            Feature::Core => "give the executable that dumped it",
+            Feature::Interpreter | Feature::Needed => "link it statically (-static or -static-pie)",
+            Feature::SharedObject => "give the program that uses it, linked statically",
+            Feature::Ilp32 => "build it with -mabi=lp64",
+        }
+    }
+}
+
+impl std::fmt::Display for Feature {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Feature::AArch32 => f.write_str("AArch32 (32-bit ARM) programs are not supported yet"),
+            Feature::Machine(m) => write!(f, "machine {m} is not ARM"),
+            Feature::BigEndian => f.write_str("big-endian programs are not supported"),
+            Feature::Relocatable => f.write_str("this is an object file, not a program"),
+            Feature::Core => f.write_str("this is a core dump, not a program"),
+            Feature::FileType(t) => write!(f, "ELF file type {t} is not a program"),
+            Feature::Interpreter => {
+                f.write_str("dynamically linked programs (with an interpreter) are not supported yet")
+            }
+            Feature::Needed => f.write_str("programs that need shared libraries are not supported yet"),
+            Feature::SharedObject => f.write_str("this is a shared library, not a program"),
+            Feature::Ilp32 => f.write_str("ILP32 programs are not supported"),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Real programs: what is read from them, and that no damage to them makes the loader panic, hang or eat memory.
+
+mod support;
+
+use image::{Image, load};
+
+const SOURCE: &str = r#"
+#include <stdio.h>
+static int twice(int x) { return 2 * x; }
+int (*table[])(int) = { twice };
+__attribute__((constructor)) static void early(void) { puts("early"); }
+int main(int argc, char **argv) { printf("%d\n", table[argc - 1](4)); return 0; }
+"#;
+
+fn addr(i: &Image, name: &str) -> u64 {
+    i.symbols.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("{name}")).addr
+}
+
+#[test]
+fn static_program() {
+    let bytes = support::compile(SOURCE, &["-O1", "-static", "-fno-pie", "-no-pie", "-Wl,--build-id"]);
+    let i = load("static", bytes.clone()).expect("loads");
+    assert!(!i.position_independent && !i.exec_stack && i.build_id.is_some());
+    assert!(i.init.contains(&addr(&i, "early")));
+    assert!(i.is_text(addr(&i, "main")) && !i.is_text(addr(&i, "table")));
+    assert!(i.unwind.iter().any(|r| r.start == addr(&i, "main")), "main has unwind information");
+    assert!(i.mapping.iter().any(|m| m.code) && i.mapping.windows(2).all(|w| w[0].addr < w[1].addr));
+    assert!(!i.pointers.is_empty(), "IRELATIVE relocations of a static glibc");
+    assert_eq!(i.diagnostics, [""; 0]);
+
+    // Without section headers: the same segments, and unwind ranges where the program headers lead to them.
+    let mut bare = support::strip(&bytes, &["-s"]);
+    bare[0x28..0x30].fill(0);
+    let b = load("bare", bare).expect("loads");
+    assert_eq!(b.segments.len(), i.segments.len());
+    assert!(b.is_text(addr(&i, "main")) && b.symbols.is_empty());
+}
+
+#[test]
+fn static_pie() {
+    for packed in ["-Wl,-z,nopack-relative-relocs", "-Wl,-z,pack-relative-relocs"] {
+        // Old linkers warn of the option and go on without it.
+        let bytes = support::compile(SOURCE, &["-O1", "-static-pie", "-fpie", packed]);
+        let i = load("pie", bytes).expect("loads");
+        assert!(i.position_independent);
+        let table = addr(&i, "table");
+        assert!(i.pointers.iter().any(|p| p.at == table && p.target == addr(&i, "twice")), "{packed}");
+        assert!(i.init.contains(&addr(&i, "early")));
+        assert!(i.unwind.iter().any(|r| r.start == addr(&i, "main")));
+    }
+}
+
+/// xorshift64*: repeatable, and good enough to place damage.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+#[test]
+fn damage_never_panics() {
+    let source = "__attribute__((used)) static int f(int x) { return x + 1; } int *p[3]; void _start(void) { for (;;) f((long)p); }";
+    let seeds = [
+        support::minimal(),
+        support::compile(source, &["-O1", "-static", "-nostdlib", "-g0", "-funwind-tables"]),
+        support::compile(source, &["-O1", "-static-pie", "-fpie", "-nostdlib", "-g0", "-Wl,--eh-frame-hdr"]),
+    ];
+    let mut r = Random(0x9e37_79b9_7f4a_7c15);
+    let interesting =
+        [0u64, 1, 7, 0x7f, 0xff, 0xffff, 0x7fff_ffff, 0xffff_ffff, 1 << 47, i64::MAX as u64, u64::MAX];
+    let mut accepted = 0;
+    for seed in &seeds {
+        // Headers, section headers and tables are small parts of a file: damage goes there more often.
+        let shoff = u64::from_le_bytes(seed[0x28..0x30].try_into().expect("8 bytes")) as usize;
+        let hot = [0..0x200.min(seed.len()), shoff..seed.len(), 0..seed.len()];
+        for _ in 0..3000 {
+            let mut f = seed.clone();
+            for _ in 0..=r.below(4) {
+                let region = hot[r.below(3)].clone();
+                let at = region.start + r.below(region.len().max(1));
+                match r.below(3) {
+                    0 => f[at.min(seed.len() - 1)] = r.next() as u8,
+                    1 => {
+                        let v = interesting[r.below(interesting.len())].to_le_bytes();
+                        let at = at & !7;
+                        let n = 8.min(f.len().saturating_sub(at));
+                        f[at..at + n].copy_from_slice(&v[..n]);
+                    }
+                    _ => f[at.min(seed.len() - 1)] ^= 1 << r.below(8),
+                }
+            }
+            if r.below(10) == 0 {
+                f.truncate(r.below(f.len()));
+            }
+            if let Ok(i) = load("damaged", f) {
+                accepted += 1;
+                assert!(i.segments.iter().all(|s| s.offset + s.filesz <= i.file.len() as u64));
+                assert!(i.text.iter().all(|t| i.segment_at(t.start).is_some() && t.start < t.end));
+                assert!(i.symbols.len() + i.pointers.len() <= i.file.len());
+            }
+        }
+    }
+    assert!(accepted > 100, "only {accepted} damaged files were accepted: the test tests nothing");
+}
