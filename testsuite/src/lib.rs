@@ -6,6 +6,7 @@ pub mod compare;
 pub mod guest;
 pub mod packages;
 pub mod tools;
+pub mod torture;
 
 use std::path::{Path, PathBuf};
 
