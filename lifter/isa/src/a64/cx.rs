@@ -1,6 +1,7 @@
 //! The context in which one A64 instruction is lifted: operand readers and writers that every group shares. Takes the
 //! block builder and the instruction's address; knows registers, not encodings.
 
+use super::cond::FlagSource;
 use super::reg;
 use crate::Exit;
 use ir::{Builder, GuestAddr, IntBin, Type, Value};
@@ -12,24 +13,13 @@ pub struct Undefined;
 /// Result of a lift function: `Ok(None)` goes on behind the instruction, `Ok(Some(exit))` ends the run.
 pub type Lift = Result<Option<Exit>, Undefined>;
 
-/// What set the flags last in this run, so that conditions fuse with it into one comparison.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum FlagSource {
-    /// SUBS/CMP of these operands.
-    Sub(Value, Value),
-    /// ADDS/CMN of these operands.
-    Add(Value, Value),
-    /// ANDS/TST…: N and Z of this result, C = V = 0.
-    Logic(Value),
-}
-
 /// Context of one instruction.
 pub struct Cx<'b, 'r> {
     /// The block under construction.
     pub b: &'b mut Builder<'r>,
     /// Address of the instruction.
     pub pc: GuestAddr,
-    /// What set the flags, if it was in this run and its operands are values.
+    /// What set the flags, if it was in this run: see [`Cx::condition`]. Whoever writes flags must set or clear it.
     pub flags: &'b mut Option<FlagSource>,
 }
 
@@ -70,6 +60,11 @@ pub const fn rm(word: u32) -> u32 {
 }
 
 impl Cx<'_, '_> {
+    /// A constant of 64 or 32 bits.
+    pub fn konst(&mut self, is64: bool, v: u64) -> Value {
+        self.b.konst(if is64 { Type::I64 } else { Type::I32 }, v as u128)
+    }
+
     /// X`n` or, with `is64` false, W`n`; 31 reads as zero.
     pub fn gpr(&mut self, is64: bool, n: u32) -> Value {
         let ty = if is64 { Type::I64 } else { Type::I32 };

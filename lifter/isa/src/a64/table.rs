@@ -48,8 +48,12 @@ pub enum Feature {
     FrintTs,
     /// FEAT_PAuth and FEAT_BTI in the hint space.
     Hints,
-    /// FEAT_DPB.
+    /// FEAT_DPB, FEAT_DPB2.
     Dpb,
+    /// FEAT_SB.
+    Sb,
+    /// FEAT_ECV (self-synchronised counter view).
+    Ecv,
     /// FEAT_I8MM.
     I8mm,
 }
@@ -101,32 +105,69 @@ pub fn rows() -> impl Iterator<Item = &'static Row> {
     super::GROUPS.iter().flat_map(|g| g.iter())
 }
 
-struct Index {
-    /// Rows that can match, by bits 31:21, the most specific first.
-    buckets: Vec<Vec<(u32, u32, &'static Row)>>,
+/// Rows in compact form: `"name" "pattern" Feature lift;`.
+macro_rules! rows {
+    ($($name:literal $pattern:literal $feature:ident $lift:path;)*) => {
+        &[$($crate::a64::table::Row {
+            name: $name,
+            pattern: $pattern,
+            feature: $crate::a64::table::Feature::$feature,
+            lift: $lift,
+        }),*]
+    };
 }
+pub(super) use rows as row_table;
+
+/// A row's mask and value, and the row.
+type Entry = (u32, u32, &'static Row);
+
+struct Index {
+    /// All entries, grouped by bucket, the most specific of a bucket first.
+    entries: Vec<Entry>,
+    /// Where the entries of each value of bits 31:21 begin; one more at the end.
+    starts: Vec<u32>,
+}
+
+const TOP: u32 = 0xffe0_0000;
 
 fn index() -> &'static Index {
     static INDEX: OnceLock<Index> = OnceLock::new();
     INDEX.get_or_init(|| {
-        let mut buckets = vec![Vec::new(); 2048];
-        for row in rows() {
-            let (mask, value) = row.bits();
-            for (top, bucket) in buckets.iter_mut().enumerate() {
-                let word = (top as u32) << 21;
-                if (word ^ value) & mask & 0xffe0_0000 == 0 {
-                    bucket.push((mask, value, row));
+        let mut all: Vec<Entry> = rows()
+            .map(|row| {
+                let (mask, value) = row.bits();
+                (mask, value, row)
+            })
+            .collect();
+        all.sort_by_key(|(mask, ..)| std::cmp::Reverse(mask.count_ones()));
+        let mut buckets: Vec<Vec<Entry>> = vec![Vec::new(); 2048];
+        for &entry in &all {
+            // Every value of the free bits among bits 31:21.
+            let free = !entry.0 & TOP;
+            let mut chosen = 0u32;
+            loop {
+                buckets[((entry.1 & TOP | chosen) >> 21) as usize].push(entry);
+                chosen = chosen.wrapping_sub(free) & free;
+                if chosen == 0 {
+                    break;
                 }
             }
         }
-        for bucket in &mut buckets {
-            bucket.sort_by_key(|(mask, _, _)| std::cmp::Reverse(mask.count_ones()));
+        let mut starts = Vec::with_capacity(2049);
+        let mut entries = Vec::new();
+        for bucket in buckets {
+            starts.push(entries.len() as u32);
+            entries.extend(bucket);
         }
-        Index { buckets }
+        starts.push(entries.len() as u32);
+        Index { entries, starts }
     })
 }
 
 /// The row that `word` belongs to: of those that match, the one with most fixed bits. `None`: unallocated.
 pub fn decode(word: u32) -> Option<&'static Row> {
-    index().buckets[(word >> 21) as usize].iter().find(|(mask, value, _)| word & mask == *value).map(|e| e.2)
+    let index = index();
+    let top = (word >> 21) as usize;
+    let bucket = &index.entries[index.starts[top] as usize..index.starts[top + 1] as usize];
+    bucket.iter().find(|(mask, value, _)| word & mask == *value).map(|e| e.2)
 }

@@ -1,4 +1,4 @@
-//! Base integer instructions.
+//! To come.
 
 use super::table::Row;
 

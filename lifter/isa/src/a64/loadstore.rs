@@ -1,0 +1,6 @@
+//! To come.
+
+use super::table::Row;
+
+/// Rows of this group.
+pub static ROWS: &[Row] = &[];
