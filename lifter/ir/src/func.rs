@@ -388,8 +388,12 @@ impl Inst {
                     *a = f(*a);
                 }
             }
-            Inst::Load { addr, .. } | Inst::LoadEx { addr, .. } | Inst::Cache { addr, .. } => *addr = f(*addr),
-            Inst::Store { addr, value, .. } | Inst::StoreEx { addr, value, .. } | Inst::Rmw { addr, value, .. } => {
+            Inst::Load { addr, .. } | Inst::LoadEx { addr, .. } | Inst::Cache { addr, .. } => {
+                *addr = f(*addr)
+            }
+            Inst::Store { addr, value, .. }
+            | Inst::StoreEx { addr, value, .. }
+            | Inst::Rmw { addr, value, .. } => {
                 *addr = f(*addr);
                 *value = f(*value);
             }
@@ -407,7 +411,9 @@ impl Term {
     pub fn map_args(&mut self, mut f: impl FnMut(Value) -> Value) {
         match self {
             Term::Branch { cond, .. } => *cond = f(*cond),
-            Term::Switch { target, .. } | Term::Indirect(target) | Term::Return(target) => *target = f(*target),
+            Term::Switch { target, .. } | Term::Indirect(target) | Term::Return(target) => {
+                *target = f(*target)
+            }
             Term::Call { target: CallTarget::Indirect(v), .. } => *v = f(*v),
             Term::Jump(_)
             | Term::Goto(_)
@@ -425,7 +431,11 @@ impl Term {
             Term::Branch { then, els, .. } => vec![*then, *els],
             Term::Switch { cases, .. } => cases.iter().map(|c| c.1).collect(),
             Term::Call { cont, .. } | Term::Syscall { cont, .. } => cont.iter().copied().collect(),
-            Term::Goto(_) | Term::Indirect(_) | Term::Return(_) | Term::Trap { .. } | Term::Fallback { .. } => vec![],
+            Term::Goto(_)
+            | Term::Indirect(_)
+            | Term::Return(_)
+            | Term::Trap { .. }
+            | Term::Fallback { .. } => vec![],
         }
     }
 }

@@ -2,11 +2,23 @@
 //! registers come as a [`RegFile`], addresses as numbers. See `docs/architecture.md` for its place.
 
 mod builder;
+pub mod eval;
 mod func;
 mod op;
+mod parse;
+mod text;
+mod text_names;
+mod text_op;
 mod types;
+mod verify;
+mod verify_op;
 
 pub use builder::Builder;
 pub use func::*;
 pub use op::*;
+pub use parse::{ParseError, parse_function, parse_functions, parse_insts};
+pub use text::display_insts;
+pub use text_op::{TypedOp, parse_soft, soft_text};
 pub use types::*;
+pub use verify::{VerifyError, value_types, verify, verify_insts};
+pub use verify_op::Operand;

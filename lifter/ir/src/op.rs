@@ -548,7 +548,11 @@ impl PureOp {
             | PureOp::VSat(..)
             | PureOp::VSatQc(..)
             | PureOp::VPMull8 { .. } => 2,
-            PureOp::CarryOut | PureOp::Overflow | PureOp::Select | PureOp::FMulAdd(_) | PureOp::VBitSelect => 3,
+            PureOp::CarryOut
+            | PureOp::Overflow
+            | PureOp::Select
+            | PureOp::FMulAdd(_)
+            | PureOp::VBitSelect => 3,
             PureOp::IntUn(_)
             | PureOp::Zext
             | PureOp::Sext

@@ -248,16 +248,8 @@ pub enum FShape {
 
 impl FShape {
     /// All shapes.
-    pub const ALL: [FShape; 8] = [
-        FShape::H,
-        FShape::S,
-        FShape::D,
-        FShape::V4H,
-        FShape::V8H,
-        FShape::V2S,
-        FShape::V4S,
-        FShape::V2D,
-    ];
+    pub const ALL: [FShape; 8] =
+        [FShape::H, FShape::S, FShape::D, FShape::V4H, FShape::V8H, FShape::V2S, FShape::V4S, FShape::V2D];
 
     /// Bits of one element.
     pub const fn bits(self) -> u32 {
