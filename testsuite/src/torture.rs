@@ -61,7 +61,9 @@ fn sources() -> PathBuf {
                 .expect("the package gcc-12-source is installed (`cargo xtask setup --test`)")
                 .flatten()
                 .map(|e| e.path())
-                .find(|p| p.to_string_lossy().ends_with(".tar.xz"))
+                .find(|p| {
+                    p.to_string_lossy().ends_with(".tar.xz") && p.to_string_lossy().contains("/gcc-12.")
+                })
                 .expect("gcc-12-source holds an archive");
             std::fs::create_dir_all(&dir).expect("the store can be written");
             let ok = Command::new("tar")
@@ -93,7 +95,9 @@ pub fn run_one(test: &Path, setup: &Setup) -> Verdict {
     flags.extend(extra.iter().map(String::as_str));
     let program = match build(test, setup.libc, &flags) {
         Ok(p) => p,
-        Err(e) => return Verdict::NoOracle(format!("does not compile: {}", e.lines().last().unwrap_or_default())),
+        Err(e) => {
+            return Verdict::NoOracle(format!("does not compile: {}", e.lines().last().unwrap_or_default()));
+        }
     };
     let run = Run { timeout: Some(Duration::from_secs(120)), env: setup.env.clone(), ..Run::default() };
     let expected = run_qemu(&program, &run);
@@ -128,11 +132,22 @@ pub fn judge(results: &[(PathBuf, Verdict)], at_least: usize) {
     let failures: Vec<String> = results
         .iter()
         .filter_map(|(t, v)| match v {
-            Verdict::Fail(why) => Some(format!("{}: {why}", t.file_name().unwrap_or_default().to_string_lossy())),
+            Verdict::Fail(why) => {
+                Some(format!("{}: {why}", t.file_name().unwrap_or_default().to_string_lossy()))
+            }
             _ => None,
         })
         .collect();
-    println!("torture: {passed} passed, {} failed, {} without oracle", failures.len(), results.len() - passed - failures.len());
-    assert!(failures.is_empty(), "{} tests fail that pass under qemu:\n{}", failures.len(), failures.join("\n"));
+    println!(
+        "torture: {passed} passed, {} failed, {} without oracle",
+        failures.len(),
+        results.len() - passed - failures.len()
+    );
+    assert!(
+        failures.is_empty(),
+        "{} tests fail that pass under qemu:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
     assert!(passed >= at_least, "only {passed} tests passed, expected at least {at_least}");
 }

@@ -11,7 +11,8 @@ fn check(cflags: &[&str], xflags: &[&str], env: &[(&'static str, &'static str)],
     } else {
         (all.into_iter().skip(offset).step_by(40).collect(), 30)
     };
-    let setup = Setup { cflags: cflags.to_vec(), libc: Libc::Musl, xflags: xflags.to_vec(), env: env.to_vec() };
+    let setup =
+        Setup { cflags: cflags.to_vec(), libc: Libc::Musl, xflags: xflags.to_vec(), env: env.to_vec() };
     judge(&run(&chosen, &setup), at_least);
 }
 
