@@ -1,0 +1,30 @@
+// An interpreter's loop: a switch over byte codes.
+#include <stdint.h>
+#include <stdio.h>
+
+enum { PUSH, ADD, MUL, DEC, DUP, JNZ, SWAP, DROP, HALT };
+
+static int64_t run(const int *code)
+{
+    int64_t stack[32], *sp = stack;
+    for (const int *pc = code;;) {
+        switch (*pc++) {
+        case PUSH: *sp++ = *pc++; break;
+        case ADD: sp--; sp[-1] += *sp; break;
+        case MUL: sp--; sp[-1] = (int64_t)((uint64_t)sp[-1] * (uint64_t)*sp); break;
+        case DEC: sp[-1]--; break;
+        case DUP: *sp = sp[-1]; sp++; break;
+        case JNZ: if (*--sp) pc += *pc; else pc++; break;
+        case SWAP: { int64_t t = sp[-1]; sp[-1] = sp[-2]; sp[-2] = t; break; }
+        case DROP: sp--; break;
+        case HALT: return sp[-1];
+        }
+    }
+}
+
+int main(void)
+{
+    static const int code[] = {PUSH, 1, PUSH, 30000000, SWAP, PUSH, 3, MUL, PUSH, 7, ADD, SWAP, DEC, DUP, JNZ, -11, DROP, HALT};
+    printf("%lld\n", (long long)run(code));
+    return 0;
+}
