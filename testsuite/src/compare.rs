@@ -72,7 +72,15 @@ pub fn run_translated(program: &Path, run: &Run) -> Outcome {
 pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
     let mut c = Command::new(tools::qemu());
     c.arg(program);
-    execute(c, run)
+    let mut out = execute(c, run);
+    // Its own remark on a program that dies of a signal is not the program's.
+    let text = String::from_utf8_lossy(&out.stderr).into_owned();
+    out.stderr = text
+        .split_inclusive('\n')
+        .filter(|l| !l.starts_with("qemu: uncaught target signal"))
+        .collect::<String>()
+        .into();
+    out
 }
 
 fn execute(mut c: Command, run: &Run) -> Outcome {

@@ -28,6 +28,7 @@ const BUILD: &[&str] = &[
 /// Cross compiler and cross libraries for guest programs, the oracle, a second disassembler, gcc's torture tests.
 const TEST: &[&str] = &[
     "gcc-aarch64-linux-gnu",
+    "g++-aarch64-linux-gnu",
     "libc6-dev-arm64-cross",
     "binutils-aarch64-linux-gnu",
     "qemu-user-static",

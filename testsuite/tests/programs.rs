@@ -1,0 +1,47 @@
+//! Our own guest programs, translated at two levels, interpreted, and under qemu-user: the same output and status.
+
+use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use testsuite::guest::{Libc, ours};
+
+fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {
+    let program = ours(source, libc, flags);
+    let expected = run_qemu(&program, run);
+    for (xflags, engine) in [(&["-O2"][..], "auto"), (&["-O0"], "auto"), (&["-O0", "--no-lift"], "interp")] {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        let mut run = run.clone();
+        run.env.push(("XLATE_ENGINE", engine));
+        assert_eq!(run_translated(&translated, &run), expected, "{source} {flags:?} {xflags:?}");
+    }
+}
+
+macro_rules! program {
+    ($name:ident, $source:literal, $libc:ident, $flags:expr) => {
+        #[test]
+        fn $name() {
+            check($source, Libc::$libc, $flags, &Run::default());
+        }
+    };
+}
+
+#[test]
+fn hello() {
+    check("hello.c", Libc::Musl, &["-O2"], &Run { args: vec!["a", "b c"], ..Run::default() });
+}
+
+program!(hello_glibc, "hello.c", Glibc, &["-O2"]);
+program!(hello_static_pie, "hello.c", Glibc, &["-O2", "-static-pie"]);
+program!(setjmp, "setjmp.c", Musl, &["-O2"]);
+program!(setjmp_glibc, "setjmp.c", Glibc, &["-O2"]);
+program!(recursion, "recursion.c", Musl, &["-O1"]);
+program!(signals, "signals.c", Musl, &["-O2"]);
+program!(signals_glibc, "signals.c", Glibc, &["-O0"]);
+program!(process, "process.c", Glibc, &["-O2"]);
+program!(process_musl, "process.c", Musl, &["-O2"]);
+program!(files, "files.c", Glibc, &["-O2", "-w"]);
+program!(files_musl, "files.c", Musl, &["-O2", "-w"]);
+program!(floats, "floats.c", Glibc, &["-O1", "-frounding-math"]);
+program!(generated, "generated.c", Musl, &["-O2"]);
+program!(contexts, "contexts.c", Glibc, &["-O2"]);
+program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
+program!(atomics, "atomics.c", Musl, &["-O2"]);
+program!(atomics_lse, "atomics.c", Musl, &["-O2", "-march=armv8.1-a"]);
