@@ -6,6 +6,7 @@ pub mod eval;
 mod func;
 mod op;
 mod parse;
+pub mod pass;
 mod text;
 mod text_names;
 mod text_op;

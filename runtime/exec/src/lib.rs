@@ -1,1 +1,15 @@
-//! exec
+//! Engines for code met at run time. Takes the guest state and guest memory (through [`GuestMemory`]), executes guest
+//! instructions by interpreting their IR, and says why it stopped. Knows no ELF, no LLVM and no system call: what the
+//! guest asks of its kernel is an [`Event`] for the host part.
+
+mod cache;
+mod host;
+mod interp;
+mod memory;
+mod registers;
+mod soft;
+mod step;
+
+pub use interp::{Event, Interp};
+pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value, untag};
+pub use soft::{Soft, fpsr, set_fpcr, set_fpsr};

@@ -1,0 +1,133 @@
+//! Lifted runs by guest address: a table of fixed size, so that memory is bounded. Takes an address and guest memory,
+//! gives the run there, lifted anew whenever the guest's bytes are not those that it was lifted from: changed code needs
+//! no other invalidation.
+
+use crate::memory::{Access, Fault, FaultKind, GuestMemory};
+use crate::step::{Step, steps};
+use ir::{CallTarget, GuestAddr, Inst, Type, Value};
+use isa::{Code, Exit, Run, a64};
+
+/// Instructions in one run at most.
+const MAX_INSNS: usize = 64;
+/// Entries after which a run is worth optimizing.
+const HOT: u32 = 32;
+
+/// A run ready to execute.
+#[derive(Debug)]
+pub(crate) struct Compiled {
+    pub(crate) pc: u64,
+    /// The bytes it was lifted from.
+    bytes: Box<[u8]>,
+    pub(crate) insts: Box<[Inst]>,
+    /// Types of the values by index (anything where there is none).
+    pub(crate) types: Box<[Type]>,
+    pub(crate) steps: Box<[Step]>,
+    pub(crate) exit: Exit,
+    entered: u32,
+}
+
+/// The table.
+#[derive(Debug)]
+pub(crate) struct Cache {
+    /// Direct mapped; the length is a power of two.
+    runs: Vec<Option<Box<Compiled>>>,
+    max_insns: usize,
+}
+
+impl Cache {
+    /// A table of `1 << log2` runs of full length.
+    pub(crate) fn runs(log2: u32) -> Cache {
+        Cache { runs: (0..1usize << log2).map(|_| None).collect(), max_insns: MAX_INSNS }
+    }
+
+    /// A table of `1 << log2` single instructions.
+    pub(crate) fn singles(log2: u32) -> Cache {
+        Cache { max_insns: 1, ..Cache::runs(log2) }
+    }
+
+    /// The run at `pc`. Fails if there is no code that the guest may execute.
+    pub(crate) fn get(&mut self, pc: u64, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
+        // Neighbouring entries of a loop must not collide; those of far functions may.
+        let index = (pc >> 2 ^ pc >> 14) as usize & (self.runs.len() - 1);
+        let entry = &mut self.runs[index];
+        let valid = entry.as_ref().is_some_and(|r| r.pc == pc && mem.code_is(pc, &r.bytes));
+        if !valid {
+            *entry = Some(Box::new(compile(pc, mem, self.max_insns)?));
+        }
+        let run = entry.as_mut().expect("invariant: filled above");
+        run.entered = run.entered.saturating_add(1);
+        if run.entered == HOT {
+            optimize(run);
+        }
+        Ok(run)
+    }
+}
+
+/// Guest memory as code.
+struct Fetch<'a, M>(&'a M);
+
+impl<M: GuestMemory> Code for Fetch<'_, M> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.0.fetch(pc.0, &mut bytes).ok()?;
+        Some(u32::from_le_bytes(bytes))
+    }
+}
+
+fn compile(pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled, Fault> {
+    if pc & 3 != 0 {
+        return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: pc });
+    }
+    mem.fetch(pc, &mut [0; 4])?;
+    let mut max = max_insns;
+    loop {
+        let run = a64::lift_run(&Fetch(mem), GuestAddr(pc), GuestAddr(u64::MAX), max);
+        let types = types(&run.insts);
+        if let Some(steps) = steps(&run.insts, &types, &a64::FILE) {
+            let Run { len, insts, exit, .. } = run;
+            let mut bytes = vec![0; len as usize].into_boxed_slice();
+            mem.fetch(pc, &mut bytes)?;
+            return Ok(Compiled { pc, bytes, insts: insts.into(), types, steps, exit, entered: 0 });
+        }
+        // More values than slots: one instruction has far fewer.
+        max = (max / 2).max(1);
+    }
+}
+
+fn types(insts: &[Inst]) -> Box<[Type]> {
+    ir::value_types(insts, &a64::FILE).into_iter().map(|t| t.unwrap_or(Type::I1)).collect()
+}
+
+/// Runs the IR's passes over a run that is entered often.
+fn optimize(run: &mut Compiled) {
+    let mut roots = Vec::new();
+    map_exit(&mut run.exit, |v| {
+        roots.push(v);
+        v
+    });
+    let mut insts = run.insts.to_vec();
+    let renamed = ir::pass::run_default_insts(&mut insts, &roots, &a64::FILE);
+    let types = types(&insts);
+    if let Some(steps) = steps(&insts, &types, &a64::FILE) {
+        map_exit(&mut run.exit, |v| renamed[v.0 as usize]);
+        run.insts = insts.into();
+        run.types = types;
+        run.steps = steps;
+    }
+}
+
+/// Replaces each operand of a run's exit by `f` of it.
+fn map_exit(exit: &mut Exit, mut f: impl FnMut(Value) -> Value) {
+    match exit {
+        Exit::Branch { cond: v, .. }
+        | Exit::Indirect(v)
+        | Exit::Return(v)
+        | Exit::Call { target: CallTarget::Indirect(v), .. } => *v = f(*v),
+        Exit::Next(_)
+        | Exit::Jump(_)
+        | Exit::Call { target: CallTarget::Direct(_), .. }
+        | Exit::Syscall { .. }
+        | Exit::Trap { .. }
+        | Exit::Fallback { .. } => {}
+    }
+}

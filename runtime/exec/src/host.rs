@@ -1,0 +1,38 @@
+//! The two things the engines ask of the host processor and its kernel: the floating-point control and status word
+//! that lifted code runs under, and the monotonic clock.
+//!
+//! # Safety
+//! MXCSR is read, and written with a value whose reserved bits are those read: rounding and sticky flags only, which
+//! Rust code does not depend on (it does no floating-point arithmetic here).
+#![allow(unsafe_code)]
+
+use std::arch::asm;
+
+/// Sticky flags: invalid, denormal, divide by zero, overflow, underflow, precision.
+pub(crate) const MXCSR_FLAGS: u32 = 0x3f;
+/// Position of the rounding control.
+pub(crate) const MXCSR_RC: u32 = 13;
+
+/// The host's MXCSR.
+pub(crate) fn mxcsr() -> u32 {
+    let mut word = 0u32;
+    // SAFETY: STMXCSR writes the 4 bytes of `word` and touches nothing else.
+    unsafe { asm!("stmxcsr [{}]", in(reg) &mut word, options(nostack, preserves_flags)) };
+    word
+}
+
+/// Replaces the bits `mask` of MXCSR (flags or rounding control) by those of `value`.
+pub(crate) fn set_mxcsr(mask: u32, value: u32) {
+    let word = mxcsr() & !mask | value & mask;
+    // SAFETY: LDMXCSR reads 4 bytes; no reserved bit is newly set, no exception is unmasked (callers change flags and
+    // rounding control only).
+    unsafe { asm!("ldmxcsr [{}]", in(reg) &word, options(nostack, preserves_flags, readonly)) };
+}
+
+/// CNTVCT_EL0: nanoseconds of CLOCK_MONOTONIC, as `abi::COUNTER_HZ` says.
+pub(crate) fn counter() -> u64 {
+    let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the pointer is to a timespec of this frame.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut t) };
+    (t.tv_sec as u64).wrapping_mul(abi::COUNTER_HZ).wrapping_add(t.tv_nsec as u64)
+}

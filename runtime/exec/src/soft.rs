@@ -1,0 +1,124 @@
+//! Soft operations and system registers. Takes the operations that lifted code leaves to the evaluator, by their text,
+//! and evaluates them on the guest state; keeps FPCR and FPSR, whose rounding and sticky bits are partly in the host's
+//! MXCSR while lifted code runs.
+
+use crate::host;
+use abi::GuestState;
+use ir::eval::{Bits, FpEnv, eval};
+use ir::{SysReg, TypedOp};
+
+/// Bits of FPCR that exist: AHP, DN, FZ, RMode, FZ16.
+const FPCR_BITS: u32 = 0x07c8_0000;
+/// Bits of FPSR that exist: QC, IDC, IXC, UFC, OFC, DZC, IOC.
+const FPSR_BITS: u32 = 0x0800_009f;
+const FPSR_QC: u32 = 1 << 27;
+
+/// FPSR as the guest reads it: from the state, and from what the host's MXCSR collected in lifted code. (The host's
+/// denormal-operand flag has no counterpart: IDC means a flushed input.)
+pub fn fpsr(state: &GuestState) -> u32 {
+    let host = host::mxcsr();
+    let bit = |from: u32, to: u32| (host >> from & 1) << to;
+    state.fpsr & FPSR_BITS
+        | (state.qc as u32 & 1) << 27
+        | bit(0, 0) // IE → IOC
+        | bit(2, 1) // ZE → DZC
+        | bit(3, 2) // OE → OFC
+        | bit(4, 3) // UE → UFC
+        | bit(5, 4) // PE → IXC
+}
+
+/// Writes FPSR: all of it is then in the state, and MXCSR collects anew.
+pub fn set_fpsr(state: &mut GuestState, value: u32) {
+    state.fpsr = value & FPSR_BITS & !FPSR_QC;
+    state.qc = (value & FPSR_QC != 0) as u8;
+    host::set_mxcsr(host::MXCSR_FLAGS, 0);
+}
+
+/// Writes FPCR and sets the host's rounding control to its RMode.
+pub fn set_fpcr(state: &mut GuestState, value: u32) {
+    state.fpcr = value & FPCR_BITS;
+    // RMode: nearest, +∞, −∞, zero; MXCSR.RC: nearest, −∞, +∞, zero.
+    let rc = match value >> 22 & 3 {
+        1 => 2,
+        2 => 1,
+        same => same,
+    };
+    host::set_mxcsr(3 << host::MXCSR_RC, rc << host::MXCSR_RC);
+}
+
+pub(crate) fn read_sys(state: &GuestState, reg: SysReg) -> u64 {
+    match reg {
+        SysReg::Fpcr => state.fpcr as u64,
+        SysReg::Fpsr => fpsr(state) as u64,
+        SysReg::Counter => host::counter(),
+    }
+}
+
+pub(crate) fn write_sys(state: &mut GuestState, reg: SysReg, value: u64) {
+    match reg {
+        SysReg::Fpcr => set_fpcr(state, value as u32),
+        SysReg::Fpsr => set_fpsr(state, value as u32),
+        // The verifier rejects it: the counter is read only.
+        SysReg::Counter => {}
+    }
+}
+
+/// Evaluates one data operation in the state's floating-point environment.
+pub(crate) fn eval_in(state: &mut GuestState, op: &TypedOp, args: &[u128]) -> u128 {
+    let bits =
+        std::array::from_fn::<Bits, 3, _>(|i| Bits::new(op.args[i], args.get(i).copied().unwrap_or(0)));
+    let mut env = FpEnv { fpcr: state.fpcr, fpsr: state.fpsr };
+    let result = eval(op.op, op.ty, &bits[..op.op.arity()], &mut env);
+    state.fpsr = env.fpsr;
+    result
+}
+
+/// A parsed soft operation (see [`abi::SoftOp`]).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Soft {
+    /// A data operation: `f64 fadd.d`, `i1 cmp.ult (i32,i32)`.
+    Op(TypedOp),
+    /// `read.fpcr`, `read.fpsr`, `read.counter`: into the result.
+    Read(SysReg),
+    /// `write.fpcr`, `write.fpsr`: from the first operand.
+    Write(SysReg),
+    /// `ic.ivau`: code at the address in the first operand is stale.
+    InvalidateCode,
+}
+
+impl Soft {
+    /// Parses the operation's text.
+    pub fn parse(text: &str) -> Option<Soft> {
+        if let Some(reg) = text.strip_prefix("read.") {
+            return SysReg::parse(reg).map(Soft::Read);
+        }
+        if let Some(reg) = text.strip_prefix("write.") {
+            return SysReg::parse(reg).filter(|r| *r != SysReg::Counter).map(Soft::Write);
+        }
+        if text == "ic.ivau" {
+            return Some(Soft::InvalidateCode);
+        }
+        ir::parse_soft(text).map(Soft::Op)
+    }
+
+    /// Executes it on `GuestState::soft_args` into `GuestState::soft_result`. Gives the address whose code is stale, if
+    /// it is [`Soft::InvalidateCode`]: the caller drops translations.
+    pub fn run(&self, state: &mut GuestState) -> Option<u64> {
+        let wide = |v: [u64; 2]| v[0] as u128 | (v[1] as u128) << 64;
+        let result = match self {
+            Soft::Op(op) => {
+                let args = state.soft_args.map(wide);
+                eval_in(state, op, &args)
+            }
+            Soft::Read(reg) => read_sys(state, *reg) as u128,
+            Soft::Write(reg) => {
+                let value = state.soft_args[0][0];
+                write_sys(state, *reg, value);
+                return None;
+            }
+            Soft::InvalidateCode => return Some(crate::untag(state.soft_args[0][0])),
+        };
+        state.soft_result = [result as u64, (result >> 64) as u64];
+        None
+    }
+}
