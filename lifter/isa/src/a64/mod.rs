@@ -39,6 +39,13 @@ static GROUPS: &[&[Row]] = &[
     simd::ROWS,
 ];
 
+/// True for the groups of integer, memory, branch and system instructions: all but data processing in SIMD&FP registers.
+pub fn is_integer_row(row: &Row) -> bool {
+    // op0, bits 28:25, is x111 for the others.
+    let (mask, value) = row.bits();
+    value & mask & 0x0e00_0000 != 0x0e00_0000
+}
+
 use crate::{Code, Exit, Flow, Run};
 use ir::{Builder, GuestAddr, Term, TrapKind};
 
