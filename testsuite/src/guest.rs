@@ -18,9 +18,24 @@ pub enum Libc {
 
 /// Compiles and links `source` (C or assembly) statically with `flags`; the result is kept by content.
 pub fn build(source: &Path, libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
-    let text = std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?;
+    build_all(&[source], libc, flags)
+}
+
+/// A hash that names content in the store.
+pub fn content_hash(bytes: &[u8]) -> u64 {
     let mut h = DefaultHasher::new();
-    (&text, libc, flags, source).hash(&mut h);
+    bytes.hash(&mut h);
+    h.finish()
+}
+
+/// As [`build`], from several sources, the first of which names the result.
+pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
+    let mut h = DefaultHasher::new();
+    (libc, flags, sources).hash(&mut h);
+    for source in sources {
+        std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?.hash(&mut h);
+    }
+    let source = sources[0];
     let stem = source.file_stem().expect("a source file has a name").to_string_lossy();
     let dir = store().join("guest");
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
@@ -33,12 +48,12 @@ pub fn build(source: &Path, libc: Libc, flags: &[&str]) -> Result<PathBuf, Strin
     gcc.arg("-static").arg("-o").arg(&temp);
     match libc {
         Libc::Glibc => {
-            gcc.args(flags).arg(source).arg("-lm").arg("-lpthread");
+            gcc.args(sources).args(flags).arg("-lm").arg("-lpthread");
         }
         Libc::None => {
-            gcc.args(["-nostdlib", "-ffreestanding"]).args(flags).arg(source);
+            gcc.args(["-nostdlib", "-ffreestanding"]).args(flags).args(sources);
         }
-        Libc::Musl => musl(&mut gcc, source, flags),
+        Libc::Musl => musl(&mut gcc, sources, flags),
     }
     let result = gcc.output().map_err(|e| e.to_string())?;
     if !result.status.success() {
@@ -55,7 +70,7 @@ pub fn ours(name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
 }
 
 /// The cross compiler with Debian's musl instead of its own C library.
-fn musl(gcc: &mut Command, source: &Path, flags: &[&str]) {
+fn musl(gcc: &mut Command, sources: &[&Path], flags: &[&str]) {
     let root = packages::unpacked("musl-dev").join("usr");
     let lib = root.join("lib/aarch64-linux-musl");
     let own = Command::new(tools::cross_gcc())
@@ -70,7 +85,7 @@ fn musl(gcc: &mut Command, source: &Path, flags: &[&str]) {
         .args(flags)
         .arg(lib.join("crt1.o"))
         .arg(lib.join("crti.o"))
-        .arg(source)
+        .args(sources)
         .arg("-Wl,--start-group")
         .arg(lib.join("libc.a"))
         .args(["-lgcc", "-lgcc_eh", "-Wl,--end-group"])

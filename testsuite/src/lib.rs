@@ -4,6 +4,7 @@
 
 pub mod compare;
 pub mod guest;
+pub mod insns;
 pub mod packages;
 pub mod tools;
 pub mod torture;
