@@ -188,22 +188,24 @@ pub fn compare(op: IntCmp, lane: Lane, a: u128, b: u128) -> u128 {
 }
 
 fn lane_compare<const B: u32>(op: IntCmp, a: u128, b: u128) -> u128 {
-    let unsigned = |f: fn(&u64, &u64) -> bool| map2::<B>(a, b, |x, y| (f(&x, &y) as u64).wrapping_neg());
-    let with_sign = |f: fn(&i64, &i64) -> bool| {
-        map2::<B>(a, b, |x, y| (f(&signed::<B>(x), &signed::<B>(y)) as u64).wrapping_neg())
-    };
     match op {
-        IntCmp::Eq => unsigned(u64::eq),
-        IntCmp::Ne => unsigned(u64::ne),
-        IntCmp::Ult => unsigned(u64::lt),
-        IntCmp::Ule => unsigned(u64::le),
-        IntCmp::Ugt => unsigned(u64::gt),
-        IntCmp::Uge => unsigned(u64::ge),
-        IntCmp::Slt => with_sign(i64::lt),
-        IntCmp::Sle => with_sign(i64::le),
-        IntCmp::Sgt => with_sign(i64::gt),
-        IntCmp::Sge => with_sign(i64::ge),
+        IntCmp::Eq => masks::<B>(a, b, |x, y| x == y),
+        IntCmp::Ne => masks::<B>(a, b, |x, y| x != y),
+        IntCmp::Ult => masks::<B>(a, b, |x, y| x < y),
+        IntCmp::Ule => masks::<B>(a, b, |x, y| x <= y),
+        IntCmp::Ugt => masks::<B>(a, b, |x, y| x > y),
+        IntCmp::Uge => masks::<B>(a, b, |x, y| x >= y),
+        IntCmp::Slt => masks::<B>(a, b, |x, y| signed::<B>(x) < signed::<B>(y)),
+        IntCmp::Sle => masks::<B>(a, b, |x, y| signed::<B>(x) <= signed::<B>(y)),
+        IntCmp::Sgt => masks::<B>(a, b, |x, y| signed::<B>(x) > signed::<B>(y)),
+        IntCmp::Sge => masks::<B>(a, b, |x, y| signed::<B>(x) >= signed::<B>(y)),
     }
+}
+
+/// All ones in the lanes where `holds`.
+#[inline]
+fn masks<const B: u32>(a: u128, b: u128, holds: impl Fn(u64, u64) -> bool) -> u128 {
+    map2::<B>(a, b, |x, y| if holds(x, y) { u64::MAX } else { 0 })
 }
 
 /// `VShiftImm`.
