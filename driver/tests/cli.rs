@@ -1,0 +1,152 @@
+//! The command line: exit statuses, messages, and that nothing is lost. Needs no guest program but the few bytes of one
+//! made here.
+
+use assert_cmd::Command;
+use std::path::Path;
+
+fn xlate() -> Command {
+    Command::new(assert_cmd::cargo::cargo_bin!("xlate"))
+}
+
+/// A static AArch64 program of one segment that exits with status 42.
+fn tiny() -> Vec<u8> {
+    let code: [u32; 3] = [0xd280_0540, 0xd280_0ba8, 0xd400_0001]; // mov x0, #42; mov x8, #93; svc #0
+    let mut f = Vec::new();
+    f.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0");
+    let half = |f: &mut Vec<u8>, v: u16| f.extend_from_slice(&v.to_le_bytes());
+    let word = |f: &mut Vec<u8>, v: u32| f.extend_from_slice(&v.to_le_bytes());
+    let xword = |f: &mut Vec<u8>, v: u64| f.extend_from_slice(&v.to_le_bytes());
+    half(&mut f, 2); // ET_EXEC
+    half(&mut f, 183); // EM_AARCH64
+    word(&mut f, 1);
+    xword(&mut f, 0x40_0078);
+    xword(&mut f, 64);
+    xword(&mut f, 0);
+    word(&mut f, 0);
+    for v in [64, 56, 1, 0, 0, 0] {
+        half(&mut f, v);
+    }
+    word(&mut f, 1); // PT_LOAD
+    word(&mut f, 5);
+    for v in [0, 0x40_0000, 0x40_0000, 0x84, 0x84, 0x1000] {
+        xword(&mut f, v);
+    }
+    for w in code {
+        word(&mut f, w);
+    }
+    f
+}
+
+fn message(command: &mut Command) -> (Option<i32>, String) {
+    let out = command.output().expect("xlate starts");
+    (out.status.code(), String::from_utf8_lossy(&out.stderr).into_owned())
+}
+
+fn files(dir: &Path) -> Vec<String> {
+    let mut v: Vec<String> = std::fs::read_dir(dir)
+        .unwrap()
+        .flatten()
+        .map(|e| e.file_name().to_string_lossy().into_owned())
+        .collect();
+    v.sort();
+    v
+}
+
+#[test]
+fn a_tiny_program_is_translated_and_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let (arm, out) = (dir.path().join("tiny"), dir.path().join("out"));
+    std::fs::write(&arm, tiny()).unwrap();
+    xlate().arg(&arm).arg("-o").arg(&out).assert().success();
+    assert_eq!(std::process::Command::new(&out).status().unwrap().code(), Some(42));
+    assert_eq!(files(dir.path()), ["out", "tiny"]);
+    // Without -o the name is derived.
+    xlate().arg(&arm).assert().success();
+    assert_eq!(files(dir.path()), ["out", "tiny", "tiny.x86"]);
+}
+
+#[test]
+fn statistics_are_json_on_stdout() {
+    let dir = tempfile::tempdir().unwrap();
+    let arm = dir.path().join("tiny");
+    std::fs::write(&arm, tiny()).unwrap();
+    let out = xlate().arg(&arm).args(["--stats", "--json", "--strict"]).output().unwrap();
+    assert_eq!(out.status.code(), Some(0));
+    let stats: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(stats["guest_instructions"], 3);
+    assert_eq!(stats["fallbacks"], 0);
+}
+
+#[test]
+fn run_uses_the_cache_and_concurrent_runs_agree() {
+    let dir = tempfile::tempdir().unwrap();
+    let arm = dir.path().join("tiny");
+    std::fs::write(&arm, tiny()).unwrap();
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| xlate().arg("run").arg(&arm).env("XDG_CACHE_HOME", dir.path()).assert().code(42));
+        }
+    });
+    let cached = files(&dir.path().join("xlate"));
+    assert_eq!(cached.iter().filter(|f| !f.ends_with(".lock")).count(), 1, "{cached:?}");
+    xlate().arg("run").arg(&arm).env("XDG_CACHE_HOME", dir.path()).assert().code(42);
+}
+
+#[test]
+fn bad_inputs_get_a_message_and_status_2() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("input");
+    let mut arm32 = tiny();
+    arm32[4] = 1;
+    arm32[18] = 40;
+    let mut big_endian = tiny();
+    big_endian[5] = 2;
+    let mut x86 = tiny();
+    x86[18] = 62;
+    let mut truncated = tiny();
+    truncated.truncate(100);
+    let mut dynamic = tiny();
+    dynamic[64] = 3; // PT_INTERP
+    let cases: [(&[u8], &str); 7] = [
+        (b"", "ELF"),
+        (b"#!/bin/sh\n", "ELF"),
+        (&arm32, "not yet"),
+        (&big_endian, "endian"),
+        (&x86, "AArch64"),
+        (&truncated, "input"),
+        (&dynamic, "not yet"),
+    ];
+    for (bytes, expected) in cases {
+        std::fs::write(&path, bytes).unwrap();
+        let (status, text) = message(xlate().arg(&path));
+        assert_eq!(status, Some(2), "{text}");
+        assert!(text.contains(expected) && text.contains("input"), "{expected:?} is not in {text:?}");
+        assert_eq!(files(dir.path()), ["input"], "{text}");
+    }
+    assert_eq!(message(xlate().arg("/does/not/exist")).0, Some(2));
+    assert_eq!(message(xlate().arg(dir.path())).0, Some(2));
+    assert_eq!(message(&mut xlate()).0, Some(2));
+}
+
+#[test]
+fn an_existing_output_survives_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let (arm, out) = (dir.path().join("tiny"), dir.path().join("out"));
+    std::fs::write(&arm, tiny()).unwrap();
+    std::fs::write(&out, "precious").unwrap();
+    let (status, text) = message(xlate().arg(&arm).arg("-o").arg(&out).env("CC", "/no/such/compiler"));
+    assert_eq!(status, Some(2));
+    assert!(text.contains("/no/such/compiler") && text.contains("install"), "{text}");
+    assert_eq!(std::fs::read(&out).unwrap(), b"precious");
+    assert_eq!(files(dir.path()), ["out", "tiny"]);
+    let (status, text) = message(xlate().arg(&arm).arg("-o").arg(dir.path().join("no/such/dir/out")));
+    assert_eq!(status, Some(2));
+    assert!(text.contains("no/such/dir"), "{text}");
+}
+
+#[test]
+fn help_shows_examples() {
+    let out = xlate().arg("--help").output().unwrap();
+    assert_eq!(out.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("xlate inspect"));
+}
