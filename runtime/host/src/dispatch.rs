@@ -1,0 +1,187 @@
+//! The dispatcher: one loop per guest thread that lets lifted code or the interpreter run, and deals with what they
+//! come back with. Takes a thread with its registers set, returns never: the process ends in a system call or by a
+//! signal. Knows no instruction and no system call number.
+//!
+//! # Safety
+//! The thread and its state are leaked boxes. Lifted code and `xl_rt_syscall` reach them through raw pointers while the
+//! dispatcher waits, so the dispatcher keeps no reference across an entry.
+#![allow(unsafe_code)]
+
+use crate::entry;
+use crate::memory::Memory;
+use crate::signal::{self, Restart};
+use crate::thread::Thread;
+use crate::trace::{self, Topic};
+use abi::{EXIT_PC, Exit, GuestState};
+use exec::{Access, Event, Fault, FaultKind};
+use ir::TrapKind;
+
+/// FPCR.RMode: all of FPCR that lifted code follows by itself.
+const FPCR_RMODE: u32 = 0x00c0_0000;
+
+const ILL_ILLOPC: i32 = 1;
+const TRAP_BRKPT: i32 = 1;
+const BUS_ADRERR: i32 = 2;
+
+/// True if lifted code would compute as FPCR demands. What else FPCR can ask for is rare and left to the interpreter.
+fn fpcr_allows(s: &GuestState) -> bool {
+    s.fpcr & !FPCR_RMODE == 0
+}
+
+/// Runs the thread.
+pub fn run(thread: *mut Thread) -> ! {
+    // SAFETY: see the module's heading; these are constant in the thread.
+    let (state, process, stack) = unsafe { ((*thread).shared.state, (*thread).process, (*thread).lifted_stack) };
+    let image = process.image;
+    let mut memory = Memory::new(&process.mem);
+    // The next instruction must be interpreted, whatever the tables say.
+    let mut alone = false;
+    loop {
+        // SAFETY: no lifted code of this thread runs now.
+        let (t, s) = unsafe { (&mut *thread, &mut *state) };
+        s.in_lifted = 0;
+        if signal::is_pending(t.shared) {
+            signal::deliver(t, s, None);
+            alone = false;
+            continue;
+        }
+        let lifted = !process.options.interpreter_only && fpcr_allows(s);
+        let found = if lifted && !alone { image.entry(s.pc) } else { None };
+        let event = match found {
+            Some(e) => {
+                crate::trace!(Topic::Dispatch, "{:#x}: lifted code, resume {}", s.pc, e.resume);
+                s.exit = Exit::None as u32;
+                s.resume = e.resume;
+                s.stack_limit = if e.resume == 0 { s.stack_limit_real } else { u64::MAX };
+                set_in_lifted(state, true);
+                // A signal from here on steps to a checkpoint; one before is seen now.
+                if signal::is_pending(t.shared) {
+                    continue;
+                }
+                // SAFETY: the entry is from this image's tables; nothing lives on the stack for lifted code.
+                let pc = unsafe { entry::enter(state, e.host, stack, image.desc.enter as u64) };
+                set_in_lifted(state, false);
+                // SAFETY: lifted code is back.
+                let s = unsafe { &mut *state };
+                if pc != EXIT_PC {
+                    s.pc = pc;
+                    continue;
+                }
+                alone = left(s);
+                continue;
+            }
+            None if alone => {
+                alone = false;
+                crate::trace!(Topic::Fallback, "{:#x}: interpreting one instruction", s.pc);
+                t.interp.step(s, &mut memory)
+            }
+            None => {
+                if lifted {
+                    crate::trace!(Topic::Fallback, "{:#x}: interpreting", s.pc);
+                } else {
+                    crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
+                }
+                let may_enter = !process.options.interpreter_only;
+                t.interp.run(s, &mut memory, |pc| may_enter && image.entry(pc).is_some())
+            }
+        };
+        handle(t, s, event);
+    }
+}
+
+fn set_in_lifted(state: *mut GuestState, on: bool) {
+    // SAFETY: the calling thread's state; its signal handlers read the word.
+    unsafe { (&raw mut (*state).in_lifted).write_volatile(on as u32) };
+}
+
+/// Lifted code came back with a reason; true if the instruction at `pc` is to be interpreted.
+fn left(s: &mut GuestState) -> bool {
+    const CHECKPOINT: u32 = Exit::Checkpoint as u32;
+    const TRAP: u32 = Exit::Trap as u32;
+    const FALLBACK: u32 = Exit::Fallback as u32;
+    const STACK_LIMIT: u32 = Exit::StackLimit as u32;
+    crate::trace!(Topic::Dispatch, "{:#x}: lifted code left, reason {}", s.pc, s.exit);
+    match s.exit {
+        CHECKPOINT | TRAP | FALLBACK => true,
+        STACK_LIMIT => false,
+        other => trace::die(format_args!(
+            "internal error: lifted code left at {:#x} for reason {other}; this is a bug in xlate",
+            s.pc
+        )),
+    }
+}
+
+fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
+    match event {
+        Event::Continue => {}
+        Event::Syscall { .. } => system_call(t, s),
+        Event::Trap(TrapKind::Breakpoint(_)) => signal::fault(t, s, libc::SIGTRAP, TRAP_BRKPT, s.pc, None),
+        Event::Trap(TrapKind::Undefined) | Event::Unsupported => {
+            signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, s.pc, None)
+        }
+        Event::Fault(f) => memory_fault(t, s, f),
+        // Interpreted runs compare their bytes; lifted code of changed text is a later issue.
+        Event::InvalidateCode { addr } => crate::trace!(Topic::Dispatch, "code invalidated at {addr:#x}"),
+    }
+}
+
+fn memory_fault(t: &mut Thread, s: &mut GuestState, f: Fault) {
+    let (signo, code) = match f.kind {
+        FaultKind::Unmapped => (libc::SIGSEGV, crate::access::SEGV_MAPERR),
+        FaultKind::Permission => (libc::SIGSEGV, crate::access::SEGV_ACCERR),
+        FaultKind::Alignment => (libc::SIGBUS, crate::access::BUS_ADRALN),
+        FaultKind::Bus => (libc::SIGBUS, BUS_ADRERR),
+    };
+    signal::fault(t, s, signo, code, f.addr, Some(syndrome(f)));
+}
+
+/// ESR_EL1 as the hardware would report the fault (Arm ARM D24.2.40): class, instruction length, and status.
+fn syndrome(f: Fault) -> u64 {
+    const PC_ALIGNMENT: u64 = 0x22;
+    const INSTRUCTION_ABORT: u64 = 0x20;
+    const DATA_ABORT: u64 = 0x24;
+    let status = match f.kind {
+        FaultKind::Unmapped => 0x07,
+        FaultKind::Permission => 0x0f,
+        FaultKind::Alignment => 0x21,
+        FaultKind::Bus => 0x10,
+    };
+    let (class, iss) = match (f.access, f.kind) {
+        (Access::Execute, FaultKind::Alignment) => (PC_ALIGNMENT, 0),
+        (Access::Execute, _) => (INSTRUCTION_ABORT, status),
+        (Access::Read, _) => (DATA_ABORT, status),
+        (Access::Write, _) => (DATA_ABORT, status | 1 << 6),
+    };
+    class << 26 | 1 << 25 | iss
+}
+
+/// Executes the system call whose return address is pc, restarts or delivers what is due.
+fn system_call(t: &mut Thread, s: &mut GuestState) {
+    let call = Restart { x0: s.x[0], pc: s.pc.wrapping_sub(4) };
+    crate::sys::dispatch(t, s);
+    signal::deliver(t, s, Some(call));
+}
+
+/// `xl_rt_syscall`: the system call of lifted code (see `abi::symbol::SYSCALL`).
+///
+/// # Safety
+/// Called by lifted code only, with its thread's state.
+pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
+    set_in_lifted(state, false);
+    // SAFETY: as the caller promises; the dispatcher holds no reference now.
+    let (t, s) = unsafe { (&mut *((*state).thread as *mut Thread), &mut *state) };
+    system_call(t, s);
+    if !fpcr_allows(s) {
+        // Signal return may have changed FPCR: no frame of lifted code may go on.
+        s.exit = Exit::Fallback as u32;
+        return EXIT_PC;
+    }
+    loop {
+        set_in_lifted(state, true);
+        if !signal::is_pending(t.shared) {
+            return s.pc;
+        }
+        set_in_lifted(state, false);
+        signal::deliver(t, s, None);
+    }
+}

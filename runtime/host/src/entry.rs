@@ -1,0 +1,161 @@
+//! The ways between the runtime and lifted code: onto the stack of lifted code and back, out of it from a signal
+//! handler, and soft operations, which keep every register. Takes host addresses; knows no guest instruction.
+//!
+//! # Safety
+//! The routines follow `abi`'s contract of lifted code. `host_sp` is written at each entry and read only while the
+//! frame it points to is alive: entries do not nest, because handlers of guest signals run in the same dispatcher.
+#![allow(unsafe_code)]
+
+use crate::hostcall::{Errno, check, syscall};
+use abi::GuestState;
+use std::arch::global_asm;
+use std::mem::offset_of;
+
+global_asm!(
+    // (rdi state, rsi host entry, rdx stack top, rcx xl_enter) → rax guest pc
+    ".globl xl_host_enter",
+    ".hidden xl_host_enter",
+    ".p2align 4",
+    "xl_host_enter:",
+    "push rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "mov rbx, rdi",
+    "mov [rdi + {host_sp}], rsp",
+    "mov rsp, rdx",
+    "call rcx",
+    "mov rsp, [rbx + {host_sp}]",
+    "jmp 2f",
+    // A checkpoint without label: rdi state.
+    ".globl xl_host_leave",
+    ".hidden xl_host_leave",
+    "xl_host_leave:",
+    "mov rsp, [rdi + {host_sp}]",
+    "mov rax, -1",
+    "2:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    // preserve_allcc (rdi state, rsi operation): keeps all but r11 and the flags. Rust keeps rbx and r12–r15.
+    ".globl xl_rt_soft_op",
+    ".p2align 4",
+    "xl_rt_soft_op:",
+    "push rbp",
+    "mov rbp, rsp",
+    "push rax",
+    "push rcx",
+    "push rdx",
+    "push rsi",
+    "push rdi",
+    "push r8",
+    "push r9",
+    "push r10",
+    "mov dword ptr [rdi + {in_lifted}], 0",
+    "sub rsp, 512",
+    "and rsp, -32",
+    "cmp byte ptr [rip + {has_avx}], 0",
+    "jne 3f",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps xmmword ptr [rsp + 32*\\i], xmm\\i",
+    ".endr",
+    "call {soft_op}",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps xmm\\i, xmmword ptr [rsp + 32*\\i]",
+    ".endr",
+    "jmp 4f",
+    "3:",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "vmovaps ymmword ptr [rsp + 32*\\i], ymm\\i",
+    ".endr",
+    "vzeroupper",
+    "call {soft_op}",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "vmovaps ymm\\i, ymmword ptr [rsp + 32*\\i]",
+    ".endr",
+    "4:",
+    "lea rsp, [rbp - 64]",
+    "pop r10",
+    "pop r9",
+    "pop r8",
+    "pop rdi",
+    "pop rsi",
+    "pop rdx",
+    "pop rcx",
+    "pop rax",
+    "mov dword ptr [rdi + {in_lifted}], 1",
+    "cmp dword ptr [rdi + {pending}], 0",
+    "pop rbp",
+    "jne 5f",
+    "ret",
+    // A signal came meanwhile: step to the next checkpoint (see fault.rs).
+    "5:",
+    "pushfq",
+    "or qword ptr [rsp], 0x100",
+    "popfq",
+    "ret",
+    host_sp = const offset_of!(GuestState, host_sp),
+    in_lifted = const offset_of!(GuestState, in_lifted),
+    pending = const offset_of!(GuestState, pending),
+    has_avx = sym HAS_AVX,
+    soft_op = sym crate::soft::soft_op,
+);
+
+unsafe extern "C" {
+    fn xl_host_enter(state: *mut GuestState, entry: u64, stack: u64, enter: u64) -> u64;
+    fn xl_host_leave();
+    fn xl_rt_soft_op();
+}
+
+/// 1 if the upper halves of the vector registers must be kept, too.
+static mut HAS_AVX: u8 = 0;
+
+/// The address of the soft operation routine; using it keeps the linker from dropping the routine.
+pub fn soft_op_address() -> u64 {
+    xl_rt_soft_op as *const () as u64
+}
+
+/// Looks at the processor. Called once, before any other thread exists.
+pub fn init() {
+    let avx = std::arch::is_x86_feature_detected!("avx") as u8;
+    // SAFETY: no other thread and no lifted code runs yet.
+    unsafe { (&raw mut HAS_AVX).write(avx) };
+}
+
+/// Where a signal handler sends lifted code whose state is complete; with rdi = the state.
+pub fn leave_address() -> u64 {
+    xl_host_leave as *const () as u64
+}
+
+/// Runs lifted code at `entry` until it comes back with a guest pc.
+///
+/// # Safety
+/// `entry` is a lifted function of the image that `enter` belongs to, `state` the calling thread's, and `stack` the
+/// top of its stack for lifted code, on which nothing lives.
+pub unsafe fn enter(state: *mut GuestState, entry: u64, stack: u64, enter: u64) -> u64 {
+    // SAFETY: as the caller promises.
+    unsafe { xl_host_enter(state, entry, stack, enter) }
+}
+
+/// Bytes of a stack for lifted code: deep guest recursion costs host frames; committed only as used.
+const STACK: u64 = 512 << 20;
+
+/// Below the limit that lifted code keeps there is room for the runtime and for functions that do not look at it.
+const RESERVE: u64 = 512 * 1024;
+
+/// Makes a stack for lifted code: (top, limit).
+pub fn new_stack() -> Result<(u64, u64), Errno> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+    let map = |size: u64| check(syscall(libc::SYS_mmap, [0, size, prot, flags as u64, u64::MAX, 0])).map(|a| (a, size));
+    // An address-space limit (ulimit -v) may leave less; deep recursion then drops frames more often.
+    let (base, size) = map(STACK).or_else(|_| map(STACK / 8)).or_else(|_| map(8 << 20))?;
+    check(syscall(libc::SYS_mprotect, [base, 4096, 0, 0, 0, 0]))?;
+    Ok((base + size, base + RESERVE))
+}

@@ -1,0 +1,141 @@
+//! What a host signal means for interrupted code: recovers faults of lifted code at its checkpoints and faults of the
+//! runtime's guest accesses, and brings lifted code to its next checkpoint when a signal is to be delivered. Takes the
+//! host's signal context, changes where it goes on. Everything here runs in a signal handler.
+//!
+//! # Safety
+//! See `signal/host.rs`: nothing is allocated and no lock taken. The state pointer is the interrupted thread's own.
+#![allow(unsafe_code)]
+
+use crate::entry;
+use crate::signal::{SigInfo, host};
+use crate::thread::{self, Shared};
+use crate::trace::{self, Topic};
+use abi::Exit;
+
+/// The context that a host signal interrupted.
+pub struct Context<'a>(&'a mut libc::ucontext_t);
+
+/// Trap flag of RFLAGS: a debug exception after the next instruction.
+const TRAP_FLAG: i64 = 0x100;
+const TRAP_TRACE: i32 = 2;
+
+impl<'a> Context<'a> {
+    /// Of the kernel's frame.
+    pub fn new(uc: &'a mut libc::ucontext_t) -> Self {
+        Context(uc)
+    }
+
+    fn reg(&mut self, r: libc::c_int) -> &mut i64 {
+        &mut self.0.uc_mcontext.gregs[r as usize]
+    }
+
+    /// Where the interrupted code is.
+    pub fn rip(&self) -> u64 {
+        self.0.uc_mcontext.gregs[libc::REG_RIP as usize] as u64
+    }
+
+    /// Where it goes on.
+    pub fn set_rip(&mut self, to: u64) {
+        *self.reg(libc::REG_RIP) = to as i64;
+    }
+
+    fn single_step(&mut self, on: bool) {
+        let flags = self.reg(libc::REG_EFL);
+        *flags = if on { *flags | TRAP_FLAG } else { *flags & !TRAP_FLAG };
+    }
+
+    /// The signal mask in force when the handler returns.
+    pub fn set_mask(&mut self, mask: u64) {
+        // SAFETY: the kernel's mask is the first word of libc's, which is larger.
+        unsafe { (&raw mut self.0.uc_sigmask).cast::<u64>().write(mask) };
+    }
+
+    /// Leaves lifted code at the checkpoint whose access is at rip; false if there is none.
+    fn leave(&mut self, s: &Shared) -> bool {
+        let Some(p) = thread::try_process() else { return false };
+        let Some((pc, label)) = p.image.checkpoint(self.rip()) else { return false };
+        // SAFETY: lifted code of this thread is interrupted at a checkpoint, where these words are ours to set.
+        unsafe {
+            (*s.state).pc = pc;
+            (*s.state).exit = Exit::Checkpoint as u32;
+        }
+        self.single_step(false);
+        if label != 0 {
+            self.set_rip(label);
+        } else {
+            *self.reg(libc::REG_RDI) = s.state as i64;
+            self.set_rip(entry::leave_address());
+        }
+        true
+    }
+}
+
+fn in_lifted(s: &Shared) -> bool {
+    // SAFETY: the thread's own state.
+    unsafe { (&raw const (*s.state).in_lifted).read_volatile() != 0 }
+}
+
+fn is_lifted(rip: u64) -> bool {
+    thread::try_process().is_some_and(|p| p.image.is_lifted(rip))
+}
+
+/// A fault, or a step that [`interrupt`] or the end of a soft operation asked for.
+pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
+    let rip = ctx.rip();
+    if info.signo == libc::SIGTRAP && info.code == TRAP_TRACE {
+        // Left lifted code: whoever enters it next looks at `pending` first.
+        if !in_lifted(s) {
+            ctx.single_step(false);
+        } else if is_lifted(rip) {
+            ctx.leave(s);
+        }
+        return;
+    }
+    if matches!(info.signo, libc::SIGSEGV | libc::SIGBUS) {
+        if is_lifted(rip) && ctx.leave(s) {
+            crate::trace!(Topic::Fault, "fault at {:#x} in lifted code, host {rip:#x}", info.rest[0]);
+            return;
+        }
+        if let Some(to) = crate::access::fixup(rip) {
+            s.fault.set((info.signo, info.code, info.rest[0]));
+            ctx.set_rip(to);
+            return;
+        }
+    }
+    runtime_bug(info, ctx)
+}
+
+/// A signal was noted: lets no system call begin, and brings lifted code to its next checkpoint.
+pub fn interrupt(s: &Shared, ctx: &mut Context<'_>) {
+    host::keep_from_kernel(ctx);
+    if in_lifted(s) && !(is_lifted(ctx.rip()) && ctx.leave(s)) {
+        ctx.single_step(true);
+    }
+}
+
+/// A fault that neither lifted code nor a guest access of the runtime should raise.
+pub fn runtime_bug(info: &SigInfo, ctx: &Context<'_>) -> ! {
+    let g = &ctx.0.uc_mcontext.gregs;
+    let (image_code, pc) = match (thread::try_process(), thread::current()) {
+        // SAFETY: the thread's own state; the word may be out of date, it is for the message only.
+        (Some(p), Some(s)) => (p.image.desc.code as u64, unsafe { (*s.state).pc }),
+        _ => (0, 0),
+    };
+    trace::line(format_args!(
+        "internal error: signal {} (code {}) at host {:#x} (lifted code from {image_code:#x}), address {:#x}, \
+         last guest pc {pc:#x}; this is a bug in xlate",
+        info.signo, info.code, ctx.rip(), info.rest[0],
+    ));
+    trace::line(format_args!(
+        "rax {:#x} rbx {:#x} rcx {:#x} rdx {:#x} rsi {:#x} rdi {:#x} rbp {:#x} rsp {:#x}",
+        g[libc::REG_RAX as usize],
+        g[libc::REG_RBX as usize],
+        g[libc::REG_RCX as usize],
+        g[libc::REG_RDX as usize],
+        g[libc::REG_RSI as usize],
+        g[libc::REG_RDI as usize],
+        g[libc::REG_RBP as usize],
+        g[libc::REG_RSP as usize],
+    ));
+    host::die_by(&SigInfo { signo: libc::SIGABRT, ..SigInfo::default() })
+}

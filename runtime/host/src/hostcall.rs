@@ -1,0 +1,104 @@
+//! Calls into the host kernel. Takes a number and six words, gives what the kernel returned (negative error numbers
+//! included). Knows no guest convention: the system call layer translates.
+//!
+//! # Safety
+//! A system call can do anything to the process. The functions are safe to call in Rust's sense only if the arguments
+//! do not let the kernel write into the runtime's own objects; callers pass guest pointers or their own buffers.
+#![allow(unsafe_code)]
+
+use std::arch::{asm, global_asm};
+
+/// An error number of Linux (the generic numbering, which AArch64 and x86-64 share).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Errno(pub i32);
+
+/// Interrupted by a signal; restarted if the handler has SA_RESTART or no handler runs. Never seen by the guest.
+pub const ERESTARTSYS: i64 = 512;
+/// Interrupted by a signal before it began; restarted always.
+pub const ERESTARTNOINTR: i64 = 513;
+/// Interrupted by a signal; restarted only if no handler runs.
+pub const ERESTARTNOHAND: i64 = 514;
+/// As `ERESTARTNOHAND`, through `restart_syscall` (the call depends on how much time is left).
+pub const ERESTART_RESTARTBLOCK: i64 = 516;
+
+impl Errno {
+    /// The value that a system call returns for this error.
+    pub const fn as_return(self) -> i64 {
+        -(self.0 as i64)
+    }
+}
+
+/// A return value as a result: −4095…−1 are errors.
+pub fn check(r: i64) -> Result<u64, Errno> {
+    if (-4095..0).contains(&r) { Err(Errno(-r as i32)) } else { Ok(r as u64) }
+}
+
+/// Executes a host system call that does not block for long.
+pub fn syscall(nr: i64, a: [u64; 6]) -> i64 {
+    let ret: i64;
+    // SAFETY: the kernel's convention; see the module's heading for what the caller answers for.
+    unsafe {
+        asm!("syscall", inlateout("rax") nr => ret,
+            in("rdi") a[0], in("rsi") a[1], in("rdx") a[2], in("r10") a[3], in("r8") a[4], in("r9") a[5],
+            lateout("rcx") _, lateout("r11") _, options(nostack));
+    }
+    ret
+}
+
+// Between `xl_safe_begin` and the system call instruction (inclusive: it has not been executed when rip stands there)
+// a signal handler that records a signal moves rip to `xl_safe_interrupted`; so no signal is lost between the look at
+// `pending` and the kernel.
+global_asm!(
+    ".globl xl_safe_syscall",
+    ".hidden xl_safe_syscall",
+    "xl_safe_syscall:", // (rdi: *const u32 pending, rsi: nr, rdx: *const [u64; 6])
+    "mov r11, rdi",
+    "mov rax, rsi",
+    "mov rcx, rdx",
+    "mov rdi, [rcx]",
+    "mov rsi, [rcx + 8]",
+    "mov rdx, [rcx + 16]",
+    "mov r10, [rcx + 24]",
+    "mov r8, [rcx + 32]",
+    "mov r9, [rcx + 40]",
+    ".globl xl_safe_begin",
+    ".hidden xl_safe_begin",
+    "xl_safe_begin:",
+    "cmp dword ptr [r11], 0",
+    "jne xl_safe_pending",
+    ".globl xl_safe_insn",
+    ".hidden xl_safe_insn",
+    "xl_safe_insn:",
+    "syscall",
+    "ret",
+    "xl_safe_pending:",
+    "mov rax, -512",
+    "ret",
+    ".globl xl_safe_interrupted",
+    ".hidden xl_safe_interrupted",
+    "xl_safe_interrupted:",
+    "mov rax, -513",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn xl_safe_syscall(pending: *const u32, nr: i64, args: *const [u64; 6]) -> i64;
+    static xl_safe_begin: u8;
+    static xl_safe_insn: u8;
+    static xl_safe_interrupted: u8;
+}
+
+/// Executes a host system call that may block. Gives −`ERESTARTSYS` or −`ERESTARTNOINTR`, with nothing done, if a
+/// signal for the guest waits or comes before the kernel is entered; −EINTR if one interrupted it there.
+pub fn safe_syscall(nr: i64, args: [u64; 6]) -> i64 {
+    let Some(t) = crate::thread::current() else { return syscall(nr, args) };
+    // SAFETY: the current thread's state outlives the call; the routine follows the C convention.
+    unsafe { xl_safe_syscall(&raw const (*t.state).pending, nr, &args) }
+}
+
+/// For a signal handler interrupted at `rip`: where to go on so that a system call not yet begun does not begin.
+pub fn interrupted_before_call(rip: u64) -> Option<u64> {
+    let (begin, insn, out) =
+        (&raw const xl_safe_begin as u64, &raw const xl_safe_insn as u64, &raw const xl_safe_interrupted as u64);
+    (begin..=insn).contains(&rip).then_some(out)
+}

@@ -1,0 +1,494 @@
+//! The guest's address space: which host pages are the guest's and with what guest protection. Takes memory requests
+//! as the guest makes them, applies them to the host (addresses are identical) and refuses what would touch the
+//! runtime's own memory. Knows no system call numbers; the system call layer decodes arguments.
+
+use crate::hostcall::{Errno, check, syscall};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Page size of guest and host.
+pub const PAGE: u64 = 4096;
+
+/// PROT_READ.
+pub const READ: u32 = 1;
+/// PROT_WRITE.
+pub const WRITE: u32 = 2;
+/// PROT_EXEC: the guest may execute; the host never does.
+pub const EXEC: u32 = 4;
+const PROT_MASK: u32 = READ | WRITE | EXEC;
+
+/// First address not available to a guest process.
+pub const TASK_SIZE: u64 = 1 << 47;
+
+const ENOMEM: Errno = Errno(libc::ENOMEM);
+const EINVAL: Errno = Errno(libc::EINVAL);
+
+/// What a guest area is, for `/proc/self/maps`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Kind {
+    /// A segment of the program.
+    Image,
+    /// The area that `brk` moves.
+    Heap,
+    /// The initial stack.
+    Stack,
+    /// The page with the signal return code.
+    Trampoline,
+    /// Anything the guest mapped itself.
+    Mapped,
+}
+
+/// A guest area of uniform protection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Vma {
+    /// First byte.
+    pub start: u64,
+    /// Behind the last byte.
+    pub end: u64,
+    /// Protection as the guest set it (READ | WRITE | EXEC).
+    pub prot: u32,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// An `mmap` request. Flags are those of the generic ABI.
+#[derive(Clone, Copy, Debug)]
+pub struct MapRequest {
+    /// Address or hint.
+    pub addr: u64,
+    /// Length in bytes, not 0.
+    pub len: u64,
+    /// READ | WRITE | EXEC, and further PROT bits for the host (PROT_GROWSDOWN …).
+    pub prot: u32,
+    /// MAP_* flags.
+    pub flags: u32,
+    /// File descriptor or −1.
+    pub fd: i32,
+    /// Offset in the file.
+    pub offset: u64,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// By start; disjoint; start → rest.
+    areas: BTreeMap<u64, Vma>,
+    brk_start: u64,
+    brk: u64,
+}
+
+/// The address space of the guest process.
+#[derive(Default)]
+pub struct AddressSpace {
+    inner: Mutex<Inner>,
+    generation: AtomicU64,
+}
+
+/// `v` rounded up to a page, `None` on overflow.
+pub fn page_up(v: u64) -> Option<u64> {
+    v.checked_add(PAGE - 1).map(|v| v & !(PAGE - 1))
+}
+
+/// `v` rounded down to a page.
+pub fn page_down(v: u64) -> u64 {
+    v & !(PAGE - 1)
+}
+
+/// Guest protection → what the host page gets: text is data to the host.
+fn host_prot(prot: u32) -> u64 {
+    let mut p = prot & !EXEC;
+    if prot & EXEC != 0 {
+        p |= READ;
+    }
+    p as u64
+}
+
+fn host_mmap(addr: u64, len: u64, prot: u64, flags: i32, fd: i32, offset: u64) -> Result<u64, Errno> {
+    check(syscall(libc::SYS_mmap, [addr, len, prot, flags as u64, fd as i64 as u64, offset]))
+}
+
+fn host_munmap(addr: u64, len: u64) {
+    syscall(libc::SYS_munmap, [addr, len, 0, 0, 0, 0]);
+}
+
+impl Inner {
+    /// Areas that intersect the range, clipped to it.
+    fn within(&self, start: u64, end: u64) -> Vec<Vma> {
+        let first = self.areas.range(..=start).next_back().filter(|(_, v)| v.end > start).map_or(start, |(s, _)| *s);
+        self.areas
+            .range(first..end)
+            .map(|(_, v)| Vma { start: v.start.max(start), end: v.end.min(end), ..*v })
+            .collect()
+    }
+
+    /// Parts of the range that are not the guest's.
+    fn gaps(&self, start: u64, end: u64) -> Vec<(u64, u64)> {
+        let mut at = start;
+        let mut out = Vec::new();
+        for v in self.within(start, end) {
+            if at < v.start {
+                out.push((at, v.start));
+            }
+            at = v.end;
+        }
+        if at < end {
+            out.push((at, end));
+        }
+        out
+    }
+
+    /// Forgets the range, splitting areas at its ends.
+    fn remove(&mut self, start: u64, end: u64) {
+        for at in [start, end] {
+            if let Some(v) = self.areas.range(..at).next_back().map(|(_, v)| *v).filter(|v| v.end > at) {
+                self.areas.insert(v.start, Vma { end: at, ..v });
+                self.areas.insert(at, Vma { start: at, ..v });
+            }
+        }
+        let keys: Vec<u64> = self.areas.range(start..end).map(|(s, _)| *s).collect();
+        for k in keys {
+            self.areas.remove(&k);
+        }
+    }
+
+    fn insert(&mut self, mut v: Vma) {
+        if v.start >= v.end {
+            return;
+        }
+        self.remove(v.start, v.end);
+        let like = |o: &Vma| o.prot == v.prot && o.kind == v.kind;
+        if let Some(p) = self.areas.range(..v.start).next_back().map(|(_, p)| *p).filter(|p| p.end == v.start && like(p)) {
+            self.areas.remove(&p.start);
+            v.start = p.start;
+        }
+        if let Some(n) = self.areas.get(&v.end).copied().filter(like) {
+            self.areas.remove(&n.start);
+            v.end = n.end;
+        }
+        self.areas.insert(v.start, v);
+    }
+
+    /// Takes the parts of the range that are not the guest's by mapping them inaccessible; fails, having changed
+    /// nothing, if anything of the runtime lives there.
+    fn claim(&self, start: u64, end: u64) -> Result<(), Errno> {
+        let mut done: Vec<(u64, u64)> = Vec::new();
+        for (s, e) in self.gaps(start, end) {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+            match host_mmap(s, e - s, 0, flags, -1, 0) {
+                Ok(a) if a == s => done.push((s, e)),
+                other => {
+                    // A kernel older than MAP_FIXED_NOREPLACE takes the address as a hint.
+                    if let Ok(a) = other {
+                        host_munmap(a, e - s);
+                    }
+                    for (s, e) in done {
+                        host_munmap(s, e - s);
+                    }
+                    return Err(match other {
+                        Err(Errno(libc::EPERM)) => Errno(libc::EPERM),
+                        _ => ENOMEM,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes `claim` after a failed mapping.
+    fn release(&self, start: u64, end: u64) {
+        for (s, e) in self.gaps(start, end) {
+            host_munmap(s, e - s);
+        }
+    }
+}
+
+impl AddressSpace {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes whenever executable memory may have changed; see [`AddressSpace::exec_range`].
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// `mmap`.
+    pub fn map(&self, r: MapRequest) -> Result<u64, Errno> {
+        self.map_as(r, Kind::Mapped)
+    }
+
+    /// `mmap` of an area of that kind.
+    pub fn map_as(&self, r: MapRequest, kind: Kind) -> Result<u64, Errno> {
+        let len = page_up(r.len).filter(|l| *l != 0 && *l <= TASK_SIZE).ok_or(if r.len == 0 { EINVAL } else { ENOMEM })?;
+        let fixed = r.flags & libc::MAP_FIXED as u32 != 0;
+        let noreplace = r.flags & libc::MAP_FIXED_NOREPLACE as u32 != 0;
+        // MAP_32BIT has no meaning on arm64.
+        let flags = r.flags as i32 & !libc::MAP_32BIT;
+        let mut inner = self.lock();
+        if fixed && !noreplace {
+            if r.addr % PAGE != 0 {
+                return Err(EINVAL);
+            }
+            let end = r.addr.checked_add(len).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
+            inner.claim(r.addr, end)?;
+            let got = host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset);
+            if let Err(e) = got {
+                inner.release(r.addr, end);
+                return Err(e);
+            }
+        }
+        let at = if fixed && !noreplace {
+            r.addr
+        } else {
+            host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset)?
+        };
+        inner.insert(Vma { start: at, end: at + len, prot: r.prot & PROT_MASK, kind });
+        drop(inner);
+        self.changed();
+        Ok(at)
+    }
+
+    /// Records an area that was mapped by other means (`shmat`, the loader).
+    pub fn adopt(&self, v: Vma) {
+        self.lock().insert(v);
+        self.changed();
+    }
+
+    /// Forgets a range that was unmapped by other means (`shmdt`).
+    pub fn forget(&self, start: u64, len: u64) {
+        self.lock().remove(start, start.saturating_add(len));
+        self.changed();
+    }
+
+    /// `munmap`. Parts that are not the guest's are left alone.
+    pub fn unmap(&self, addr: u64, len: u64) -> Result<(), Errno> {
+        if addr % PAGE != 0 || len == 0 {
+            return Err(EINVAL);
+        }
+        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
+        let mut inner = self.lock();
+        for v in inner.within(addr, end) {
+            check(syscall(libc::SYS_munmap, [v.start, v.end - v.start, 0, 0, 0, 0]))?;
+            inner.remove(v.start, v.end);
+        }
+        drop(inner);
+        self.changed();
+        Ok(())
+    }
+
+    /// `mprotect`; `extra` are PROT_GROWSDOWN and PROT_GROWSUP.
+    pub fn protect(&self, addr: u64, len: u64, prot: u32, extra: u32) -> Result<(), Errno> {
+        if addr % PAGE != 0 {
+            return Err(EINVAL);
+        }
+        if len == 0 {
+            return Ok(());
+        }
+        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
+        let mut inner = self.lock();
+        let mut at = addr;
+        let mut result = Ok(());
+        for v in inner.within(addr, end) {
+            if v.start != at {
+                break;
+            }
+            let r = syscall(libc::SYS_mprotect, [v.start, v.end - v.start, host_prot(prot) | extra as u64, 0, 0, 0]);
+            if let Err(e) = check(r) {
+                result = Err(e);
+                break;
+            }
+            inner.insert(Vma { prot: prot & PROT_MASK, ..v });
+            at = v.end;
+        }
+        drop(inner);
+        self.changed();
+        if at < end && result.is_ok() { Err(ENOMEM) } else { result }
+    }
+
+    /// `mremap`.
+    pub fn remap(&self, old: u64, old_len: u64, new_len: u64, flags: u32, new_addr: u64) -> Result<u64, Errno> {
+        let fixed = flags & libc::MREMAP_FIXED as u32 != 0;
+        let keep = flags & libc::MREMAP_DONTUNMAP as u32 != 0;
+        if old % PAGE != 0 || new_len == 0 {
+            return Err(EINVAL);
+        }
+        let old_len = page_up(old_len).ok_or(EINVAL)?;
+        let new_len = page_up(new_len).ok_or(EINVAL)?;
+        let old_end = old.checked_add(old_len).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
+        let mut inner = self.lock();
+        let areas = inner.within(old, old_end.max(old + 1));
+        let Some(first) = areas.first().copied().filter(|v| v.start == old) else { return Err(Errno(libc::EFAULT)) };
+        if !inner.gaps(old, old_end).is_empty() {
+            return Err(Errno(libc::EFAULT));
+        }
+        let new_end = new_addr.saturating_add(new_len);
+        if fixed {
+            if new_addr % PAGE != 0 || new_end > TASK_SIZE {
+                return Err(EINVAL);
+            }
+            inner.claim(new_addr, new_end)?;
+        }
+        let r = check(syscall(libc::SYS_mremap, [old, old_len, new_len, flags as u64, new_addr, 0]));
+        let at = match r {
+            Ok(at) => at,
+            Err(e) => {
+                if fixed {
+                    inner.release(new_addr, new_end);
+                }
+                return Err(e);
+            }
+        };
+        if old_len != 0 && !keep {
+            inner.remove(old, old_end);
+        }
+        // A move keeps the protections of the parts; only a uniform area can grow.
+        let delta = at.wrapping_sub(old);
+        for v in &areas {
+            let (s, e) = (v.start.wrapping_add(delta), v.end.wrapping_add(delta).min(at + new_len));
+            inner.insert(Vma { start: s, end: e, ..*v });
+        }
+        if new_len > old_len {
+            inner.insert(Vma { start: at + old_len, end: at + new_len, ..*areas.last().unwrap_or(&first) });
+        }
+        drop(inner);
+        self.changed();
+        Ok(at)
+    }
+
+    /// Sets where the heap begins (the end of the program).
+    pub fn set_brk_start(&self, at: u64) {
+        let mut inner = self.lock();
+        inner.brk_start = at;
+        inner.brk = at;
+    }
+
+    /// `brk`: gives the break, unchanged if it cannot be moved to `to`.
+    pub fn brk(&self, to: u64) -> u64 {
+        let mut inner = self.lock();
+        let (Some(want), Some(have)) = (page_up(to), page_up(inner.brk)) else { return inner.brk };
+        if to < inner.brk_start || want > TASK_SIZE {
+            return inner.brk;
+        }
+        if want > have {
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+            match host_mmap(have, want - have, host_prot(READ | WRITE), flags, -1, 0) {
+                Ok(a) if a == have => {}
+                Ok(a) => {
+                    host_munmap(a, want - have);
+                    return inner.brk;
+                }
+                Err(_) => return inner.brk,
+            }
+            inner.insert(Vma { start: have, end: want, prot: READ | WRITE, kind: Kind::Heap });
+        } else if want < have {
+            for v in inner.within(want, have) {
+                host_munmap(v.start, v.end - v.start);
+            }
+            inner.remove(want, have);
+        }
+        inner.brk = to;
+        drop(inner);
+        self.changed();
+        to
+    }
+
+    /// Start of the heap and the break.
+    pub fn heap(&self) -> (u64, u64) {
+        let inner = self.lock();
+        (inner.brk_start, inner.brk)
+    }
+
+    /// The guest area that holds `addr`.
+    pub fn query(&self, addr: u64) -> Option<Vma> {
+        self.lock().areas.range(..=addr).next_back().map(|(_, v)| *v).filter(|v| v.end > addr)
+    }
+
+    /// True if every page of the range is the guest's.
+    pub fn is_guest(&self, addr: u64, len: u64) -> bool {
+        addr.checked_add(len).is_some_and(|end| self.lock().gaps(page_down(addr), end).is_empty())
+    }
+
+    /// True if the range holds memory of the runtime or nothing: no page of it is the guest's.
+    pub fn is_foreign(&self, addr: u64, len: u64) -> bool {
+        self.lock().within(page_down(addr), addr.saturating_add(len)).is_empty()
+    }
+
+    /// The executable area around `pc`; stays true until [`AddressSpace::generation`] changes.
+    pub fn exec_range(&self, pc: u64) -> Option<(u64, u64)> {
+        self.query(pc).filter(|v| v.prot & EXEC != 0).map(|v| (v.start, v.end))
+    }
+
+    /// All guest areas by address.
+    pub fn areas(&self) -> Vec<Vma> {
+        self.lock().areas.values().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn anon(addr: u64, len: u64, prot: u32, extra: i32) -> MapRequest {
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra) as u32;
+        MapRequest { addr, len, prot, flags, fd: -1, offset: 0 }
+    }
+
+    #[test]
+    fn areas_split_and_merge() {
+        let m = AddressSpace::default();
+        let a = m.map(anon(0, 8 * PAGE, READ | WRITE, 0)).unwrap();
+        m.protect(a + 2 * PAGE, 2 * PAGE, READ | EXEC, 0).unwrap();
+        assert_eq!(m.areas().len(), 3);
+        assert_eq!(m.exec_range(a + 3 * PAGE), Some((a + 2 * PAGE, a + 4 * PAGE)));
+        m.protect(a + 2 * PAGE, 2 * PAGE, READ | WRITE, 0).unwrap();
+        assert_eq!(m.areas(), [Vma { start: a, end: a + 8 * PAGE, prot: 3, kind: Kind::Mapped }]);
+        m.unmap(a + PAGE, PAGE).unwrap();
+        assert!(!m.is_guest(a, 8 * PAGE) && m.is_guest(a + 2 * PAGE, 6 * PAGE));
+        assert_eq!(m.protect(a, 8 * PAGE, READ, 0), Err(ENOMEM));
+        assert_eq!(m.query(a).unwrap().prot, READ, "applied up to the hole, as Linux does");
+        m.unmap(a, 8 * PAGE).unwrap();
+        assert!(m.areas().is_empty());
+    }
+
+    #[test]
+    fn runtime_memory_is_refused() {
+        let m = AddressSpace::default();
+        let mine = Box::new([7u8; 3 * PAGE as usize]);
+        let at = page_up(mine.as_ptr() as u64).unwrap();
+        assert_eq!(m.map(anon(at, PAGE, READ, libc::MAP_FIXED)), Err(ENOMEM));
+        assert_eq!(m.unmap(at, PAGE), Ok(()));
+        assert_eq!(m.protect(at, PAGE, 0, 0), Err(ENOMEM));
+        assert!(mine.iter().all(|b| *b == 7));
+    }
+
+    #[test]
+    fn fixed_over_own_memory_and_remap() {
+        let m = AddressSpace::default();
+        let a = m.map(anon(0, 4 * PAGE, READ | WRITE, 0)).unwrap();
+        assert_eq!(m.map(anon(a + PAGE, PAGE, READ, libc::MAP_FIXED)), Ok(a + PAGE));
+        assert_eq!(m.map(anon(a, PAGE, READ, libc::MAP_FIXED_NOREPLACE)), Err(Errno(libc::EEXIST)));
+        assert_eq!(m.areas().len(), 3);
+        let b = m.remap(a, PAGE, 16 * PAGE, libc::MREMAP_MAYMOVE as u32, 0).unwrap();
+        assert!(m.is_guest(b, 16 * PAGE));
+        m.unmap(a, 4 * PAGE).unwrap();
+        m.unmap(b, 16 * PAGE).unwrap();
+        assert!(m.areas().is_empty());
+    }
+
+    #[test]
+    fn brk_moves() {
+        let m = AddressSpace::default();
+        let base = 0x12_3400_0000;
+        m.set_brk_start(base);
+        assert_eq!(m.brk(0), base);
+        assert_eq!(m.brk(base + 10), base + 10);
+        assert!(m.is_guest(base, PAGE));
+        assert_eq!(m.brk(base + 5 * PAGE), base + 5 * PAGE);
+        assert_eq!(m.brk(base), base);
+        assert!(m.areas().is_empty());
+    }
+}

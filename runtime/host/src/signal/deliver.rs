@@ -1,0 +1,172 @@
+//! Delivery: from a waiting signal to a running guest handler, or to the end of the process. Takes the thread between
+//! two guest instructions; follows the kernel's `get_signal`, `handle_signal` and `force_sig_info` (`kernel/signal.c`,
+//! `arch/arm64/kernel/signal.c`).
+//!
+//! # Safety
+//! Reads the slot of the waiting signal while `waiting` is set, when no handler writes it.
+#![allow(unsafe_code)]
+
+use super::frame::{self, FaultInfo};
+use super::host::{self, die_by, hold, release, resend, set_host_mask};
+use super::{Action, SIG_DFL, SIG_IGN, SigInfo, UNBLOCKABLE, bit};
+use crate::hostcall::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS};
+use crate::thread::Thread;
+use crate::trace::Topic;
+use abi::GuestState;
+use std::sync::atomic::Ordering;
+
+/// Number of `restart_syscall`.
+const NR_RESTART_SYSCALL: u64 = 128;
+
+/// A system call that has just been executed and may have to be restarted.
+#[derive(Clone, Copy, Debug)]
+pub struct Restart {
+    /// x0 before the call.
+    pub x0: u64,
+    /// Address of the instruction.
+    pub pc: u64,
+}
+
+/// Takes the next signal that the guest handles and that is not blocked.
+fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
+    loop {
+        let blocked = t.signals.temporary.unwrap_or(t.signals.mask);
+        let info = match t.shared.waiting.load(Ordering::Relaxed) {
+            0 => match host::take_held(t.shared, !blocked) {
+                Some(info) => {
+                    host::block_host();
+                    info
+                }
+                None => {
+                    // Held ones are blocked: nothing to look for until the mask changes.
+                    if t.shared.waiting.load(Ordering::Relaxed) == 0 {
+                        host::set_pending(t.shared, false);
+                        if t.shared.waiting.load(Ordering::Relaxed) != 0 {
+                            host::set_pending(t.shared, true);
+                            continue;
+                        }
+                    }
+                    return None;
+                }
+            },
+            _ => {
+                // SAFETY: a signal waits, so the slot is set, and handlers leave it alone.
+                let info = unsafe { *t.shared.waiting_info.get() };
+                release(t.shared);
+                info
+            }
+        };
+        // The host's mask is full here.
+        let special = UNBLOCKABLE.contains(&info.signo);
+        let action = t.process.actions.get(info.signo);
+        if blocked & bit(info.signo) != 0 {
+            if special { hold(t.shared, &info) } else { resend(&info) }
+        } else if action.is_caught() {
+            return Some((info, t.process.actions.take_for_delivery(info.signo)));
+        } else if !special {
+            // The disposition changed since it came: the host's is the same, and does what is due.
+            resend(&info);
+        } else if action.handler == SIG_DFL {
+            die_by(&info);
+        }
+        set_host_mask(t);
+    }
+}
+
+/// Makes `s` begin the handler, mask and all. The host's mask is full on entry and right on return.
+fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action, fault: FaultInfo) {
+    let saved = t.signals.mask;
+    let now = t.signals.temporary.take().unwrap_or(saved);
+    crate::trace!(Topic::Signal, "signal {} (code {}) at {:#x} → handler {:#x}", info.signo, info.code, s.pc, action.handler);
+    let pushed = frame::push(s, &mut t.signals.alt, action, info, saved, fault, t.process.trampoline);
+    if pushed.is_err() {
+        // The stack cannot take the frame: SIGSEGV, and if that was it, the end.
+        let segv = SigInfo { signo: libc::SIGSEGV, code: 0x80, ..SigInfo::default() };
+        if info.signo == libc::SIGSEGV {
+            die_by(&segv);
+        }
+        return force(t, s, &segv, FaultInfo::default());
+    }
+    let mut mask = now | action.mask;
+    if !action.has(libc::SA_NODEFER) {
+        mask |= bit(info.signo);
+    }
+    t.signals.mask = mask;
+    set_host_mask(t);
+    recheck_held(t);
+}
+
+/// Held signals may have become deliverable with a change of mask.
+pub fn recheck_held(t: &Thread) {
+    if t.shared.held.load(Ordering::Relaxed) & !t.signals.mask != 0 {
+        host::set_pending(t.shared, true);
+    }
+}
+
+/// Delivers what waits; to be called between two guest instructions, with `call` after a system call, whose restart
+/// it decides. On return nothing waits that could be delivered, and `s` is what runs next.
+pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
+    let mut result = 0;
+    if let Some(c) = call.filter(|_| !std::mem::take(&mut t.signals.no_restart)) {
+        result = -(s.x[0] as i64);
+        if matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK) {
+            let next_pc = s.pc;
+            s.x[0] = c.x0;
+            s.pc = c.pc;
+            if let Some((info, action)) = next(t) {
+                let again = match result {
+                    ERESTARTSYS => action.has(libc::SA_RESTART),
+                    ERESTARTNOINTR => true,
+                    _ => false,
+                };
+                if !again {
+                    s.x[0] = -libc::EINTR as i64 as u64;
+                    s.pc = next_pc;
+                }
+                begin(t, s, &info, &action, FaultInfo::default());
+                result = 0;
+            }
+        }
+    }
+    while host::is_pending(t.shared) {
+        let Some((info, action)) = next(t) else { break };
+        if result == ERESTART_RESTARTBLOCK {
+            result = 0;
+        }
+        begin(t, s, &info, &action, FaultInfo::default());
+    }
+    if result == ERESTART_RESTARTBLOCK {
+        s.x[8] = NR_RESTART_SYSCALL;
+    }
+    if t.signals.temporary.take().is_some() {
+        // The call ended without a handler: the thread's own mask again, under which something may be deliverable.
+        host::block_host();
+        set_host_mask(t);
+        recheck_held(t);
+        while host::is_pending(t.shared) {
+            let Some((info, action)) = next(t) else { break };
+            begin(t, s, &info, &action, FaultInfo::default());
+        }
+    }
+}
+
+/// Makes the guest take a signal that it cannot put off: a fault of the instruction at `s.pc`.
+pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u64, esr: Option<u64>) {
+    let mut info = SigInfo { signo, code, ..SigInfo::default() };
+    info.rest[0] = addr;
+    // Only aborts report their address and syndrome in the frame.
+    let abort = esr.map_or(FaultInfo::default(), |esr| FaultInfo { address: addr, esr });
+    force(t, s, &info, abort);
+}
+
+fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo, fault: FaultInfo) {
+    let action = t.process.actions.get(info.signo);
+    let blocked = t.signals.mask & bit(info.signo) != 0;
+    crate::trace!(Topic::Fault, "signal {} (code {}, address {:#x}) by the instruction at {:#x}", info.signo, info.code, info.rest[0], s.pc);
+    if blocked || action.handler == SIG_IGN || action.handler == SIG_DFL {
+        die_by(info);
+    }
+    let action = t.process.actions.take_for_delivery(info.signo);
+    host::block_host();
+    begin(t, s, info, &action, fault);
+}

@@ -1,0 +1,239 @@
+//! The host side of signals: the handler that runs for every host signal the guest could see, masks, and what changes
+//! around `fork` and `execve`. Takes host signal frames; notes asynchronous signals, moves synchronous faults to their
+//! checkpoints. Knows no guest frame.
+//!
+//! # Safety
+//! The handler is async-signal-safe: it allocates nothing, takes no lock, and touches only `Shared`, the guest state's
+//! engine words and the image's constant tables. It runs with all signals blocked on a stack of its own.
+#![allow(unsafe_code)]
+
+use super::{Action, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, bit};
+use crate::fault::{self, Context};
+use crate::hostcall::{self, Errno, check, syscall};
+use crate::thread::{self, Shared, Thread};
+use crate::trace::{self, Topic};
+use std::arch::global_asm;
+use std::sync::atomic::Ordering;
+
+/// `struct sigaction` of the x86-64 kernel interface.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub struct HostAction {
+    /// SIG_DFL, SIG_IGN or a host address.
+    pub handler: u64,
+    flags: u64,
+    restorer: u64,
+    mask: u64,
+}
+
+global_asm!(
+    ".globl xl_host_restorer",
+    ".hidden xl_host_restorer",
+    "xl_host_restorer:",
+    "mov eax, 15", // rt_sigreturn
+    "syscall",
+    "ud2",
+);
+
+unsafe extern "C" {
+    fn xl_host_restorer();
+}
+
+impl HostAction {
+    fn ours(flags: u64) -> HostAction {
+        let f: unsafe extern "C" fn(i32, *mut SigInfo, *mut libc::ucontext_t) = on_signal;
+        let base = (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | super::action::SA_RESTORER;
+        HostAction { handler: f as usize as u64, flags: base | flags, restorer: xl_host_restorer as *const () as u64, mask: !0 }
+    }
+
+    /// The host's disposition for a guest's.
+    pub fn for_guest(a: &Action) -> HostAction {
+        // These act in the kernel when a child stops or ends.
+        let flags = a.flags & (libc::SA_NOCLDSTOP | libc::SA_NOCLDWAIT) as u64;
+        match a.handler {
+            SIG_DFL | SIG_IGN => HostAction { handler: a.handler, flags, ..HostAction::default() },
+            _ => HostAction::ours(flags),
+        }
+    }
+}
+
+/// Reads and, if `new` is given, sets the host's disposition. Goes past libc, which keeps some real-time signals for
+/// itself that a guest's libc needs.
+pub fn host_action(sig: i32, new: Option<HostAction>) -> Result<HostAction, Errno> {
+    let mut old = HostAction::default();
+    let p = new.as_ref().map_or(std::ptr::null(), |n| n as *const HostAction);
+    check(syscall(libc::SYS_rt_sigaction, [sig as u64, p as u64, &raw mut old as u64, 8, 0, 0]))?;
+    Ok(old)
+}
+
+/// Size of the stack for host signal handlers.
+const HANDLER_STACK: u64 = 256 * 1024;
+
+/// Gives the calling thread a stack for signal handlers, and, in the first thread, installs the handlers for faults.
+pub fn install_handlers() -> Result<(), Errno> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+    let sp = check(syscall(libc::SYS_mmap, [0, HANDLER_STACK, prot, flags as u64, u64::MAX, 0]))?;
+    // An inaccessible page below turns an overflow into a fault instead of damage.
+    check(syscall(libc::SYS_mprotect, [sp, 4096, 0, 0, 0, 0]))?;
+    let stack = libc::stack_t { ss_sp: (sp + 4096) as *mut _, ss_flags: 0, ss_size: HANDLER_STACK as usize - 4096 };
+    check(syscall(libc::SYS_sigaltstack, [&raw const stack as u64, 0, 0, 0, 0, 0]))?;
+    for sig in UNBLOCKABLE {
+        host_action(sig, Some(HostAction::ours(0)))?;
+    }
+    Ok(())
+}
+
+/// Sets the host's mask of this thread and gives the old one.
+fn swap_host_mask(mask: SigSet) -> SigSet {
+    let mut old: SigSet = 0;
+    let args = [libc::SIG_SETMASK as u64, &raw const mask as u64, &raw mut old as u64, 8, 0, 0];
+    syscall(libc::SYS_rt_sigprocmask, args);
+    old
+}
+
+/// The mask that the host gets for a guest mask.
+pub const fn host_mask(guest: SigSet) -> SigSet {
+    guest & !UNBLOCKABLE_SET
+}
+
+/// Blocks all signals that can be blocked, so that none changes what follows until [`set_host_mask`].
+pub fn block_host() {
+    swap_host_mask(!UNBLOCKABLE_SET);
+}
+
+/// Makes the host's mask the guest's, unless a signal waits, whose delivery will do it. Called under [`block_host`], or
+/// the answer to whether one waits could change underneath.
+pub fn set_host_mask(t: &Thread) {
+    if t.shared.waiting.load(Ordering::Relaxed) == 0 {
+        swap_host_mask(host_mask(t.signals.mask));
+    }
+}
+
+/// Makes dispositions and mask what the program executed next must find. Undone by [`after_exec_failed`].
+pub fn before_exec(t: &Thread) {
+    block_host();
+    for sig in UNBLOCKABLE {
+        let handler = if t.process.actions.get(sig).handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
+        let _ = host_action(sig, Some(HostAction { handler, ..HostAction::default() }));
+    }
+    swap_host_mask(t.signals.mask);
+}
+
+/// Takes back [`before_exec`].
+pub fn after_exec_failed(t: &Thread) {
+    for sig in UNBLOCKABLE {
+        let _ = host_action(sig, Some(HostAction::ours(0)));
+    }
+    block_host();
+    set_host_mask(t);
+}
+
+/// To be called in the child of a `fork` made under [`block_host`]: signals that wait are the parent's.
+pub fn after_fork_child(t: &mut Thread) {
+    t.tid = thread::gettid();
+    t.shared.held.store(0, Ordering::Relaxed);
+    release(t.shared);
+    set_host_mask(t);
+}
+
+/// Forgets the waiting signal. The host's mask is still full; the caller sets it next.
+pub fn release(s: &Shared) {
+    s.waiting.store(0, Ordering::Relaxed);
+    let more = s.held.load(Ordering::Relaxed) != 0;
+    set_pending(s, more);
+}
+
+/// Tells engines and system calls whether to look for signals.
+pub fn set_pending(s: &Shared, pending: bool) {
+    // SAFETY: the state is this thread's; the word is shared with the handler and engines only.
+    unsafe { (&raw mut (*s.state).pending).write_volatile(pending as u32) };
+}
+
+/// True if a signal may have to be delivered.
+pub fn is_pending(s: &Shared) -> bool {
+    // SAFETY: as in `set_pending`.
+    unsafe { (&raw const (*s.state).pending).read_volatile() != 0 }
+}
+
+/// Sends a signal with its information to this thread, through the kernel.
+pub fn resend(info: &SigInfo) {
+    let (pid, tid) = (syscall(libc::SYS_getpid, [0; 6]), thread::gettid());
+    let args = [pid as u64, tid as u64, info.signo as u64, info as *const SigInfo as u64, 0, 0];
+    if syscall(libc::SYS_rt_tgsigqueueinfo, args) < 0 {
+        syscall(libc::SYS_tgkill, [pid as u64, tid as u64, info.signo as u64, 0, 0, 0]);
+    }
+}
+
+/// Ends the process by the default action of the signal, so that the parent sees it.
+pub fn die_by(info: &SigInfo) -> ! {
+    crate::trace!(Topic::Signal, "ending by signal {} (code {}, address {:#x})", info.signo, info.code, info.rest[0]);
+    let _ = host_action(info.signo, Some(HostAction::default()));
+    swap_host_mask(!bit(info.signo));
+    resend(info);
+    // The default action of a signal that is ignored or stops does not end the process; the caller knows better.
+    trace::die(format_args!("internal error: signal {} did not end the process", info.signo))
+}
+
+/// The handler of all signals.
+unsafe extern "C" fn on_signal(sig: i32, info: *mut SigInfo, uc: *mut libc::ucontext_t) {
+    // SAFETY: the kernel passes valid pointers to its frame on this stack.
+    let (info, mut ctx) = unsafe { (&*info, Context::new(&mut *uc)) };
+    let synchronous = info.code > 0 && UNBLOCKABLE.contains(&sig);
+    let Some(shared) = thread::current() else {
+        if synchronous {
+            fault::runtime_bug(info, &ctx);
+        }
+        return resend_later(info);
+    };
+    if synchronous {
+        fault::synchronous(shared, info, &mut ctx);
+        return;
+    }
+    if UNBLOCKABLE.contains(&sig) {
+        hold(shared, info);
+    } else {
+        // SAFETY: nothing reads the slot while `waiting` is 0, and none of these signals comes while it is not.
+        unsafe { *shared.waiting_info.get() = *info };
+        shared.waiting.store(sig, Ordering::Relaxed);
+        set_pending(shared, true);
+        ctx.set_mask(!UNBLOCKABLE_SET);
+    }
+    fault::interrupt(shared, &mut ctx);
+}
+
+/// A signal for the process that met a thread of the runtime's own (none yet): to the main thread.
+fn resend_later(info: &SigInfo) {
+    let pid = syscall(libc::SYS_getpid, [0; 6]) as u64;
+    let args = [pid, pid, info.signo as u64, info as *const SigInfo as u64, 0, 0];
+    syscall(libc::SYS_rt_tgsigqueueinfo, args);
+}
+
+/// Keeps a signal that cannot be blocked on the host until the guest takes it.
+pub fn hold(s: &Shared, info: &SigInfo) {
+    if let Some(i) = UNBLOCKABLE.iter().position(|u| *u == info.signo) {
+        // SAFETY: only this thread and its handlers use the slots; like the kernel, a signal already there stays.
+        if s.held.load(Ordering::Relaxed) & bit(info.signo) == 0 {
+            unsafe { (*s.held_info.get())[i] = *info };
+        }
+        s.held.fetch_or(bit(info.signo), Ordering::Relaxed);
+        set_pending(s, true);
+    }
+}
+
+/// Takes a held signal out of `set`.
+pub fn take_held(s: &Shared, set: SigSet) -> Option<SigInfo> {
+    let sig = (s.held.load(Ordering::Relaxed) & set).trailing_zeros() as i32 + 1;
+    let i = UNBLOCKABLE.iter().position(|u| *u == sig)?;
+    // SAFETY: as in `hold`.
+    let info = unsafe { (*s.held_info.get())[i] };
+    s.held.fetch_and(!bit(sig), Ordering::Relaxed);
+    Some(info)
+}
+
+/// For a system call that the handler must not let begin: see [`hostcall::interrupted_before_call`].
+pub fn keep_from_kernel(ctx: &mut Context<'_>) {
+    if let Some(out) = hostcall::interrupted_before_call(ctx.rip()) {
+        ctx.set_rip(out);
+    }
+}

@@ -1,0 +1,114 @@
+//! From the host's `main` to the guest's first instruction. Takes arguments, environment and the image's description;
+//! sets up memory, signals and the first thread. Errors end the process with status 2 and a message.
+//!
+//! # Safety
+//! `argv` and `envp` are those of the host's `main`.
+#![allow(unsafe_code)]
+
+use crate::hostcall::syscall;
+use crate::mem::AddressSpace;
+use crate::signal::{self, Actions};
+use crate::thread::{self, Process, Thread};
+use crate::trace::{self, Options};
+use crate::{dispatch, entry, loader, stack};
+use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
+use std::ffi::{CStr, CString, c_char};
+
+/// Host value of an auxiliary vector entry.
+pub fn host_aux(key: u64) -> u64 {
+    // SAFETY: reads the process's own vector.
+    unsafe { libc::getauxval(key) }
+}
+
+fn strings(mut p: *const *const c_char) -> Vec<CString> {
+    let mut out = Vec::new();
+    // SAFETY: a NULL-terminated vector of strings, by the module's heading.
+    unsafe {
+        while !p.is_null() && !(*p).is_null() {
+            out.push(CStr::from_ptr(*p).to_owned());
+            p = p.add(1);
+        }
+    }
+    out
+}
+
+fn fail(text: std::fmt::Arguments<'_>) -> ! {
+    trace::die(format_args!("error: {text}"))
+}
+
+fn check(desc: &ImageDesc) {
+    if desc.magic != IMAGE_MAGIC {
+        fail(format_args!("this file's guest image is damaged; translate the program again"));
+    }
+    if desc.abi_hash != ABI_HASH {
+        fail(format_args!("the guest image and the runtime are of different versions; translate the program again"));
+    }
+    if desc.isa != Isa::A64 as u32 {
+        fail(format_args!("guest instruction set {} is not supported by this runtime", desc.isa));
+    }
+}
+
+/// Path of this executable.
+fn exe_path() -> CString {
+    let mut buf = [0u8; 4096];
+    let args = [c"/proc/self/exe".as_ptr() as u64, buf.as_mut_ptr() as u64, buf.len() as u64 - 1, 0, 0, 0];
+    let n = syscall(libc::SYS_readlink, args).max(0) as usize;
+    CString::new(&buf[..n]).unwrap_or_default()
+}
+
+/// The path by which the program was executed.
+fn exec_name(exe: &CStr) -> CString {
+    match host_aux(libc::AT_EXECFN) as *const c_char {
+        p if p.is_null() => exe.to_owned(),
+        // SAFETY: the kernel put a string there.
+        p => unsafe { CStr::from_ptr(p) }.to_owned(),
+    }
+}
+
+/// Runs the guest program. Never returns: the guest ends the process.
+///
+/// # Safety
+/// `argv` and `envp` are `main`'s; `desc` is the image of this executable. Called once, on the initial thread.
+pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc: &'static ImageDesc) -> ! {
+    check(desc);
+    entry::init();
+    let (argv, envp) = (strings(argv), strings(envp));
+    let var = |name: &str| {
+        let value = |e: &CString| e.to_str().ok()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
+        envp.iter().find_map(value)
+    };
+    let options = Options::from_env(var);
+    let mut mask = 0u64;
+    syscall(libc::SYS_rt_sigprocmask, [0, 0, &raw mut mask as u64, 8, 0, 0]);
+
+    let mem = AddressSpace::default();
+    let loaded = loader::load(desc, &mem).and_then(|image| {
+        let top = loader::map_stack(&mem, desc.exec_stack != 0)?;
+        Ok((image, top, loader::map_trampoline(&mem)?))
+    });
+    let (image, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
+    let exe = exe_path();
+    let initial = stack::build(top, &image, &exec_name(&exe), &argv, &envp)
+        .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
+    let actions = Actions::inherited();
+    let process = thread::publish(Process { image, mem, actions, auxv: initial.auxv, argv, exe, options, trampoline });
+
+    let (stack_top, limit) = entry::new_stack()
+        .unwrap_or_else(|e| fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0))));
+    let state = GuestState {
+        pc: desc.entry.wrapping_add(image.bias),
+        sp: initial.sp,
+        image_bias: image.bias,
+        stack_limit: limit,
+        stack_limit_real: limit,
+        ..GuestState::default()
+    };
+    let mut thread = Thread::new(process, state, mask);
+    thread.lifted_stack = stack_top;
+    if let Err(e) = signal::install_handlers() {
+        fail(format_args!("cannot set up signal handling: {}", std::io::Error::from_raw_os_error(e.0)));
+    }
+    signal::block_host();
+    signal::set_host_mask(&thread);
+    dispatch::run(Box::into_raw(thread))
+}

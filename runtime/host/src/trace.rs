@@ -1,0 +1,116 @@
+//! What the XLATE_* environment variables ask for, and trace output. Takes the environment, gives options; writes lines
+//! to standard error with one system call each, so that lines of threads and processes do not mix. Lines can be
+//! written from signal handlers: nothing is allocated.
+
+use crate::hostcall::syscall;
+use std::fmt::Write;
+
+/// What the environment asks for.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Options {
+    /// `XLATE_ENGINE=interp`: never enter lifted code.
+    pub interpreter_only: bool,
+    /// `XLATE_STRACE`: print system calls.
+    pub strace: bool,
+    /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
+    topics: u32,
+}
+
+/// A topic of `XLATE_TRACE`, a comma-separated list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Topic {
+    /// `load`: what is mapped where.
+    Load,
+    /// `dispatch`: every entry into lifted code and into the interpreter.
+    Dispatch,
+    /// `fallback`: instructions and addresses that lifted code left to the interpreter.
+    Fallback,
+    /// `signal`: signals taken, delivered, returned from.
+    Signal,
+    /// `fault`: faults in lifted code and accesses.
+    Fault,
+    /// `syscall`: unknown and unsupported system calls.
+    Syscall,
+}
+
+const TOPICS: [(&str, Topic); 6] = [
+    ("load", Topic::Load),
+    ("dispatch", Topic::Dispatch),
+    ("fallback", Topic::Fallback),
+    ("signal", Topic::Signal),
+    ("fault", Topic::Fault),
+    ("syscall", Topic::Syscall),
+];
+
+impl Options {
+    /// Reads the variables through `var`. Unknown words are named on standard error.
+    pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
+        let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
+        match var("XLATE_ENGINE").as_deref() {
+            None | Some("auto" | "") => {}
+            Some("interp") => o.interpreter_only = true,
+            Some(other) => line(format_args!("XLATE_ENGINE={other}: unknown, using auto (known: auto, interp)")),
+        }
+        for word in var("XLATE_TRACE").unwrap_or_default().split(',').filter(|w| !w.is_empty()) {
+            match TOPICS.iter().find(|t| t.0 == word) {
+                Some((_, topic)) => o.topics |= 1 << *topic as u32,
+                None if word == "all" => o.topics = u32::MAX,
+                None => line(format_args!("XLATE_TRACE: unknown topic {word}")),
+            }
+        }
+        o
+    }
+
+    /// True if the topic is traced.
+    pub fn traces(&self, topic: Topic) -> bool {
+        self.topics >> topic as u32 & 1 != 0
+    }
+}
+
+/// True if the process traces the topic.
+pub fn enabled(topic: Topic) -> bool {
+    crate::thread::try_process().is_some_and(|p| p.options.traces(topic))
+}
+
+/// Writes a trace line if the topic is on: `trace!(Topic::Signal, "…", …)`.
+#[macro_export]
+macro_rules! trace {
+    ($topic:expr, $($arg:tt)*) => {
+        if $crate::trace::enabled($topic) {
+            $crate::trace::line(format_args!($($arg)*));
+        }
+    };
+}
+
+struct Buffer {
+    bytes: [u8; 512],
+    len: usize,
+}
+
+impl Write for Buffer {
+    fn write_str(&mut self, s: &str) -> std::fmt::Result {
+        let room = self.bytes.len() - 1 - self.len;
+        let n = s.len().min(room);
+        self.bytes[self.len..self.len + n].copy_from_slice(&s.as_bytes()[..n]);
+        self.len += n;
+        Ok(())
+    }
+}
+
+/// Writes `xlate: …` as one line to standard error (cut at 511 bytes).
+pub fn line(text: std::fmt::Arguments<'_>) {
+    let mut b = Buffer { bytes: [0; 512], len: 0 };
+    let _ = write!(b, "xlate: {text}");
+    b.bytes[b.len] = b'\n';
+    b.len += 1;
+    syscall(libc::SYS_write, [2, b.bytes.as_ptr() as u64, b.len as u64, 0, 0, 0]);
+}
+
+/// Reports that the runtime cannot go on, and ends the process with status 2.
+pub fn die(text: std::fmt::Arguments<'_>) -> ! {
+    line(text);
+    loop {
+        syscall(libc::SYS_exit_group, [2, 0, 0, 0, 0, 0]);
+    }
+}
