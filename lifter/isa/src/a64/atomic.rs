@@ -21,7 +21,7 @@ pub static ROWS: &[Row] = row_table! {
     "LDLAR{B,H}" "ss001000 110 sssss 0 uuuuu nnnnn ttttt" Base load_acquire;
     "LDAR{B,H}" "ss001000 110 sssss 1 uuuuu nnnnn ttttt" Base load_acquire;
     "CAS{A}{L}{B,H}" "ss001000 1A1 sssss R 11111 nnnnn ttttt" Lse cas;
-    "LDAPR{B,H}" "ss111000 101 sssss 1 100 00 nnnnn ttttt" Lrcpc load_acquire_pc;
+    "LDAPR{B,H}" "ss111000 101 11111 1 100 00 nnnnn ttttt" Lrcpc load_acquire_pc;
     "STLUR{B,H}" "ss011001 00 0 iiiiiiiii 00 nnnnn ttttt" Lrcpc store_release_unscaled;
     "LDAPUR{B,H}" "ss011001 01 0 iiiiiiiii 00 nnnnn ttttt" Lrcpc load_acquire_unscaled;
     "LDAPURSB, LDAPURSH (64-bit)" "0s011001 10 0 iiiiiiiii 00 nnnnn ttttt" Lrcpc load_acquire_unscaled;

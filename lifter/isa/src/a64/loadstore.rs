@@ -333,9 +333,14 @@ fn pair(cx: &mut Cx<'_, '_>, w: u32, post: bool, writeback: bool) -> Lift {
     let addr2 = cx.b.add_imm(base, first + (1 << log2));
     let loaded1 = access(cx, what, rd(w), addr1);
     let loaded2 = access(cx, what, ra(w), addr2);
-    // The second first: what qemu does if both are the same register.
-    write(cx, ra(w), loaded2);
-    write(cx, rd(w), loaded1);
+    // If both are the same register, qemu leaves the first in a general one, the second in a SIMD&FP one.
+    if bit(w, 26) {
+        write(cx, rd(w), loaded1);
+        write(cx, ra(w), loaded2);
+    } else {
+        write(cx, ra(w), loaded2);
+        write(cx, rd(w), loaded1);
+    }
     if writeback {
         let new = if post { cx.b.add_imm(base, offset) } else { addr1 };
         cx.set_gpr_sp(rn(w), new);
