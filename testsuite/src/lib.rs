@@ -6,6 +6,7 @@ pub mod compare;
 pub mod guest;
 pub mod insns;
 pub mod packages;
+pub mod pages;
 pub mod pty;
 pub mod tools;
 pub mod torture;
