@@ -1,6 +1,21 @@
 //! Code discovery: [`image::Image`] → [`Program`]: which addresses are functions, their blocks and edges, jump tables,
 //! and what remains unexplained. Does no I/O and never fails: what it cannot find is the runtime's business.
 
+mod body;
+mod bound;
+mod discover;
+mod names;
+mod report;
+mod slice;
+mod sweep;
+mod table;
+mod text;
+mod value;
+mod walk;
+
+pub use report::{CfgReport, CoverageReport};
+pub use text::ImageCode;
+
 use image::Image;
 use isa::FunctionShape;
 
@@ -19,6 +34,12 @@ pub struct Program {
     pub jump_tables: usize,
     /// Indirect jumps that are neither tables nor tail calls as far as is known.
     pub unresolved_jumps: Vec<u64>,
+    /// Number of indirect jumps through pointers from elsewhere: tail calls, as far as is known.
+    pub pointer_jumps: usize,
+    /// Bytes of gaps that only pad (NOP, zero).
+    pub padding: u64,
+    /// Bytes of gaps that are data: marked so, literals, jump tables.
+    pub data: u64,
 }
 
 /// A function and why it is believed to be one.
@@ -55,11 +76,22 @@ pub enum Source {
     Sweep,
 }
 
-/// Discovers the code of `image`.
-pub fn discover(image: &Image) -> Program {
-    let _ = image;
-    Program::default()
+/// What discovery may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Entries that an execution profile recorded.
+    pub extra_entries: Vec<u64>,
+    /// Sweep gaps for code that nothing names. On unless switched off.
+    pub sweep: bool,
 }
 
-/// An image's text as instruction words.
-pub struct ImageCode<'a>(pub &'a Image);
+impl Default for Options {
+    fn default() -> Self {
+        Options { extra_entries: Vec::new(), sweep: true }
+    }
+}
+
+/// Discovers the code of `image`. Deterministic, uses all threads of the current rayon pool.
+pub fn discover(image: &Image, options: &Options) -> Program {
+    discover::discover(image, options)
+}

@@ -1,0 +1,191 @@
+//! Jump tables: what an indirect jump's target depends on, over which indices it ranges, and where that leads. The
+//! target is evaluated for every index with the image's bytes as memory, so that any shape of table (offsets of any
+//! width, relative to anything, scaled or not, absolute, none at all) is recovered by one rule.
+
+use crate::slice::Slice;
+use crate::text::Text;
+use crate::value::{Expr, Node, image_memory};
+use image::Range;
+use ir::Value;
+
+/// Indices beyond that are no table.
+const MAX_ENTRIES: u64 = 1 << 14;
+
+/// Entries that a table without a bound may have.
+const MAX_INFERRED: u64 = 1024;
+
+/// Expressions larger than that are no address computation.
+const MAX_TREE: usize = 96;
+
+/// What an indirect jump turned out to be.
+pub(crate) enum Jump {
+    /// A table (or a constant): where it leads, sorted; where the table stands.
+    Targets(Vec<u64>, Vec<Range>),
+    /// Through a table of addresses outside the function: a tail call.
+    Functions(Vec<u64>),
+    /// Looks like a table, but its bounds or entries are not what they should be.
+    Unresolved,
+    /// Through a pointer that comes from elsewhere: a tail call, as far as is known.
+    Pointer,
+}
+
+/// What limits tables of a function.
+pub(crate) struct Scope<'a> {
+    /// The text.
+    pub(crate) text: &'a Text<'a>,
+    /// The function's range.
+    pub(crate) own: Range,
+    /// True if that range comes from a symbol or an unwind table.
+    pub(crate) sure: bool,
+}
+
+/// Explains the indirect jump to `target` at the end of `block`.
+pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target: Value) -> Jump {
+    let target = slice.eval(block, target);
+    if let Some(t) = slice.arena.as_const(target) {
+        return match scope.text.kind(t).is_code() {
+            true => Jump::Targets(vec![t], Vec::new()),
+            false => Jump::Unresolved,
+        };
+    }
+    let Some(plan) = slice.arena.plan(target, MAX_TREE) else { return Jump::Pointer };
+    let tables = table_loads(slice, scope, &plan);
+    let candidates: Vec<Expr> = match tables.first() {
+        Some(&load) => slice.arena.tree(load, MAX_TREE)[1..].to_vec(),
+        // Code addresses computed without a table: base + index × size of a code sequence.
+        None if has_code_base(slice, scope, &plan) => slice.arena.tree(target, MAX_TREE)[1..].to_vec(),
+        None => return Jump::Pointer,
+    };
+    let candidates: Vec<Expr> =
+        candidates.into_iter().filter(|&c| slice.arena.as_const(c).is_none()).collect();
+    let mut guarded = Vec::new();
+    let mut made = Vec::new();
+    for &c in &candidates {
+        let from_operations = slice.made(block, c, 8);
+        let both = slice.on_paths(block, c).and(from_operations);
+        if let Some(i) = both.interval(MAX_ENTRIES) {
+            if from_operations.interval(MAX_ENTRIES) == Some(i) {
+                made.push((c, i))
+            } else {
+                guarded.push((c, i))
+            }
+        }
+    }
+    // Tightest first: an index has more than one bounded part when it was widened or shifted on the way.
+    guarded.sort_by_key(|(_, (lo, hi))| hi - lo);
+    for (hole, (lo, hi)) in guarded.into_iter().chain(made) {
+        if let Some(j) = enumerate(slice, scope, &plan, hole, lo, hi, tables.is_empty()) {
+            return j;
+        }
+    }
+    if scope.sure
+        && let Some(&load) = tables.first()
+        && let Some(j) = infer(slice, scope, &plan, load)
+    {
+        return j;
+    }
+    Jump::Unresolved
+}
+
+/// Loads from constant address + something unknown, innermost first.
+fn table_loads(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
+    let is_table = |e: Expr| {
+        let (_, Node::Load(addr, _)) = slice.arena.get(e) else { return false };
+        let (_, Node::Pure(ir::PureOp::Int(ir::IntBin::Add), [a, b, _])) = slice.arena.get(addr) else {
+            return false;
+        };
+        [a, b].iter().any(|&x| {
+            slice.arena.as_const(x).is_some_and(|c| {
+                // Tables whose first index is not 0 have a base before them.
+                scope.text.image.segment_at(c).is_some()
+            })
+        })
+    };
+    plan.iter().copied().filter(|&e| is_table(e)).collect()
+}
+
+fn has_code_base(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> bool {
+    plan.iter().any(|&e| slice.arena.as_const(e).is_some_and(|c| scope.text.kind(c).is_code()))
+        && !plan.iter().any(|&e| matches!(slice.arena.get(e).1, Node::Load(_, n) if n != 0))
+}
+
+fn enumerate(
+    slice: &Slice,
+    scope: &Scope<'_>,
+    plan: &[Expr],
+    hole: Expr,
+    lo: u64,
+    hi: u64,
+    computed: bool,
+) -> Option<Jump> {
+    let image = scope.text.image;
+    let memory = |a: u64, n: u32| image_memory(image, a, n);
+    let mut reads = Vec::new();
+    let mut targets = Vec::new();
+    for i in lo..=hi {
+        let t = slice.arena.concrete(plan, hole, i, &memory, &mut reads)?;
+        if !scope.text.kind(t).is_code() {
+            return None;
+        }
+        targets.push(t);
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    let absolute = reads.iter().any(|r| r.1 == 8);
+    let outside = targets.iter().filter(|&&t| !scope.own.contains(t)).count();
+    if outside > 0 && (scope.sure || absolute || computed) {
+        // Offsets never lead to other functions.
+        return absolute.then_some(Jump::Functions(targets));
+    }
+    Some(Jump::Targets(targets, ranges(reads)))
+}
+
+/// A table without a known bound: goes on while entries lead into the function.
+fn infer(slice: &Slice, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<Jump> {
+    let image = scope.text.image;
+    let memory = |a: u64, n: u32| image_memory(image, a, n);
+    let hole = index_of(slice, load)?;
+    let mut reads = Vec::new();
+    let mut targets = Vec::new();
+    for i in 0..MAX_INFERRED {
+        let mut read = Vec::new();
+        match slice.arena.concrete(plan, hole, i, &memory, &mut read) {
+            Some(t) if scope.own.contains(t) && scope.text.kind(t).is_code() => targets.push(t),
+            _ => break,
+        }
+        reads.append(&mut read);
+    }
+    // One entry that happens to fit proves nothing.
+    if targets.len() < 3 {
+        return None;
+    }
+    targets.sort_unstable();
+    targets.dedup();
+    Some(Jump::Targets(targets, ranges(reads)))
+}
+
+/// The index in a table load's address: the operand that is scaled and added to the base.
+fn index_of(slice: &Slice, load: Expr) -> Option<Expr> {
+    let (_, Node::Load(addr, _)) = slice.arena.get(load) else { return None };
+    let (_, Node::Pure(_, [a, b, _])) = slice.arena.get(addr) else { return None };
+    let x = if slice.arena.as_const(a).is_some() { b } else { a };
+    match slice.arena.get(x).1 {
+        Node::Pure(ir::PureOp::Int(ir::IntBin::Shl), [i, n, _]) if slice.arena.as_const(n).is_some() => {
+            Some(i)
+        }
+        _ => Some(x),
+    }
+}
+
+fn ranges(mut reads: Vec<(u64, u32)>) -> Vec<Range> {
+    reads.sort_unstable();
+    let mut out: Vec<Range> = Vec::new();
+    for (a, n) in reads {
+        let end = a.saturating_add(u64::from(n));
+        match out.last_mut() {
+            Some(l) if a <= l.end => l.end = l.end.max(end),
+            _ => out.push(Range { start: a, end }),
+        }
+    }
+    out
+}
