@@ -101,6 +101,11 @@ pub fn current() -> Option<&'static Shared> {
     unsafe { CURRENT.get().as_ref() }
 }
 
+/// Makes `shared` that of the calling host thread. For the two sides of `vfork`, which share thread-local variables.
+pub fn set_current(shared: &'static Shared) {
+    CURRENT.set(shared);
+}
+
 /// The thread's id from the kernel.
 pub fn gettid() -> i32 {
     syscall(libc::SYS_gettid, [0; 6]) as i32

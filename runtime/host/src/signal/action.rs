@@ -91,6 +91,17 @@ impl Actions {
         a
     }
 
+    /// All dispositions, to be given back by [`Actions::restore`].
+    pub fn snapshot(&self) -> [Action; 64] {
+        *self.lock()
+    }
+
+    /// Puts dispositions back that a child in the same memory changed. The host's are not touched: the kernel keeps
+    /// them per process.
+    pub fn restore(&self, all: [Action; 64]) {
+        *self.lock() = all;
+    }
+
     /// Ignored signals, as a set.
     pub fn ignored(&self) -> SigSet {
         let all = self.lock();
