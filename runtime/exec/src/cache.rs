@@ -106,10 +106,11 @@ fn optimize(run: &mut Compiled) {
         v
     });
     let mut insts = run.insts.to_vec();
-    let renamed = ir::pass::run_default_insts(&mut insts, &roots, &a64::FILE);
+    ir::pass::run_default_insts(&mut insts, &mut roots, &a64::FILE);
     let types = types(&insts);
     if let Some(steps) = steps(&insts, &types, &a64::FILE) {
-        map_exit(&mut run.exit, |v| renamed[v.0 as usize]);
+        let mut new = roots.into_iter();
+        map_exit(&mut run.exit, |_| new.next().expect("invariant: as many operands as before"));
         run.insts = insts.into();
         run.types = types;
         run.steps = steps;
