@@ -56,7 +56,7 @@ impl Cx<'_, '_> {
         };
         match fused {
             Some(v) => v,
-            None => self.from_flags(cond),
+            None => self.read_flags(cond),
         }
     }
 
@@ -133,7 +133,7 @@ impl Cx<'_, '_> {
         }
     }
 
-    fn from_flags(&mut self, cond: u32) -> Value {
+    fn read_flags(&mut self, cond: u32) -> Value {
         let base = match cond >> 1 {
             0 => self.b.get(reg::Z),
             1 => self.b.get(reg::C),

@@ -63,7 +63,8 @@ pub const ANNOUNCED: &[Announcement] = &[
     row(Some(Feature::Dpb), "dcpodp", HWCAP2_BASE, ISAR1, 0, 2),
     row(Some(Feature::FlagM), "flagm2", HWCAP2_BASE + 7, ISAR0, 52, 2),
     row(Some(Feature::FrintTs), "frint", HWCAP2_BASE + 8, ISAR1, 32, 1),
-    row(Some(Feature::Ecv), "ecv", HWCAP2_BASE + 19, MMFR0, 60, 1),
+    row(Some(Feature::I8mm), "i8mm", HWCAP2_BASE + 13, ISAR1, 52, 1),
+    row(None, "ecv", HWCAP2_BASE + 19, MMFR0, 60, 1),
     // EL1 as Linux shows it always.
     row(None, "", NO_BIT, PFR0, 4, 1),
     // Debug architecture, and granules "not there": Linux's safe values.

@@ -50,7 +50,7 @@ const fn row(name: &'static str, ty: Type, offset: usize) -> RegInfo {
 }
 
 static ROWS: [RegInfo; 71] = [
-    row("x0", Type::I64, offset_of!(GuestState, x) + 0),
+    row("x0", Type::I64, offset_of!(GuestState, x)),
     row("x1", Type::I64, offset_of!(GuestState, x) + 8),
     row("x2", Type::I64, offset_of!(GuestState, x) + 16),
     row("x3", Type::I64, offset_of!(GuestState, x) + 24),
@@ -82,7 +82,7 @@ static ROWS: [RegInfo; 71] = [
     row("x29", Type::I64, offset_of!(GuestState, x) + 232),
     row("x30", Type::I64, offset_of!(GuestState, x) + 240),
     row("sp", Type::I64, offset_of!(GuestState, sp)),
-    row("v0", Type::V128, offset_of!(GuestState, v) + 0),
+    row("v0", Type::V128, offset_of!(GuestState, v)),
     row("v1", Type::V128, offset_of!(GuestState, v) + 16),
     row("v2", Type::V128, offset_of!(GuestState, v) + 32),
     row("v3", Type::V128, offset_of!(GuestState, v) + 48),
@@ -114,7 +114,7 @@ static ROWS: [RegInfo; 71] = [
     row("v29", Type::V128, offset_of!(GuestState, v) + 464),
     row("v30", Type::V128, offset_of!(GuestState, v) + 480),
     row("v31", Type::V128, offset_of!(GuestState, v) + 496),
-    row("n", Type::I1, offset_of!(GuestState, nzcv) + 0),
+    row("n", Type::I1, offset_of!(GuestState, nzcv)),
     row("z", Type::I1, offset_of!(GuestState, nzcv) + 1),
     row("c", Type::I1, offset_of!(GuestState, nzcv) + 2),
     row("v", Type::I1, offset_of!(GuestState, nzcv) + 3),

@@ -52,8 +52,6 @@ pub enum Feature {
     Dpb,
     /// FEAT_SB.
     Sb,
-    /// FEAT_ECV (self-synchronised counter view).
-    Ecv,
     /// FEAT_I8MM.
     I8mm,
 }
