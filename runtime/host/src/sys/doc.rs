@@ -1,0 +1,64 @@
+//! The page docs/system-calls.md, from the table.
+
+use super::table::{Interrupt, table};
+use std::fmt::Write;
+
+/// The page as Markdown.
+pub fn markdown() -> String {
+    let mut out = String::from(HEAD);
+    for r in table() {
+        let host = r.host.map_or_else(|| "–".to_owned(), |h| h.to_string());
+        let (policy, restart) = (r.policy.word(), interrupt(r.interrupt));
+        let _ = writeln!(out, "| {} | {} | {host} | {policy} | {restart} | {} |", r.nr, r.name, r.note);
+    }
+    out.push_str(FOOT);
+    out
+}
+
+fn interrupt(i: Interrupt) -> &'static str {
+    match i {
+        Interrupt::Never => "",
+        Interrupt::Restart => "restarts",
+        Interrupt::Socket => "restarts unless timed",
+        Interrupt::NoHandler | Interrupt::Block => "EINTR after a handler",
+        Interrupt::Eintr => "EINTR",
+    }
+}
+
+const HEAD: &str = "\
+# System calls
+
+<!-- Generated from runtime/host/src/sys/rows.rs by `cargo xtask`; a test checks that it is current. -->
+
+Every arm64 system call and what the runtime does with it. Guest memory is identity-mapped, so a pointer needs no
+conversion, and most calls go to the host kernel as they are.
+
+- **forward**: the call of the same name on the host, arguments unchanged.
+- **convert**: the same, with arguments or results that differ between arm64 and x86-64 converted.
+- **emulate**: done by the runtime, possibly with several host calls.
+- **ENOSYS**: not available. Numbers that are not in the table answer ENOSYS, too (`XLATE_TRACE=syscall` names them).
+
+The column *interrupted* says what a signal with a guest handler does to a waiting call: *restarts* means with
+SA_RESTART, as on Linux; empty means that the call does not wait, or is not interrupted.
+
+| number | name | x86-64 | policy | interrupted | why not simply forwarded |
+|---|---|---|---|---|---|
+";
+
+const FOOT: &str = "
+Threads (`clone` with CLONE_THREAD, or CLONE_VM without CLONE_VFORK) answer EAGAIN for now. `XLATE_STRACE=1` prints the
+calls of a translated program.
+";
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn page_has_every_row() {
+        let page = super::markdown();
+        assert_eq!(
+            page.lines().filter(|l| l.starts_with("| ") && !l.starts_with("| number")).count(),
+            super::table().len()
+        );
+        assert!(page.contains("| 56 | openat | 257 | convert | restarts |"));
+    }
+}

@@ -1,0 +1,260 @@
+//! `execve`: host programs and translated programs are executed as they are, AArch64 and AArch32 programs (and scripts
+//! whose interpreter is one) through `xlate run`. Takes calls, gives x0 if the program could not be executed.
+
+use super::guest::{self, PATH_MAX};
+use super::{Call, err, file, limits};
+use crate::hostcall::{ERESTARTNOINTR, Errno, check, syscall};
+use crate::signal;
+use std::ffi::CString;
+use std::sync::{Mutex, PoisonError};
+
+/// Most interpreters of interpreters, as in the kernel.
+const DEPTH: usize = 4;
+/// What the kernel reads of a file to see what it is.
+const HEAD: usize = 256;
+
+/// What a file is to `execve`.
+#[derive(PartialEq, Eq, Debug)]
+enum Program {
+    /// For the host kernel, or not executable at all.
+    Host,
+    /// An ARM program.
+    Arm,
+    /// Text with an interpreter and perhaps one argument.
+    Script(Vec<u8>, Option<Vec<u8>>),
+}
+
+/// Looks at the first bytes of a file.
+fn classify(head: &[u8]) -> Program {
+    const EM_ARM: u16 = 40;
+    const EM_AARCH64: u16 = 183;
+    if head.starts_with(b"\x7fELF") {
+        return match head.get(18..20) {
+            Some(&[a, b]) if [EM_ARM, EM_AARCH64].contains(&u16::from_le_bytes([a, b])) => Program::Arm,
+            _ => Program::Host,
+        };
+    }
+    let Some(rest) = head.strip_prefix(b"#!") else { return Program::Host };
+    let blank = |b: &u8| *b == b' ' || *b == b'\t';
+    let end = rest.iter().position(|b| *b == b'\n' || *b == 0).unwrap_or(rest.len());
+    let line = rest[..end].trim_ascii_end();
+    let line = &line[line.iter().position(|b| !blank(b)).unwrap_or(line.len())..];
+    if line.is_empty() {
+        return Program::Host;
+    }
+    let split = line.iter().position(blank).unwrap_or(line.len());
+    let argument = line[split..].trim_ascii();
+    Program::Script(line[..split].to_vec(), (!argument.is_empty()).then(|| argument.to_vec()))
+}
+
+fn c_path(path: &[u8]) -> Result<CString, Errno> {
+    CString::new(path).map_err(|_| Errno(libc::EINVAL))
+}
+
+/// The first bytes of an executable file. Files that cannot be read (but perhaps executed) are the host's business.
+fn head(path: &[u8], nofollow: bool) -> Result<Vec<u8>, Errno> {
+    let path = c_path(path)?;
+    let nofollow = if nofollow { libc::O_NOFOLLOW } else { 0 };
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC | libc::O_NONBLOCK | nofollow) as u64;
+    let at = libc::AT_FDCWD as i64 as u64;
+    // Executable by this process, as execve will judge it?
+    let name = path.as_ptr() as u64;
+    check(syscall(libc::SYS_faccessat2, [at, name, libc::X_OK as u64, libc::AT_EACCESS as u64, 0, 0]))?;
+    let fd = check(syscall(libc::SYS_openat, [at, name, flags, 0, 0, 0]))?;
+    let mut bytes = vec![0u8; HEAD];
+    let n = check(syscall(libc::SYS_pread64, [fd, bytes.as_mut_ptr() as u64, HEAD as u64, 0, 0, 0]));
+    syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+    bytes.truncate(n? as usize);
+    Ok(bytes)
+}
+
+/// If an ARM program is to run: its path, and the arguments that scripts put before the path of the script.
+fn arm_program(path: &[u8], nofollow: bool) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let mut path = path.to_vec();
+    let mut arguments: Vec<Vec<u8>> = Vec::new();
+    for level in 0..=DEPTH {
+        match classify(&head(&path, nofollow && level == 0).ok()?) {
+            Program::Host => return None,
+            Program::Arm => return Some((path, arguments)),
+            Program::Script(interpreter, argument) => {
+                arguments.insert(0, path);
+                if let Some(a) = argument {
+                    arguments.insert(0, a);
+                }
+                path = interpreter;
+            }
+        }
+    }
+    None
+}
+
+/// The `xlate` command: `XLATE`, or the first in PATH. Both are the runtime's environment, not the new program's.
+fn translator() -> Option<Vec<u8>> {
+    use std::os::unix::ffi::OsStringExt;
+    let runs = |p: &[u8]| {
+        c_path(p).is_ok_and(|c| {
+            let at = libc::AT_FDCWD as i64 as u64;
+            syscall(libc::SYS_faccessat2, [at, c.as_ptr() as u64, libc::X_OK as u64, 0, 0, 0]) == 0
+        })
+    };
+    if let Some(x) = std::env::var_os("XLATE").filter(|x| !x.is_empty()) {
+        return Some(x.into_vec());
+    }
+    let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    std::env::split_paths(&path).map(|d| d.join("xlate").into_os_string().into_vec()).find(|p| runs(p))
+}
+
+/// Strings and vector of an exec in progress. They live here and not in the caller's frame because a `vfork` child that
+/// executes a program leaves its parent's memory without freeing anything: the next exec frees them.
+static BUFFERS: Mutex<(Vec<CString>, Vec<u64>)> = Mutex::new((Vec::new(), Vec::new()));
+
+/// `xlate run --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the address of the vector.
+fn command(
+    xlate: &[u8],
+    argv0: u64,
+    program: Vec<u8>,
+    inserted: Vec<Vec<u8>>,
+    rest: &[u64],
+) -> Result<(u64, u64), Errno> {
+    let mut buffers = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (strings, vector) = &mut *buffers;
+    strings.clear();
+    vector.clear();
+    // A script's interpreter is its own argv[0].
+    let interpreted = !inserted.is_empty();
+    for s in [xlate, b"run", b"--argv0", b"--"]
+        .into_iter()
+        .chain([&program[..]])
+        .chain(inserted.iter().map(|a| &a[..]))
+    {
+        strings.push(c_path(s)?);
+    }
+    vector.extend(strings.iter().map(|s| s.as_ptr() as u64));
+    let program = vector[4];
+    vector.insert(3, if interpreted || argv0 == 0 { program } else { argv0 });
+    vector.extend_from_slice(rest);
+    vector.push(0);
+    Ok((vector[0], vector.as_ptr() as u64))
+}
+
+/// `execve`.
+pub fn execve(c: &mut Call<'_>) -> i64 {
+    let [path, argv, envp, ..] = c.args;
+    match file::path(path) {
+        Ok(p) => execute(c, p, false, argv, envp),
+        Err(e) => e.as_return(),
+    }
+}
+
+/// `execveat`.
+pub fn execveat(c: &mut Call<'_>) -> i64 {
+    let [_, path, argv, envp, flags, _] = c.args;
+    let path = match file::path(path) {
+        Ok(p) => p,
+        Err(e) => return e.as_return(),
+    };
+    let nofollow = flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
+    let full = if path.starts_with(b"/") || c.int(0) == libc::AT_FDCWD {
+        path
+    } else {
+        // The descriptor may be closed by the exec, so the path must not go through it.
+        let link = format!("/proc/self/fd/{}", c.int(0));
+        match read_link(link.as_bytes()) {
+            Ok(mut at) if path.is_empty() && flags & libc::AT_EMPTY_PATH as u64 != 0 => {
+                if at.ends_with(b" (deleted)") || !at.starts_with(b"/") {
+                    // memfd and the like: the host executes it, or says what is wrong.
+                    at = b"/".to_vec();
+                }
+                at
+            }
+            Ok(mut at) => {
+                at.push(b'/');
+                at.extend_from_slice(&path);
+                at
+            }
+            Err(e) => return if e == Errno(libc::ENOENT) { err(libc::EBADF) } else { e.as_return() },
+        }
+    };
+    execute(c, full, nofollow, argv, envp)
+}
+
+/// What a symbolic link says.
+pub(super) fn read_link(path: &[u8]) -> Result<Vec<u8>, Errno> {
+    let path = c_path(path)?;
+    let mut buffer = vec![0u8; PATH_MAX + 1];
+    let (at, to) = (path.as_ptr() as u64, buffer.as_mut_ptr() as u64);
+    let n = check(syscall(libc::SYS_readlink, [at, to, buffer.len() as u64, 0, 0, 0]))?;
+    buffer.truncate(n as usize);
+    Ok(buffer)
+}
+
+fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64) -> i64 {
+    let through = arm_program(&path, nofollow).and_then(|p| translator().map(|x| (x, p)));
+    drop(path);
+    let (nr, args) = match through {
+        None => (c.host_nr(), c.args),
+        Some((xlate, (program, inserted))) => {
+            let made = guest::read_pointers(argv).and_then(|given| {
+                let argv0 = given.first().copied().unwrap_or(0);
+                command(&xlate, argv0, program, inserted, given.get(1..).unwrap_or_default())
+            });
+            match made {
+                Ok((file, vector)) => (libc::SYS_execve, [file, vector, envp, 0, 0, 0]),
+                Err(e) => return e.as_return(),
+            }
+        }
+    };
+    // A signal noted but not delivered would be lost: as the kernel, begin again after it.
+    signal::block_host();
+    if c.state.pending != 0 {
+        signal::set_host_mask(c.thread);
+        return -ERESTARTNOINTR;
+    }
+    let before = limits::before_exec();
+    signal::before_exec(c.thread);
+    let r = syscall(nr, args);
+    signal::after_exec_failed(c.thread);
+    limits::after_exec_failed(before);
+    r
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_classified() {
+        let elf = |machine: u16| {
+            let mut h = b"\x7fELF\x02\x01\x01".to_vec();
+            h.resize(18, 0);
+            h.extend_from_slice(&machine.to_le_bytes());
+            h
+        };
+        assert_eq!(classify(&elf(183)), Program::Arm);
+        assert_eq!(classify(&elf(40)), Program::Arm);
+        assert_eq!(classify(&elf(62)), Program::Host);
+        assert_eq!(classify(b"\x7fELF"), Program::Host);
+        assert_eq!(classify(b"echo"), Program::Host);
+        let script = |i: &str, a: Option<&str>| Program::Script(i.into(), a.map(Into::into));
+        assert_eq!(classify(b"#!/bin/sh\necho"), script("/bin/sh", None));
+        assert_eq!(
+            classify(b"#! \t/usr/bin/env  python3 -u \nx"),
+            script("/usr/bin/env", Some("python3 -u"))
+        );
+        assert_eq!(classify(b"#!\n"), Program::Host);
+    }
+
+    #[test]
+    fn the_command_keeps_argv0() {
+        let args = [c"name".as_ptr() as u64, c"-x".as_ptr() as u64];
+        let text = |v: u64| -> Vec<String> {
+            let p = guest::read_pointers(v).unwrap();
+            p.iter().map(|a| String::from_utf8(guest::read_cstr(*a, 100).unwrap()).unwrap()).collect()
+        };
+        let (_, v) = command(b"/x/xlate", args[0], b"/arm".to_vec(), vec![], &args[1..]).unwrap();
+        assert_eq!(text(v), ["/x/xlate", "run", "--argv0", "name", "--", "/arm", "-x"]);
+        let (_, v) =
+            command(b"xlate", args[0], b"/arm".to_vec(), vec![b"s.py".to_vec()], &args[1..]).unwrap();
+        assert_eq!(text(v), ["xlate", "run", "--argv0", "/arm", "--", "/arm", "s.py", "-x"]);
+    }
+}

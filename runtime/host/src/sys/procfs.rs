@@ -1,0 +1,314 @@
+//! Files of the process in /proc that would show the runtime instead of the guest: maps, smaps, auxv, stat, and the CPU of
+//! /proc/cpuinfo. Takes an open, gives a descriptor of a memory file with the guest's view; everything else in /proc
+//! (exe, cmdline, fd …) is true as it is, because a translated program is a process with its own file and arguments.
+
+use super::exec::read_link;
+use super::layout::open_flags_to_host;
+use super::{Call, file, identity};
+use crate::hostcall::{Errno, check, syscall};
+use crate::mem::{EXEC, Kind, PAGE, READ, Vma, WRITE};
+use crate::thread::Process;
+use isa::a64::features;
+use std::fmt::Write;
+
+/// A file with a guest view.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum View {
+    Maps,
+    Smaps,
+    Auxv,
+    Stat,
+    CpuInfo,
+}
+
+const VIEWS: [(&str, View); 5] = [
+    ("maps", View::Maps),
+    ("smaps", View::Smaps),
+    ("auxv", View::Auxv),
+    ("stat", View::Stat),
+    ("cpuinfo", View::CpuInfo),
+];
+
+/// Which view the absolute path names, `pid` and `tid` being this process and a thread of it.
+fn view(path: &str, pid: i64) -> Option<View> {
+    let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
+    let of = |name: &str| VIEWS.iter().find(|v| v.0 == name).map(|v| v.1);
+    let own = |p: &str| p == "self" || p == "thread-self" || p.parse() == Ok(pid);
+    match parts[..] {
+        ["proc", "cpuinfo"] => Some(View::CpuInfo),
+        ["proc", process, name] if own(process) => of(name).filter(|v| *v != View::CpuInfo),
+        ["proc", process, "task", _, name] if own(process) => of(name).filter(|v| *v != View::CpuInfo),
+        _ => None,
+    }
+}
+
+/// If the file at `path` (a guest address) has a guest view: the result of opening it.
+pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
+    let name = file::path(path).ok()?;
+    let name = std::str::from_utf8(&name).ok()?;
+    // Most opens end here.
+    let last = name.rsplit('/').next().unwrap_or_default();
+    if !VIEWS.iter().any(|v| v.0 == last) {
+        return None;
+    }
+    let full = if name.starts_with('/') {
+        name.to_owned()
+    } else {
+        let base = match dirfd {
+            libc::AT_FDCWD => "/proc/self/cwd".to_owned(),
+            fd => format!("/proc/self/fd/{fd}"),
+        };
+        format!("{}/{name}", String::from_utf8(read_link(base.as_bytes()).ok()?).ok()?)
+    };
+    let view = view(&full, syscall(libc::SYS_getpid, [0; 6]))?;
+    let flags = open_flags_to_host(flags as u64);
+    // The true file first: it says what is wrong, and is the lowest free descriptor.
+    let real = syscall(libc::SYS_openat, [dirfd as i64 as u64, path, flags, 0, 0, 0]);
+    if real < 0 || flags & libc::O_PATH as u64 != 0 {
+        return Some(real);
+    }
+    let text = match view {
+        View::Maps => maps(c.thread.process, &read_whole("/proc/self/maps"), false).into_bytes(),
+        View::Smaps => maps(c.thread.process, &read_whole("/proc/self/smaps"), true).into_bytes(),
+        View::Auxv => identity::auxv_bytes(c),
+        View::Stat => stat(c.thread.process, &read_whole(&full)).into_bytes(),
+        View::CpuInfo => {
+            cpuinfo(read_whole("/proc/cpuinfo").matches("processor\t").count().max(1)).into_bytes()
+        }
+    };
+    let cloexec = flags & libc::O_CLOEXEC as u64;
+    // Without a memory file the true one is better than nothing.
+    Some(replace(real, &text, last, cloexec).map_or(real, |()| real))
+}
+
+/// Makes descriptor `fd` a read-only file with that content.
+fn replace(fd: i64, text: &[u8], name: &str, cloexec: u64) -> Result<(), Errno> {
+    let mut label = name.as_bytes().to_vec();
+    label.push(0);
+    let memory = check(syscall(
+        libc::SYS_memfd_create,
+        [label.as_ptr() as u64, libc::MFD_CLOEXEC as u64, 0, 0, 0, 0],
+    ))?;
+    let mut done = 0;
+    while done < text.len() {
+        let rest = &text[done..];
+        match check(syscall(libc::SYS_write, [memory, rest.as_ptr() as u64, rest.len() as u64, 0, 0, 0])) {
+            Ok(n) => done += n as usize,
+            Err(_) => break,
+        }
+    }
+    let again = format!("/proc/self/fd/{memory}\0");
+    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
+    let at = libc::AT_FDCWD as i64 as u64;
+    let read_only = check(syscall(libc::SYS_openat, [at, again.as_ptr() as u64, flags, 0, 0, 0]));
+    let from = read_only.unwrap_or(memory);
+    if read_only.is_err() {
+        syscall(libc::SYS_lseek, [memory, 0, libc::SEEK_SET as u64, 0, 0, 0]);
+    }
+    let r = check(syscall(libc::SYS_dup3, [from, fd as u64, cloexec, 0, 0, 0]));
+    syscall(libc::SYS_close, [memory, 0, 0, 0, 0, 0]);
+    if let Ok(fd) = read_only {
+        syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+    }
+    r.map(|_| ())
+}
+
+fn read_whole(path: &str) -> String {
+    std::fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+}
+
+/// A line of the host's maps.
+struct HostLine<'a> {
+    start: u64,
+    end: u64,
+    shared: bool,
+    offset: u64,
+    device: &'a str,
+    inode: &'a str,
+    name: &'a str,
+}
+
+fn host_line(line: &str) -> Option<HostLine<'_>> {
+    // Addresses, permissions, offset, device, inode; then the name, which may contain blanks.
+    let mut rest = line;
+    let mut word = || {
+        rest = rest.trim_start_matches(' ');
+        let end = rest.find(' ').unwrap_or(rest.len());
+        let (w, r) = rest.split_at(end);
+        rest = r;
+        w
+    };
+    let (range, permissions, offset, device, inode) = (word(), word(), word(), word(), word());
+    let (start, end) = range.split_once('-')?;
+    Some(HostLine {
+        start: u64::from_str_radix(start, 16).ok()?,
+        end: u64::from_str_radix(end, 16).ok()?,
+        shared: permissions.as_bytes().get(3)? == &b's',
+        offset: u64::from_str_radix(offset, 16).ok()?,
+        device,
+        inode,
+        name: rest.trim_start_matches(' '),
+    })
+}
+
+/// The guest's part of the host's maps (or smaps), with the guest's protections and names.
+fn maps(process: &Process, host: &str, details: bool) -> String {
+    let areas = process.mem.areas();
+    let segment_offset = |at: u64| {
+        let link = at.wrapping_sub(process.image.bias);
+        let s = process
+            .image
+            .segments()
+            .iter()
+            .find(|s| link >= s.vaddr & !(PAGE - 1) && link < s.vaddr + s.memsz)?;
+        Some((s.offset & !(PAGE - 1)) + (link - (s.vaddr & !(PAGE - 1))))
+    };
+    let mut out = String::new();
+    let mut shown = false;
+    for line in host.lines() {
+        let Some(h) = host_line(line)
+            .filter(|_| line.starts_with(|c: char| c.is_ascii_digit() || c.is_ascii_lowercase()))
+        else {
+            // Details of smaps belong to the line before.
+            if details && shown {
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        shown = false;
+        for v in areas.iter().filter(|v| v.start < h.end && v.end > h.start) {
+            area_line(&mut out, v, &h, segment_offset(v.start.max(h.start)));
+            shown = true;
+        }
+    }
+    out
+}
+
+fn area_line(out: &mut String, v: &Vma, h: &HostLine<'_>, segment_offset: Option<u64>) {
+    let (start, end) = (v.start.max(h.start), v.end.min(h.end));
+    let bit = |b: u32, c: char| if v.prot & b != 0 { c } else { '-' };
+    let from_file = h.inode != "0";
+    let offset = match v.kind {
+        Kind::Image if from_file => segment_offset.unwrap_or(h.offset),
+        _ if from_file => h.offset + (start - h.start),
+        _ => 0,
+    };
+    let name = match v.kind {
+        Kind::Heap => "[heap]",
+        Kind::Stack => "[stack]",
+        Kind::Trampoline => "[vdso]",
+        // What the host calls heap or stack is the runtime's.
+        Kind::Image | Kind::Mapped if h.name.starts_with("[heap") || h.name.starts_with("[stack") => "",
+        Kind::Image | Kind::Mapped => h.name,
+    };
+    let flags = [bit(READ, 'r'), bit(WRITE, 'w'), bit(EXEC, 'x'), if h.shared { 's' } else { 'p' }];
+    let mut line =
+        format!("{start:08x}-{end:08x} {} {offset:08x} {} {}", String::from_iter(flags), h.device, h.inode);
+    if !name.is_empty() {
+        // The name begins in column 73 as the kernel pads it.
+        line = format!("{line:<73}{name}");
+    } else {
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{line}");
+}
+
+/// /proc/self/stat with the addresses of the guest's code, stack and heap.
+fn stat(process: &Process, host: &str) -> String {
+    let Some((head, tail)) = host.rsplit_once(')') else { return host.to_owned() };
+    let mut fields: Vec<String> = tail.split_ascii_whitespace().map(str::to_owned).collect();
+    let areas = process.mem.areas();
+    let image = |exec: bool| {
+        let mut of = areas.iter().filter(|v| v.kind == Kind::Image && (v.prot & EXEC != 0) == exec);
+        let first = of.next().map_or(0, |v| v.start);
+        (
+            first,
+            of.next_back()
+                .map_or_else(|| areas.iter().find(|v| v.start == first).map_or(0, |v| v.end), |v| v.end),
+        )
+    };
+    let ((code, code_end), (data, data_end)) = (image(true), image(false));
+    // Random bytes lie above the initial stack pointer, as the vectors do not; nothing of a frame is above them.
+    let stack = process.auxv.iter().find(|(k, _)| *k == libc::AT_RANDOM).map_or(0, |(_, v)| v & !15);
+    // Field numbers of proc(5); the first two stand before the ')'.
+    let heap = process.mem.heap().0;
+    for (field, value) in [(26, code), (27, code_end), (28, stack), (45, data), (46, data_end), (47, heap)] {
+        if let Some(f) = fields.get_mut(field - 3).filter(|f| *f != "0") {
+            *f = value.to_string();
+        }
+    }
+    format!("{head}) {}\n", fields.join(" "))
+}
+
+/// /proc/cpuinfo of an arm64 machine with that many processors.
+fn cpuinfo(processors: usize) -> String {
+    let mut out = String::new();
+    let names: Vec<&str> = features::cpuinfo_names().collect();
+    let midr = features::MIDR;
+    for n in 0..processors {
+        // The kernel computes BogoMIPS from the counter: its frequency / 500 000.
+        let mips = abi::COUNTER_HZ / 500_000;
+        let _ = write!(
+            out,
+            "processor\t: {n}\nBogoMIPS\t: {mips}.00\nFeatures\t: {}\nCPU implementer\t: 0x{:02x}\n\
+             CPU architecture: 8\nCPU variant\t: 0x{:x}\nCPU part\t: 0x{:03x}\nCPU revision\t: {}\n\n",
+            names.join(" "),
+            midr >> 24 & 0xff,
+            midr >> 20 & 0xf,
+            midr >> 4 & 0xfff,
+            midr & 0xf,
+        );
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_this_process() {
+        assert_eq!(view("/proc/self/maps", 42), Some(View::Maps));
+        assert_eq!(view("//proc/./42/auxv", 42), Some(View::Auxv));
+        assert_eq!(view("/proc/thread-self/stat", 42), Some(View::Stat));
+        assert_eq!(view("/proc/42/task/43/smaps", 42), Some(View::Smaps));
+        assert_eq!(view("/proc/cpuinfo", 42), Some(View::CpuInfo));
+        for other in ["/proc/43/maps", "/proc/self/cpuinfo", "/proc/stat", "/tmp/maps", "maps"] {
+            assert_eq!(view(other, 42), None);
+        }
+    }
+
+    #[test]
+    fn maps_lines() {
+        let line = "7f00-8f00 r--s 00001000 fd:01 1234                       /a file (deleted)";
+        let h = host_line(line).unwrap();
+        assert_eq!((h.start, h.end, h.offset, h.device, h.inode), (0x7f00, 0x8f00, 0x1000, "fd:01", "1234"));
+        assert_eq!(h.name, "/a file (deleted)");
+        let mut out = String::new();
+        let v = Vma { start: 0x7f00, end: 0x8000, prot: READ | EXEC, kind: Kind::Mapped };
+        area_line(&mut out, &v, &h, None);
+        assert_eq!(
+            out.split_at(73),
+            (
+                "00007f00-00008000 r-xs 00001000 fd:01 1234                               ",
+                "/a file (deleted)\n"
+            )
+        );
+    }
+
+    #[test]
+    fn cpuinfo_lists_features() {
+        let text = cpuinfo(2);
+        assert_eq!(text.matches("processor\t: ").count(), 2);
+        assert!(text.contains("Features\t: fp asimd") && text.contains("CPU architecture: 8\n"));
+    }
+
+    #[test]
+    fn a_descriptor_can_be_replaced() {
+        let fd = check(syscall(libc::SYS_openat, [0, c"/dev/null".as_ptr() as u64, 0, 0, 0, 0])).unwrap();
+        replace(fd as i64, b"text", "maps", 0).unwrap();
+        assert_eq!(std::fs::read_to_string(format!("/proc/self/fd/{fd}")).unwrap(), "text");
+        syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
+    }
+}
