@@ -52,6 +52,8 @@ pub struct GuestState {
     pub in_lifted: u32,
     /// 1 if a signal waits for delivery.
     pub pending: u32,
+    /// Unused, zero: keeps what follows 16-byte aligned, as vector loads and stores of lifted code want it.
+    pub reserved: u64,
     /// Operands of a soft operation, low word first.
     pub soft_args: [[u64; 2]; 3],
     /// Its result.
@@ -85,9 +87,13 @@ impl Default for GuestState {
             host_sp: 0,
             in_lifted: 0,
             pending: 0,
+            reserved: 0,
             soft_args: [[0; 2]; 3],
             soft_result: [0; 2],
             v: [[0; 2]; 32],
         }
     }
 }
+
+const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));
+const _: () = assert!(core::mem::offset_of!(GuestState, soft_args).is_multiple_of(16));
