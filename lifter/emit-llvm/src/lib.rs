@@ -1,1 +1,163 @@
-//! emit-llvm
+//! IR functions → x86-64 object bytes, by LLVM. Pure: the same functions and options give the same bytes, each call has an
+//! LLVM context of its own, and nothing is read or written besides. Knows no ARM instruction (registers come as a
+//! [`RegFile`] and a choice of hot ones) and no system call.
+
+mod access;
+mod flow;
+mod function;
+mod glue;
+mod llvm;
+mod op;
+mod op_float;
+mod op_int;
+mod op_vector;
+mod op_vector_sat;
+mod soft;
+mod target;
+mod term;
+
+use abi::{HOT_GPRS, HOT_VECS};
+use inkwell::context::Context;
+use ir::{Function, GuestAddr, Reg, RegFile};
+
+/// How guest accesses are made recoverable (`docs/architecture.md`, checkpoints).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Checkpoints {
+    /// Each access names a fault label, whose code puts the guest state in order.
+    Callbr,
+    /// The guest state is stored before each access.
+    Commit,
+    /// None: faults and asynchronous signals are lost. For measurements only.
+    None,
+}
+
+/// Guest registers that travel in host registers between lifted functions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Hot {
+    /// Of type i64.
+    pub gprs: [Reg; HOT_GPRS],
+    /// Of type v128.
+    pub vecs: [Reg; HOT_VECS],
+}
+
+/// Choices that hold for all units of one output.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// 0–3.
+    pub opt: u8,
+    /// LLVM's name of the host processor, or `native`.
+    pub cpu: String,
+    /// Kind of checkpoints.
+    pub checkpoints: Checkpoints,
+    /// Link-time address of the first instruction that the dispatch table covers.
+    pub text_base: GuestAddr,
+    /// Bytes it covers.
+    pub text_size: u64,
+    /// False if run-time addresses equal link-time addresses.
+    pub position_independent: bool,
+    /// Registers in host registers.
+    pub hot: Hot,
+    /// The guest's registers.
+    pub regs: &'static RegFile,
+}
+
+/// A point at which the dispatcher may enter a lifted function.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ResumePoint {
+    /// Link-time address.
+    pub guest: GuestAddr,
+    /// Symbol of the function.
+    pub function: String,
+    /// Index among the function's resume points.
+    pub index: u32,
+}
+
+/// A compiled unit.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// A relocatable ELF object.
+    pub object: Vec<u8>,
+    /// Resume points of its functions.
+    pub resume: Vec<ResumePoint>,
+}
+
+/// What can go wrong: LLVM refuses, or IR is malformed. Either is a bug of xlate or a wrong option.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// LLVM has no such target or processor.
+    #[error("cannot set up LLVM for processor `{cpu}`: {reason}")]
+    Target {
+        /// The processor asked for.
+        cpu: String,
+        /// LLVM's words.
+        reason: String,
+    },
+    /// A pass or the code generator failed.
+    #[error("internal: this is a bug: LLVM: {0}")]
+    Llvm(String),
+}
+
+/// Names the symbol of the lifted function that begins at an address, if there is one in any unit of the output.
+pub type Resolve<'a> = &'a dyn Fn(GuestAddr) -> Option<String>;
+
+/// Symbol of a lifted function.
+pub fn symbol_of(f: &Function) -> String {
+    format!("{}{}", abi::symbol::FUNCTION_PREFIX, f.name)
+}
+
+/// Compiles functions to one object.
+pub fn emit_unit(
+    name: &str,
+    functions: &[Function],
+    options: &Options,
+    resolve: Resolve,
+) -> Result<Unit, Error> {
+    let context = Context::create();
+    let target = target::Target::new(options)?;
+    let unit = function::UnitCx::new(&context, name, options, target.features(), resolve);
+    let mut resume = Vec::new();
+    for f in functions {
+        resume.extend(function::emit(&unit, f));
+    }
+    let object = target.compile(unit.llvm.module(), options, target::Kind::Object)?;
+    Ok(Unit { object, resume })
+}
+
+/// Compiles the stubs that each output needs once: `xl_enter`, and those that lifted code calls.
+pub fn emit_glue(options: &Options) -> Result<Vec<u8>, Error> {
+    let context = Context::create();
+    let target = target::Target::new(options)?;
+    let none = |_| None;
+    let unit = function::UnitCx::new(&context, "glue", options, target.features(), &none);
+    glue::emit(&unit);
+    target.compile(unit.llvm.module(), options, target::Kind::Object)
+}
+
+/// LLVM IR of one function, optimised as for an object.
+pub fn emit_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let context = Context::create();
+    let target = target::Target::new(options)?;
+    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    function::emit(&unit, f);
+    target.optimise(unit.llvm.module(), options)?;
+    Ok(unit.llvm.module().print_to_string().to_string())
+}
+
+/// LLVM IR of one function before any pass.
+pub fn emit_raw_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let context = Context::create();
+    let target = target::Target::new(options)?;
+    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    function::emit(&unit, f);
+    Ok(unit.llvm.module().print_to_string().to_string())
+}
+
+/// Host assembly of one function.
+pub fn emit_asm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let context = Context::create();
+    let target = target::Target::new(options)?;
+    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    function::emit(&unit, f);
+    let bytes = target.compile(unit.llvm.module(), options, target::Kind::Assembly)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}

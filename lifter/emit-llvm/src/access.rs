@@ -1,0 +1,436 @@
+//! Guest memory accesses: inline assembly of one instruction, a checkpoint entry for it, and, with `Checkpoints::Callbr`,
+//! a fault label. The address operand is left to LLVM, which folds base, index and displacement into it.
+
+use crate::Checkpoints;
+use crate::function::Fx;
+use crate::llvm::{AsmText, IPred, T, V};
+use abi::{Exit, GuestState};
+use ir::{Align, Order, RmwOp, Type, Value};
+use std::mem::offset_of;
+
+/// One access: the assembly of one instruction and its operands, outputs first. `{i}` in the text is operand i.
+struct Access<'a> {
+    text: &'a str,
+    /// Constraints of outputs, then of inputs, in operand order.
+    constraints: &'a str,
+    clobbers: &'a str,
+    ret: T,
+    args: &'a [V],
+    /// Type of the memory operand, which is the first argument.
+    mem: Option<T>,
+}
+
+impl Fx<'_, '_> {
+    fn access(&mut self, a: &Access<'_>) -> V {
+        let l = self.l;
+        let mode = self.unit.options.checkpoints;
+        let mut args = a.args.to_vec();
+        let mem: Vec<(u32, T)> = a.mem.iter().map(|&t| (0, t)).collect();
+        if mode == Checkpoints::None {
+            let constraints = format!("{}{}", a.constraints, a.clobbers);
+            return l.asm_call(a.text, constraints.trim_start_matches(','), a.ret, &args, &mem);
+        }
+        // Operands are numbered through; the guest address comes after those of the instruction, then the label.
+        let n = a.constraints.split(',').filter(|c| !c.is_empty()).count();
+        let comma = if n == 0 { "" } else { "," };
+        args.push(l.i32((self.pc.0.wrapping_sub(self.unit.options.text_base.0)) as u32));
+        let section = abi::symbol::CHECKPOINT_SECTION;
+        let table = |label: &str| {
+            format!(
+                "1: {}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long {label}\n.long ${{{n}:c}}\n.popsection",
+                a.text
+            )
+        };
+        if mode == Checkpoints::Commit {
+            self.commit();
+            let constraints = format!("{}{comma}i{}", a.constraints, a.clobbers);
+            return l.asm_call(&table("0"), &constraints, a.ret, &args, &mem);
+        }
+        let text = table(&format!("${{{}:l}}-.", n + 1));
+        let constraints = format!("{}{comma}i,!i{}", a.constraints, a.clobbers);
+        let fault = self.fault_block();
+        let next = l.block(self.func, "");
+        let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
+        let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
+        l.at_end(next);
+        v
+    }
+
+    /// An empty checkpoint: no instruction, but a place to stop at for asynchronous signals.
+    pub(crate) fn poll(&mut self) {
+        if self.unit.options.checkpoints == Checkpoints::None {
+            return;
+        }
+        let ret = self.l.void_ty();
+        self.access(&Access { text: "", constraints: "", clobbers: "", ret, args: &[], mem: None });
+    }
+
+    fn address(&self, addr: Value) -> V {
+        self.l.int_to_ptr(self.value(addr))
+    }
+
+    /// Leaves at the current instruction if the address is not a multiple of `bytes`; the interpreter raises the fault.
+    fn check_alignment(&mut self, addr: Value, bytes: u32) {
+        if bytes == 1 {
+            return;
+        }
+        let l = self.l;
+        let low = l.and(self.value(addr), l.i64(bytes as u64 - 1));
+        let bad = l.icmp(IPred::LLVMIntNE, low, l.i64(0));
+        let (misaligned, ok) = (l.block(self.func, "misaligned"), l.block(self.func, ""));
+        l.unlikely_br(bad, misaligned, ok);
+        l.at_end(misaligned);
+        self.set_exit(Exit::Checkpoint, self.pc);
+        if self.callbr() {
+            let fault = self.fault_block();
+            l.br(fault);
+        } else {
+            self.store_dirty();
+            self.leave();
+        }
+        l.at_end(ok);
+    }
+
+    pub(crate) fn load(&mut self, i: usize, ty: Type, addr: Value, align: Align) {
+        if align == Align::Natural {
+            self.check_alignment(addr, ty.bytes());
+        }
+        let p = self.address(addr);
+        let uses = self.uses[i];
+        let all = |n: u32| n != 0 && n == uses.count;
+        match ty {
+            Type::V128 => {
+                let v = self.load_vec("movups", self.unit.ty(ty), p, self.unit.ty(ty));
+                self.define(i, v);
+            }
+            Type::I128 => {
+                let v = self.load_vec("movups", self.unit.ty(Type::V128), p, self.unit.ty(ty));
+                let v = self.l.bitcast(v, self.unit.ty(ty));
+                self.define(i, v);
+            }
+            // In a vector register the load clears the bits above.
+            Type::F32 | Type::F64 => {
+                let (op, n) = if ty == Type::F32 { ("movss", 4) } else { ("movsd", 2) };
+                let full = self.l.vec_ty(self.unit.ty(ty), n);
+                let v = self.load_vec(op, full, p, self.unit.ty(ty));
+                let wide = self.l.bitcast(v, self.unit.ty(Type::V128));
+                let scalar = self.l.extract(v, 0);
+                self.define_wide(i, scalar, wide);
+            }
+            Type::I32 | Type::I64 if all(uses.vector) => {
+                let op = if ty == Type::I32 { "movd" } else { "movq" };
+                let vec = self.unit.ty(Type::V128);
+                let wide = self.load_vec(op, vec, p, self.unit.ty(ty));
+                let lanes = self.l.ivec_ty(ty.bits(), 128 / ty.bits());
+                let scalar = self.l.extract(self.l.bitcast(wide, lanes), 0);
+                self.define_wide(i, scalar, wide);
+            }
+            Type::I8 | Type::I16 | Type::I32 if all(uses.sext) => {
+                let op = match (ty, uses.sext_bits) {
+                    (Type::I8, 64) => "movsbq $1, $0",
+                    (Type::I16, 64) => "movswq $1, $0",
+                    (Type::I32, 64) => "movslq $1, $0",
+                    (Type::I8, _) => "movsbl $1, ${0:k}",
+                    (Type::I16, _) => "movswl $1, ${0:k}",
+                    _ => "movl $1, ${0:k}",
+                };
+                // The sign-extended value stands for the narrow one; `Sext` looks here first.
+                let v = self.load_int(op, p, ty);
+                let narrow = self.l.trunc(v, self.unit.ty(ty));
+                self.define_wide(i, narrow, v);
+            }
+            Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::F16 | Type::I1 => {
+                let op = match ty.bits() {
+                    1 | 8 => "movzbl $1, ${0:k}",
+                    16 => "movzwl $1, ${0:k}",
+                    32 => "movl $1, ${0:k}",
+                    _ => "movq $1, $0",
+                };
+                let v = self.load_int(op, p, ty);
+                let narrow = self.l.trunc(v, self.unit.ty(ty));
+                self.define_wide(i, narrow, v);
+            }
+        }
+    }
+
+    /// True if the value is a load that was made sign-extending.
+    pub(crate) fn loaded_signed(&self, v: Value) -> bool {
+        let u = self.uses[v.0 as usize];
+        matches!(self.def(v), ir::Inst::Load { ty: Type::I8 | Type::I16 | Type::I32, .. })
+            && u.sext != 0
+            && u.sext == u.count
+    }
+
+    fn load_int(&mut self, text: &str, p: V, mem: Type) -> V {
+        let mem = self.l.int_ty(mem.bits().max(8));
+        let ret = self.l.i64_ty();
+        self.access(&Access { text, constraints: "=r,*m", clobbers: "", ret, args: &[p], mem: Some(mem) })
+    }
+
+    fn load_vec(&mut self, op: &str, ret: T, p: V, mem: T) -> V {
+        let text = format!("{op} $1, $0");
+        self.access(&Access {
+            text: &text,
+            constraints: "=x,*m",
+            clobbers: "",
+            ret,
+            args: &[p],
+            mem: Some(mem),
+        })
+    }
+
+    /// An access that reads one byte for its fault only.
+    pub(crate) fn touch(&mut self, addr: Value) {
+        let p = self.address(addr);
+        self.load_int("movzbl $1, ${0:k}", p, Type::I8);
+    }
+
+    pub(crate) fn store(&mut self, addr: Value, value: Value, order: Order, align: Align) {
+        let ty = self.type_of(value);
+        if align == Align::Natural {
+            self.check_alignment(addr, ty.bytes());
+        }
+        let p = self.address(addr);
+        let v = self.value(value);
+        let release = matches!(order, Order::Release | Order::AcqRel);
+        match ty {
+            Type::F32 => self.store_as("movss $1, $0", "=*m,x", p, v),
+            Type::F64 => self.store_as("movsd $1, $0", "=*m,x", p, v),
+            Type::V128 => self.store_as("movups $1, $0", "=*m,x", p, v),
+            Type::I128 => {
+                let v = self.l.bitcast(v, self.unit.ty(Type::V128));
+                self.store_as("movups $1, $0", "=*m,x", p, v);
+            }
+            Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::F16 => {
+                let v = if ty == Type::I1 { self.l.zext(v, self.l.int_ty(8)) } else { v };
+                if release {
+                    // A store-release may not be passed by a later load-acquire: `xchg` is a full barrier.
+                    self.exchange(ty, p, v);
+                    return;
+                }
+                match ty.bits() {
+                    1 | 8 => self.store_as("movb ${1:b}, $0", "=*m,ri", p, v),
+                    16 => self.store_as("movw ${1:w}, $0", "=*m,ri", p, v),
+                    32 => self.store_as("movl ${1:k}, $0", "=*m,ri", p, v),
+                    _ => self.store_as("movq $1, $0", "=*m,re", p, v),
+                }
+            }
+        }
+        if release {
+            self.full_fence();
+        }
+    }
+
+    fn store_as(&mut self, text: &str, constraints: &str, p: V, v: V) {
+        let (ret, mem) = (self.l.void_ty(), self.l.type_of(v));
+        self.access(&Access { text, constraints, clobbers: "", ret, args: &[p, v], mem: Some(mem) });
+    }
+
+    pub(crate) fn full_fence(&mut self) {
+        // Cheaper than `mfence`, and as strong for ordinary memory.
+        let ret = self.l.void_ty();
+        self.l.asm_call("lock orl $$0, (%rsp)", "~{memory},~{flags}", ret, &[], &[]);
+    }
+
+    /// `xchg`, `lock xadd`: an instruction that leaves the old value in the operand's register.
+    fn fetch(&mut self, op: &str, ty: Type, p: V, v: V) -> V {
+        let text = format!("{op}{} ${{0:{}}}, $1", suffix(ty), modifier(ty));
+        let mem = self.l.type_of(v);
+        self.access(&Access {
+            text: &text,
+            constraints: "=r,=*m,0",
+            clobbers: ",~{flags}",
+            ret: mem,
+            args: &[p, v],
+            mem: Some(mem),
+        })
+    }
+
+    fn exchange(&mut self, ty: Type, p: V, v: V) -> V {
+        self.fetch("xchg", ty, p, v)
+    }
+
+    /// `lock cmpxchg`: the old value.
+    fn compare_exchange(&mut self, ty: Type, p: V, expected: V, new: V) -> V {
+        let l = self.l;
+        if ty == Type::I128 {
+            let half = |v: V, n: u32| l.trunc(l.lshr(v, l.int(l.int_ty(128), n as u128)), l.i64_ty());
+            let args = [p, half(expected, 0), half(expected, 64), half(new, 0), half(new, 64)];
+            let pair = self.access(&Access {
+                text: "lock cmpxchg16b $2",
+                constraints: "={rax},={rdx},=*m,0,1,{rbx},{rcx}",
+                clobbers: ",~{flags}",
+                ret: l.struct_ty(&[l.i64_ty(), l.i64_ty()]),
+                args: &args,
+                mem: Some(l.int_ty(128)),
+            });
+            let wide = |i: u32| l.zext(l.extract_value(pair, i), l.int_ty(128));
+            return l.or(wide(0), l.shl(wide(1), l.int(l.int_ty(128), 64)));
+        }
+        let text = format!("lock cmpxchg{} ${{3:{}}}, $1", suffix(ty), modifier(ty));
+        let mem = l.type_of(new);
+        self.access(&Access {
+            text: &text,
+            constraints: "={rax},=*m,0,r",
+            clobbers: ",~{flags}",
+            ret: mem,
+            args: &[p, expected, new],
+            mem: Some(mem),
+        })
+    }
+
+    pub(crate) fn rmw(&mut self, i: usize, op: RmwOp, ty: Type, addr: Value, value: Value) {
+        self.check_alignment(addr, ty.bytes());
+        let l = self.l;
+        let p = self.address(addr);
+        let v = self.value(value);
+        let unused = self.uses[i].count == 0;
+        let old = match op {
+            RmwOp::Swap => self.exchange(ty, p, v),
+            RmwOp::Add => self.fetch("lock xadd", ty, p, v),
+            RmwOp::Clear if unused => {
+                let mask = l.not(v);
+                self.modify("and", ty, p, mask)
+            }
+            RmwOp::Or if unused => self.modify("or", ty, p, v),
+            RmwOp::Xor if unused => self.modify("xor", ty, p, v),
+            RmwOp::Clear | RmwOp::Or | RmwOp::Xor | RmwOp::SMax | RmwOp::SMin | RmwOp::UMax | RmwOp::UMin => {
+                self.rmw_loop(op, ty, p, v)
+            }
+        };
+        self.define(i, old);
+    }
+
+    /// A locked instruction whose old value nobody wants.
+    fn modify(&mut self, op: &str, ty: Type, p: V, v: V) -> V {
+        let text = format!("lock {op}{} ${{1:{}}}, $0", suffix(ty), modifier(ty));
+        let mem = self.l.type_of(v);
+        let ret = self.l.void_ty();
+        self.access(&Access {
+            text: &text,
+            constraints: "=*m,r",
+            clobbers: ",~{flags}",
+            ret,
+            args: &[p, v],
+            mem: Some(mem),
+        });
+        self.l.poison(mem)
+    }
+
+    fn rmw_loop(&mut self, op: RmwOp, ty: Type, p: V, v: V) -> V {
+        let l = self.l;
+        let narrow = self.unit.ty(ty);
+        let load = match ty.bits() {
+            8 => "movzbl $1, ${0:k}",
+            16 => "movzwl $1, ${0:k}",
+            32 => "movl $1, ${0:k}",
+            _ => "movq $1, $0",
+        };
+        let first = self.load_int(load, p, ty);
+        let first = l.trunc(first, narrow);
+        let slot_from = l.current_block();
+        let (again, done) = (l.block(self.func, "again"), l.block(self.func, "done"));
+        l.br(again);
+        l.at_end(again);
+        let old = l.phi(narrow, &[(first, slot_from)]);
+        let pick = |p: IPred| l.select(l.icmp(p, old, v), old, v);
+        let new = match op {
+            RmwOp::Add => l.add(old, v),
+            RmwOp::Clear => l.and(old, l.not(v)),
+            RmwOp::Xor => l.xor(old, v),
+            RmwOp::Or => l.or(old, v),
+            RmwOp::SMax => pick(IPred::LLVMIntSGT),
+            RmwOp::SMin => pick(IPred::LLVMIntSLT),
+            RmwOp::UMax => pick(IPred::LLVMIntUGT),
+            RmwOp::UMin => pick(IPred::LLVMIntULT),
+            RmwOp::Swap => v,
+        };
+        let seen = self.compare_exchange(ty, p, old, new);
+        let same = l.icmp(IPred::LLVMIntEQ, seen, old);
+        let end = l.current_block();
+        l.add_incoming(old, seen, end);
+        l.likely_br(same, done, again);
+        l.at_end(done);
+        old
+    }
+
+    pub(crate) fn cas(&mut self, i: usize, ty: Type, addr: Value, expected: Value, new: Value) {
+        self.check_alignment(addr, ty.bytes());
+        let p = self.address(addr);
+        let (expected, new) = (self.value(expected), self.value(new));
+        let old = self.compare_exchange(ty, p, expected, new);
+        self.define(i, old);
+    }
+
+    pub(crate) fn load_ex(&mut self, i: usize, ty: Type, addr: Value) {
+        self.load(i, ty, addr, Align::Natural);
+        let l = self.l;
+        let v = l.zext(self.value(Value(i as u32)), l.int_ty(ty.bits().max(64)));
+        let value = offset_of!(GuestState, excl_value);
+        l.store(l.trunc(v, l.i64_ty()), self.field(value));
+        if ty == Type::I128 {
+            let high = l.trunc(l.lshr(v, l.int(l.int_ty(128), 64)), l.i64_ty());
+            l.store(high, self.field(value + 8));
+        }
+        l.store(self.value(addr), self.field(offset_of!(GuestState, excl_addr)));
+        l.store(l.i64(ty.bytes() as u64), self.field(offset_of!(GuestState, excl_size)));
+    }
+
+    pub(crate) fn store_ex(&mut self, i: usize, addr: Value, value: Value) {
+        let ty = self.type_of(value);
+        self.check_alignment(addr, ty.bytes());
+        if self.unit.options.checkpoints == Checkpoints::Commit {
+            // Both paths must agree on what is stored.
+            self.commit();
+        }
+        let l = self.l;
+        let p = self.address(addr);
+        let new = self.value(value);
+        let size = l.load(l.i64_ty(), self.field(offset_of!(GuestState, excl_size)));
+        let at = l.load(l.i64_ty(), self.field(offset_of!(GuestState, excl_addr)));
+        let open = l.and(
+            l.icmp(IPred::LLVMIntEQ, size, l.i64(ty.bytes() as u64)),
+            l.icmp(IPred::LLVMIntEQ, at, self.value(addr)),
+        );
+        let closed = l.current_block();
+        let (attempt, end) = (l.block(self.func, "attempt"), l.block(self.func, "closed"));
+        l.likely_br(open, attempt, end);
+        l.at_end(attempt);
+        let word = |n: usize| l.load(l.i64_ty(), self.field(offset_of!(GuestState, excl_value) + 8 * n));
+        let expected = match ty {
+            Type::I128 => {
+                let wide = |v: V| l.zext(v, l.int_ty(128));
+                l.or(wide(word(0)), l.shl(wide(word(1)), l.int(l.int_ty(128), 64)))
+            }
+            _ => l.trunc(word(0), l.type_of(new)),
+        };
+        let old = self.compare_exchange(ty, p, expected, new);
+        let failed = l.zext(l.icmp(IPred::LLVMIntNE, old, expected), l.int_ty(32));
+        let tried = l.current_block();
+        l.br(end);
+        l.at_end(end);
+        let status = l.phi(l.int_ty(32), &[(l.i32(1), closed), (failed, tried)]);
+        l.store(l.i64(0), self.field(offset_of!(GuestState, excl_size)));
+        self.define(i, status);
+    }
+}
+
+/// Size suffix of an AT&T mnemonic.
+fn suffix(ty: Type) -> &'static str {
+    match ty.bits() {
+        1 | 8 => "b",
+        16 => "w",
+        32 => "l",
+        _ => "q",
+    }
+}
+
+/// Operand modifier that names the register of that size.
+fn modifier(ty: Type) -> &'static str {
+    match ty.bits() {
+        1 | 8 => "b",
+        16 => "w",
+        32 => "k",
+        _ => "q",
+    }
+}

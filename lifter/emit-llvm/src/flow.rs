@@ -1,0 +1,266 @@
+//! Where registers must be loaded from and stored to the guest state. Takes a function, gives per block which registers
+//! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
+
+use crate::{Checkpoints, Hot};
+use ir::{Function, Inst, Reg, RegFile, SysReg, Term};
+use std::mem::offset_of;
+
+/// A set of registers.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct RegSet(u128);
+
+impl RegSet {
+    pub(crate) fn insert(&mut self, r: Reg) {
+        self.0 |= 1 << r.0;
+    }
+
+    pub(crate) fn remove(&mut self, r: Reg) {
+        self.0 &= !(1 << r.0);
+    }
+
+    pub(crate) fn contains(self, r: Reg) -> bool {
+        self.0 >> r.0 & 1 != 0
+    }
+
+    pub(crate) fn union(self, other: RegSet) -> RegSet {
+        RegSet(self.0 | other.0)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = Reg> {
+        (0..128u16).filter(move |i| self.0 >> i & 1 != 0).map(Reg)
+    }
+}
+
+/// What the analysis depends on.
+#[derive(Clone, Copy)]
+pub(crate) struct Registers {
+    pub(crate) hot: RegSet,
+    /// The register whose home is `GuestState::qc`, which FPSR accesses touch.
+    pub(crate) qc: Option<Reg>,
+    /// Commit before access: hot registers are stored at checkpoints, too.
+    pub(crate) commit: bool,
+}
+
+impl Registers {
+    pub(crate) fn new(file: &'static RegFile, hot: &Hot, checkpoints: Checkpoints) -> Registers {
+        assert!(file.regs.len() <= 128, "invariant: a register set has 128 bits");
+        let mut set = RegSet::default();
+        for &r in hot.gprs.iter().chain(&hot.vecs) {
+            set.insert(r);
+        }
+        let qc = file
+            .regs
+            .iter()
+            .position(|r| r.offset as usize == offset_of!(abi::GuestState, qc))
+            .map(|i| Reg(i as u16));
+        Registers { hot: set, qc, commit: checkpoints == Checkpoints::Commit }
+    }
+
+    /// Registers that are dirty when lifted code begins: with commits, the hot ones, which callers pass in registers.
+    pub(crate) fn dirty_at_entry(&self) -> RegSet {
+        if self.commit { self.hot } else { RegSet::default() }
+    }
+
+    /// Registers whose writes make them dirty.
+    fn tracked(&self, r: Reg) -> bool {
+        self.commit || !self.hot.contains(r)
+    }
+
+    /// The dirty set after `inst`.
+    pub(crate) fn after(&self, mut dirty: RegSet, inst: &Inst) -> RegSet {
+        match inst {
+            Inst::Set(r, _) if self.tracked(*r) => dirty.insert(*r),
+            Inst::ReadSys(SysReg::Fpsr) | Inst::WriteSys(SysReg::Fpsr, _) => {
+                if let Some(qc) = self.qc {
+                    dirty.remove(qc);
+                }
+            }
+            i if self.commit && i.is_checkpoint() => dirty = RegSet::default(),
+            _ => {}
+        }
+        dirty
+    }
+}
+
+/// Result of the analysis.
+pub(crate) struct Flow {
+    /// May differ from the state at block starts.
+    pub(crate) dirty: Vec<RegSet>,
+    /// Must be in their slots at block starts (not hot ones, which always are).
+    pub(crate) live: Vec<RegSet>,
+    /// Registers named anywhere, and all hot ones.
+    pub(crate) used: RegSet,
+    /// Blocks that start with an empty checkpoint, so that every cycle has one.
+    pub(crate) poll: Vec<bool>,
+}
+
+pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
+    let poll = polls(f);
+    let dirty = dirty(f, regs, &poll);
+    let live = live(f, regs, &dirty, &poll);
+    let mut used = regs.hot;
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        match inst {
+            Inst::Get(r) | Inst::Set(r, _) => used.insert(*r),
+            Inst::WriteSys(SysReg::Fpsr, _) | Inst::ReadSys(SysReg::Fpsr) => {
+                if let Some(qc) = regs.qc {
+                    used.insert(qc);
+                }
+            }
+            _ => {}
+        }
+    }
+    Flow { dirty, live, used, poll }
+}
+
+fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> Vec<RegSet> {
+    let mut at = vec![RegSet::default(); f.blocks.len()];
+    let clean = regs.dirty_at_entry();
+    at[0] = clean;
+    for (i, b) in f.blocks.iter().enumerate() {
+        if b.resume {
+            at[i] = at[i].union(clean);
+        }
+    }
+    let mut work: Vec<usize> = (0..f.blocks.len()).rev().collect();
+    while let Some(i) = work.pop() {
+        let b = &f.blocks[i];
+        let start = if regs.commit && poll[i] { RegSet::default() } else { at[i] };
+        let mut end = b.insts.iter().fold(start, |d, inst| regs.after(d, inst));
+        if matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) {
+            end = clean;
+        }
+        for s in b.term.successors() {
+            let s = s.0 as usize;
+            let new = at[s].union(end);
+            if new != at[s] {
+                at[s] = new;
+                work.push(s);
+            }
+        }
+    }
+    at
+}
+
+fn live(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<RegSet> {
+    let cold = |s: RegSet| RegSet(s.0 & !regs.hot.0);
+    // Per block: read before written, and written.
+    let summary: Vec<(RegSet, RegSet)> = f
+        .blocks
+        .iter()
+        .enumerate()
+        .map(|(i, b)| {
+            let (mut reads, mut kills) = (RegSet::default(), RegSet::default());
+            let mut d = dirty[i];
+            let mut read = |s: RegSet, kills: &RegSet| reads.0 |= s.0 & !kills.0;
+            if poll[i] {
+                read(d, &kills);
+                if regs.commit {
+                    d = RegSet::default();
+                }
+            }
+            for inst in &b.insts {
+                match inst {
+                    Inst::Get(r) => read(RegSet(1 << r.0), &kills),
+                    Inst::Set(r, _) => kills.insert(*r),
+                    // Exits: whatever is dirty is stored. A write of FPCR is one, a write of FPSR redefines QC.
+                    Inst::WriteSys(..) | Inst::ReadSys(_) => {
+                        read(d, &kills);
+                        if let (Inst::WriteSys(SysReg::Fpsr, _), Some(qc)) = (inst, regs.qc) {
+                            kills.insert(qc);
+                        }
+                    }
+                    i if i.is_checkpoint() => read(d, &kills),
+                    _ => {}
+                }
+                d = regs.after(d, inst);
+            }
+            let exits = match b.term {
+                Term::Jump(_) | Term::Branch { .. } => false,
+                Term::Switch { .. }
+                | Term::Goto(_)
+                | Term::Indirect(_)
+                | Term::Call { .. }
+                | Term::Return(_)
+                | Term::Syscall { .. }
+                | Term::Trap { .. }
+                | Term::Fallback { .. } => true,
+            };
+            if exits {
+                read(d, &kills);
+            }
+            (reads, kills)
+        })
+        .collect();
+    let mut preds = vec![Vec::new(); f.blocks.len()];
+    for (i, b) in f.blocks.iter().enumerate() {
+        // Behind a call everything is loaded again.
+        if !matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) {
+            for s in b.term.successors() {
+                preds[s.0 as usize].push(i);
+            }
+        }
+    }
+    let mut live: Vec<RegSet> = summary.iter().map(|s| cold(s.0)).collect();
+    let mut work: Vec<usize> = (0..f.blocks.len()).collect();
+    while let Some(i) = work.pop() {
+        for &p in &preds[i] {
+            let new = RegSet(live[p].0 | cold(live[i]).0 & !summary[p].1.0);
+            if new != live[p] {
+                live[p] = new;
+                work.push(p);
+            }
+        }
+    }
+    live
+}
+
+/// Blocks that need an empty checkpoint: targets of the retreating edges of a depth-first walk over the blocks that
+/// have no checkpoint of their own; and the entry, if its block has none and the function can leave by a call or jump
+/// (two such functions can make a cycle).
+fn polls(f: &Function) -> Vec<bool> {
+    let has = |i: usize| f.blocks[i].insts.iter().any(Inst::is_checkpoint);
+    let mut poll = vec![false; f.blocks.len()];
+    #[derive(Clone, Copy, PartialEq)]
+    enum Mark {
+        New,
+        Open,
+        Done,
+    }
+    let mut mark: Vec<Mark> =
+        (0..f.blocks.len()).map(|i| if has(i) { Mark::Done } else { Mark::New }).collect();
+    for root in 0..f.blocks.len() {
+        if mark[root] != Mark::New {
+            continue;
+        }
+        mark[root] = Mark::Open;
+        let mut stack = vec![(root, f.blocks[root].term.successors())];
+        while let Some((i, successors)) = stack.last_mut() {
+            let i = *i;
+            match successors.pop() {
+                None => {
+                    mark[i] = Mark::Done;
+                    stack.pop();
+                }
+                Some(s) => {
+                    let s = s.0 as usize;
+                    match mark[s] {
+                        Mark::Open => poll[s] = true,
+                        Mark::New => {
+                            mark[s] = Mark::Open;
+                            stack.push((s, f.blocks[s].term.successors()));
+                        }
+                        Mark::Done => {}
+                    }
+                }
+            }
+        }
+    }
+    let leaves = f.blocks.iter().any(|b| {
+        matches!(b.term, Term::Goto(_) | Term::Indirect(_) | Term::Call { .. } | Term::Switch { .. })
+    });
+    if leaves && !has(0) {
+        poll[0] = true;
+    }
+    poll
+}

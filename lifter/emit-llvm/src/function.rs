@@ -1,0 +1,532 @@
+//! One IR function → one LLVM function: entry and resume points, registers in stack slots (which LLVM promotes), blocks
+//! and instructions. Data operations, accesses and terminators are in files of their own.
+
+use crate::flow::{self, Flow, RegSet, Registers};
+use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
+use crate::target::Features;
+use crate::{Checkpoints, Options, Resolve, ResumePoint};
+use abi::{Exit, GuestState, symbol};
+use inkwell::context::Context;
+use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, PureOp, Reg, SysReg, Type, Value};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::mem::offset_of;
+
+/// Stub for system calls, of a lifted function's type.
+pub(crate) const SYSCALL_STUB: &str = "xl_syscall";
+/// Stub that returns `EXIT_PC`, of a lifted function's type.
+pub(crate) const LEAVE_STUB: &str = "xl_leave";
+
+const _: () = assert!(offset_of!(GuestState, v).is_multiple_of(16));
+
+/// What the functions of one unit share.
+pub(crate) struct UnitCx<'a, 'c> {
+    pub(crate) llvm: Llvm<'c>,
+    pub(crate) options: &'a Options,
+    pub(crate) features: Features,
+    pub(crate) resolve: Resolve<'a>,
+    pub(crate) regs: Registers,
+    /// Type of a lifted function.
+    pub(crate) fn_ty: T,
+    /// Soft operations by text.
+    pub(crate) soft: RefCell<HashMap<String, V>>,
+}
+
+impl<'a, 'c> UnitCx<'a, 'c> {
+    pub(crate) fn new(
+        context: &'c Context,
+        name: &str,
+        options: &'a Options,
+        features: Features,
+        resolve: Resolve<'a>,
+    ) -> Self {
+        let llvm = Llvm::new(context, name);
+        let vec = llvm.ivec_ty(64, 2);
+        let mut slots = vec![llvm.i64_ty(); abi::HOT_GPRS];
+        slots.extend([vec; abi::HOT_VECS]);
+        let params: Vec<T> = std::iter::once(llvm.ptr_ty()).chain(slots.iter().copied()).collect();
+        let results: Vec<T> = std::iter::once(llvm.i64_ty()).chain(slots).collect();
+        let fn_ty = llvm.fn_ty(llvm.struct_ty(&results), &params);
+        UnitCx {
+            llvm,
+            options,
+            features,
+            resolve,
+            regs: Registers::new(options.regs, &options.hot, options.checkpoints),
+            fn_ty,
+            soft: RefCell::default(),
+        }
+    }
+
+    /// Hot registers in the order of their slots.
+    pub(crate) fn hot(&self) -> impl Iterator<Item = Reg> {
+        self.options.hot.gprs.iter().chain(&self.options.hot.vecs).copied()
+    }
+
+    /// LLVM type of a value.
+    pub(crate) fn ty(&self, ty: Type) -> T {
+        match ty {
+            Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 => {
+                self.llvm.int_ty(ty.bits())
+            }
+            Type::F16 => self.llvm.int_ty(16),
+            Type::F32 | Type::F64 => self.llvm.float_ty(ty.bits()),
+            Type::V128 => self.llvm.ivec_ty(64, 2),
+        }
+    }
+
+    /// Address of the field at that offset of the state.
+    pub(crate) fn field(&self, state: V, offset: usize) -> V {
+        self.llvm.gep(state, self.llvm.i64(offset as u64))
+    }
+
+    /// Reads a register's home.
+    pub(crate) fn load_reg(&self, state: V, r: Reg) -> V {
+        let l = &self.llvm;
+        let info = self.options.regs.info(r);
+        let p = self.field(state, info.offset as usize);
+        match info.ty {
+            Type::I1 => {
+                let byte = l.load(l.int_ty(8), p);
+                l.icmp(IPred::LLVMIntNE, byte, l.zero(l.int_ty(8)))
+            }
+            ty => l.load(self.ty(ty), p),
+        }
+    }
+
+    /// Writes a register's home.
+    pub(crate) fn store_reg(&self, state: V, r: Reg, v: V) {
+        let l = &self.llvm;
+        let info = self.options.regs.info(r);
+        let p = self.field(state, info.offset as usize);
+        let v = if info.ty == Type::I1 { l.zext(v, l.int_ty(8)) } else { v };
+        l.store(v, p);
+    }
+}
+
+/// How the values that use a value use it; decides in which form a load is made.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Uses {
+    /// Number of uses.
+    pub(crate) count: u32,
+    /// Uses as the operand of a sign-extension to this width.
+    pub(crate) sext: u32,
+    /// Width of these.
+    pub(crate) sext_bits: u32,
+    /// Uses as the operand of `VFromScalar`.
+    pub(crate) vector: u32,
+}
+
+/// A function under construction.
+pub(crate) struct Fx<'a, 'c> {
+    pub(crate) unit: &'a UnitCx<'a, 'c>,
+    pub(crate) l: &'a Llvm<'c>,
+    pub(crate) func: V,
+    pub(crate) state: V,
+    flow: &'a Flow,
+    slots: Vec<Option<V>>,
+    blocks: Vec<Bb>,
+    /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
+    /// above) where that is at hand.
+    pub(crate) cur: &'a ir::Block,
+    values: Vec<Option<V>>,
+    wide: Vec<Option<V>>,
+    pub(crate) uses: Vec<Uses>,
+    /// Address of the guest instruction being emitted.
+    pub(crate) pc: GuestAddr,
+    pub(crate) dirty: RegSet,
+    /// The fault block for the registers as they are now.
+    fault: Option<Bb>,
+    /// Comparisons made in this block, by operands and whether signaling: greater, equal, less, unordered.
+    pub(crate) compares: Vec<((Value, Value, bool), [V; 5])>,
+}
+
+/// Emits `f` into the unit's module and gives its resume points.
+pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
+    let l = &unit.llvm;
+    let symbol = crate::symbol_of(f);
+    let func = l.declare(&symbol, unit.fn_ty, REGCALL);
+    l.set_section(func, symbol::TEXT_SECTION);
+    l.fn_attribute(func, "nounwind");
+    l.param_attribute(func, 0, "noalias");
+    if f.blocks.iter().flat_map(|b| &b.insts).any(|i| matches!(i, Inst::Pure { op, .. } if op.uses_fp_env()))
+    {
+        l.fn_attribute(func, "strictfp");
+    }
+    let flow = flow::analyse(f, &unit.regs);
+    let entry = l.block(func, "entry");
+    l.at_end(entry);
+    let state = l.param(func, 0);
+    let mut slots = vec![None; unit.options.regs.regs.len()];
+    for r in flow.used.iter() {
+        let info = unit.options.regs.info(r);
+        slots[r.0 as usize] = Some(l.alloca(unit.ty(info.ty), info.name));
+    }
+    let blocks: Vec<Bb> =
+        f.blocks.iter().enumerate().map(|(i, b)| l.block(func, &format!("b{i}_{:x}", b.pc.0))).collect();
+    let mut fx = Fx {
+        unit,
+        l,
+        func,
+        state,
+        flow: &flow,
+        slots,
+        blocks,
+        cur: &f.blocks[0],
+        values: Vec::new(),
+        wide: Vec::new(),
+        uses: Vec::new(),
+        pc: f.entry,
+        dirty: RegSet::default(),
+        fault: None,
+        compares: Vec::new(),
+    };
+    fx.receive_hot(|i| l.param(func, i));
+    let resume: Vec<usize> = (0..f.blocks.len()).filter(|&i| f.blocks[i].resume).collect();
+    fx.entry(f, &resume);
+    for (i, b) in f.blocks.iter().enumerate() {
+        fx.block_body(i, b);
+    }
+    resume
+        .iter()
+        .enumerate()
+        .map(|(index, &i)| ResumePoint {
+            guest: f.blocks[i].pc,
+            function: symbol.clone(),
+            index: index as u32,
+        })
+        .collect()
+}
+
+impl<'a> Fx<'a, '_> {
+    // Registers and state.
+
+    fn slot(&self, r: Reg) -> V {
+        self.slots[r.0 as usize].expect("invariant: the analysis lists every register")
+    }
+
+    pub(crate) fn get(&self, r: Reg) -> V {
+        self.l.load(self.unit.ty(self.unit.options.regs.info(r).ty), self.slot(r))
+    }
+
+    fn set(&mut self, r: Reg, v: V) {
+        self.l.store(v, self.slot(r));
+        self.fault = None;
+    }
+
+    pub(crate) fn field(&self, offset: usize) -> V {
+        self.unit.field(self.state, offset)
+    }
+
+    /// The arguments of a lifted function, or its results: `first`, then the hot registers.
+    pub(crate) fn hot_args(&self, first: V) -> Vec<V> {
+        std::iter::once(first).chain(self.unit.hot().map(|r| self.get(r))).collect()
+    }
+
+    /// Takes hot registers from parameters or results 1….
+    pub(crate) fn receive_hot(&mut self, value: impl Fn(u32) -> V) {
+        for (i, r) in self.unit.hot().enumerate() {
+            self.set(r, value(i as u32 + 1));
+        }
+    }
+
+    /// Loads the cold registers that `b` needs.
+    pub(crate) fn load_live(&mut self, b: BlockId) {
+        let flow = self.flow;
+        for r in flow.live[b.0 as usize].iter() {
+            let v = self.unit.load_reg(self.state, r);
+            self.l.store(v, self.slot(r));
+        }
+    }
+
+    /// Stores the registers that may differ from the state.
+    pub(crate) fn store_dirty(&self) {
+        for r in self.dirty.iter() {
+            self.unit.store_reg(self.state, r, self.get(r));
+        }
+    }
+
+    /// As `store_dirty`, after which nothing is dirty.
+    pub(crate) fn commit(&mut self) {
+        self.store_dirty();
+        self.dirty = RegSet::default();
+    }
+
+    pub(crate) fn bias(&self) -> V {
+        self.l.load_invariant(self.l.i64_ty(), self.field(offset_of!(GuestState, image_bias)))
+    }
+
+    /// Run-time address of a link-time address.
+    pub(crate) fn code_addr(&self, a: GuestAddr) -> V {
+        let link = self.l.i64(a.0);
+        if self.unit.options.position_independent { self.l.add(self.bias(), link) } else { link }
+    }
+
+    /// Ends the block by leaving to the dispatcher; reason and address are in the state.
+    pub(crate) fn leave(&self) {
+        let l = self.l;
+        let stub = l.declare(LEAVE_STUB, self.unit.fn_ty, REGCALL);
+        let args = self.hot_args(l.poison(l.ptr_ty()));
+        l.tail_call(stub, self.unit.fn_ty, &args, REGCALL);
+    }
+
+    /// The block to which a fault goes while registers are as they are now: it puts the state in order and leaves.
+    /// Address and reason are in the state already.
+    pub(crate) fn fault_block(&mut self) -> Bb {
+        if let Some(b) = self.fault {
+            return b;
+        }
+        let here = self.l.current_block();
+        let b = self.l.block(self.func, "fault");
+        self.l.at_end(b);
+        self.store_dirty();
+        self.leave();
+        self.l.at_end(here);
+        self.fault = Some(b);
+        b
+    }
+
+    pub(crate) fn block(&self, b: BlockId) -> Bb {
+        self.blocks[b.0 as usize]
+    }
+
+    // Entry.
+
+    fn entry(&mut self, f: &Function, resume: &[usize]) {
+        let l = self.l;
+        let calls =
+            f.blocks.iter().any(|b| matches!(b.term, ir::Term::Call { .. } | ir::Term::Syscall { .. }));
+        if calls || !resume.is_empty() {
+            let (body, cold) = (l.block(self.func, "start"), l.block(self.func, "cold"));
+            let sp = l.intrinsic("llvm.read_register", &[l.i64_ty()], &[l.metadata_node("rsp")]);
+            let limit = l.load(l.i64_ty(), self.field(offset_of!(GuestState, stack_limit)));
+            let below = l.icmp(IPred::LLVMIntULT, sp, limit);
+            l.unlikely_br(below, cold, body);
+            l.at_end(cold);
+            self.cold_entry(f, resume);
+            l.at_end(body);
+        }
+        self.load_live(BlockId(0));
+        l.br(self.blocks[0]);
+    }
+
+    fn cold_entry(&mut self, f: &Function, resume: &[usize]) {
+        let l = self.l;
+        let i32t = l.int_ty(32);
+        let full = l.block(self.func, "stack_limit");
+        if !resume.is_empty() {
+            let index = l.load(i32t, self.field(offset_of!(GuestState, resume)));
+            let go = l.block(self.func, "resume");
+            let none = l.icmp(IPred::LLVMIntEQ, index, l.i32(0));
+            l.cond_br(none, full, go);
+            l.at_end(go);
+            l.store(l.i32(0), self.field(offset_of!(GuestState, resume)));
+            let real = l.load(l.i64_ty(), self.field(offset_of!(GuestState, stack_limit_real)));
+            l.store(real, self.field(offset_of!(GuestState, stack_limit)));
+            let impossible = l.block(self.func, "no_such_point");
+            let cases: Vec<(V, Bb)> = resume
+                .iter()
+                .enumerate()
+                .map(|(n, &b)| (l.i32(n as u32 + 1), l.block(self.func, &format!("resume{b}"))))
+                .collect();
+            l.switch(index, impossible, &cases);
+            l.at_end(impossible);
+            l.unreachable();
+            for (&(_, bb), &b) in cases.iter().zip(resume) {
+                l.at_end(bb);
+                self.load_live(BlockId(b as u32));
+                l.br(self.blocks[b]);
+            }
+        } else {
+            l.br(full);
+        }
+        l.at_end(full);
+        self.set_exit(Exit::StackLimit, f.entry);
+        self.leave();
+    }
+
+    // Blocks and instructions.
+
+    fn block_body(&mut self, index: usize, b: &'a ir::Block) {
+        self.cur = b;
+        self.l.at_end(self.blocks[index]);
+        self.values = vec![None; b.insts.len()];
+        self.wide = vec![None; b.insts.len()];
+        self.uses = uses(b);
+        self.pc = b.pc;
+        self.dirty = self.flow.dirty[index];
+        self.fault = None;
+        self.compares.clear();
+        if self.flow.poll[index] {
+            self.poll();
+        }
+        for (i, inst) in b.insts.iter().enumerate() {
+            if let Inst::WriteSys(SysReg::Fpcr, _) = inst {
+                // Everything that was compiled for the old mode stops here; the interpreter goes on.
+                return self.exit(Exit::Fallback, self.pc);
+            }
+            self.inst(i, inst);
+            self.dirty = self.unit.regs.after(self.dirty, inst);
+        }
+        self.term(&b.term);
+    }
+
+    pub(crate) fn value(&self, v: Value) -> V {
+        self.values[v.0 as usize].expect("invariant: values are defined before use")
+    }
+
+    /// Zero-extended or zero-padded form of a value, if it is at hand.
+    pub(crate) fn wide(&self, v: Value) -> Option<V> {
+        self.wide[v.0 as usize]
+    }
+
+    pub(crate) fn def(&self, v: Value) -> &'a Inst {
+        &self.cur.insts[v.0 as usize]
+    }
+
+    /// Bits of a constant.
+    pub(crate) fn constant(&self, v: Value) -> Option<u128> {
+        match self.def(v) {
+            Inst::Const { bits, .. } => Some(*bits),
+            _ => None,
+        }
+    }
+
+    /// Type of a value of the block.
+    pub(crate) fn type_of(&self, v: Value) -> Type {
+        self.def(v)
+            .result(self.cur, |r| self.unit.options.regs.info(r).ty)
+            .expect("invariant: an operand defines a value")
+    }
+
+    /// Defines the value `i`.
+    pub(crate) fn define(&mut self, i: usize, v: V) {
+        self.values[i] = Some(v);
+    }
+
+    /// Defines the value `i` and its wide form.
+    pub(crate) fn define_wide(&mut self, i: usize, v: V, wide: V) {
+        self.values[i] = Some(v);
+        self.wide[i] = Some(wide);
+    }
+
+    fn inst(&mut self, i: usize, inst: &Inst) {
+        match *inst {
+            Inst::Mark(pc) => self.pc = pc,
+            Inst::Const { ty, bits } => {
+                let v = match ty {
+                    Type::F32 | Type::F64 => {
+                        self.l.bitcast(self.l.int(self.l.int_ty(ty.bits()), bits), self.unit.ty(ty))
+                    }
+                    Type::V128 => {
+                        let half = |n: u32| self.l.i64((bits >> n) as u64);
+                        self.l.const_vec(&[half(0), half(64)])
+                    }
+                    Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::I128 | Type::F16 => {
+                        self.l.int(self.unit.ty(ty), bits)
+                    }
+                };
+                self.define(i, v);
+            }
+            Inst::CodeAddr(a) => {
+                let v = self.code_addr(a);
+                self.define(i, v);
+            }
+            Inst::Get(r) => {
+                let v = self.get(r);
+                self.define(i, v);
+            }
+            Inst::Set(r, v) => {
+                let v = self.value(v);
+                self.set(r, v);
+            }
+            Inst::Pure { op, ty, args } => self.pure(i, op, ty, &args[..op.arity()]),
+            Inst::Load { ty, addr, order: _, align } => self.load(i, ty, addr, align),
+            Inst::Store { addr, value, order, align } => self.store(addr, value, order, align),
+            Inst::Rmw { op, ty, addr, value, order: _ } => self.rmw(i, op, ty, addr, value),
+            Inst::Cas { ty, addr, expected, new, order: _ } => self.cas(i, ty, addr, expected, new),
+            Inst::LoadEx { ty, addr, order: _ } => self.load_ex(i, ty, addr),
+            Inst::StoreEx { addr, value, order: _ } => self.store_ex(i, addr, value),
+            Inst::ClearEx => {
+                self.l.store(self.l.i64(0), self.field(offset_of!(GuestState, excl_size)));
+            }
+            Inst::Fence(fence) => match fence {
+                // x86 keeps all other orders by itself, and the accesses' assembly is not reordered.
+                Fence::Full => self.full_fence(),
+                Fence::Load | Fence::Store | Fence::Instruction => {}
+            },
+            Inst::Cache { op, addr } => match op {
+                CacheOp::InvalidateCode => {
+                    let a = self.value(addr);
+                    self.soft_effect("ic.ivau", &[a]);
+                }
+                CacheOp::CleanData => self.touch(addr),
+                CacheOp::Prefetch => {}
+            },
+            Inst::ReadSys(r) => {
+                let v = match r {
+                    SysReg::Fpcr => {
+                        let v = self.l.load(self.l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
+                        self.l.zext(v, self.l.i64_ty())
+                    }
+                    SysReg::Fpsr => {
+                        self.store_qc();
+                        self.soft_value("read.fpsr", self.l.i64_ty(), &[])
+                    }
+                    SysReg::Counter => self.soft_value("read.counter", self.l.i64_ty(), &[]),
+                };
+                self.define(i, v);
+            }
+            Inst::WriteSys(r, v) => match r {
+                SysReg::Fpsr => {
+                    let v = self.value(v);
+                    self.soft_effect("write.fpsr", &[v]);
+                    if let Some(qc) = self.unit.regs.qc {
+                        let v = self.unit.load_reg(self.state, qc);
+                        self.set(qc, v);
+                    }
+                }
+                // `block_body` ends the block before it, and nothing writes the counter.
+                SysReg::Fpcr | SysReg::Counter => {}
+            },
+        }
+    }
+
+    fn store_qc(&mut self) {
+        if let Some(qc) = self.unit.regs.qc
+            && self.dirty.contains(qc)
+        {
+            self.unit.store_reg(self.state, qc, self.get(qc));
+            self.fault = None;
+        }
+    }
+
+    /// True if accesses carry fault labels.
+    pub(crate) fn callbr(&self) -> bool {
+        self.unit.options.checkpoints == Checkpoints::Callbr
+    }
+}
+
+fn uses(b: &ir::Block) -> Vec<Uses> {
+    let mut uses = vec![Uses::default(); b.insts.len()];
+    for inst in &b.insts {
+        inst.for_each_arg(|v| uses[v.0 as usize].count += 1);
+        if let Inst::Pure { op, ty, args } = inst {
+            let u = &mut uses[args[0].0 as usize];
+            match op {
+                PureOp::Sext => {
+                    u.sext += 1;
+                    u.sext_bits = ty.bits();
+                }
+                PureOp::VFromScalar => u.vector += 1,
+                _ => {}
+            }
+        }
+    }
+    let mut term = b.term.clone();
+    term.map_args(|v| {
+        uses[v.0 as usize].count += 1;
+        v
+    });
+    uses
+}

@@ -1,0 +1,262 @@
+//! Data operations: the one exhaustive match over [`PureOp`], with casts and moves between scalars and vectors. What is
+//! not worth native code goes to `soft_pure`; making an operation native is a change of one arm.
+
+use crate::function::Fx;
+use crate::llvm::{IPred, V};
+use ir::{Helper, IntCmp, Lane, PureOp, Type, Value};
+
+impl Fx<'_, '_> {
+    pub(crate) fn pure(&mut self, i: usize, op: PureOp, ty: Type, args: &[Value]) {
+        let v = match op {
+            PureOp::Zext => return self.zero_extend(i, ty, args[0]),
+            PureOp::Sext => return self.sign_extend(i, ty, args[0]),
+            PureOp::Trunc => self.l.trunc(self.value(args[0]), self.unit.ty(ty)),
+            PureOp::Bitcast => self.l.bitcast(self.value(args[0]), self.unit.ty(ty)),
+            PureOp::Concat => self.concat(args),
+            PureOp::Select => {
+                let (c, a, b) = (self.value(args[0]), self.value(args[1]), self.value(args[2]));
+                self.l.select(c, a, b)
+            }
+            PureOp::Cmp(op) => self.l.icmp(predicate(op), self.value(args[0]), self.value(args[1])),
+            PureOp::Int(op) => self.int_bin(op, ty, args),
+            PureOp::IntUn(op) => self.int_un(op, ty, args[0]),
+            PureOp::CarryOut => self.carry_out(args),
+            PureOp::Overflow => self.overflow(args),
+
+            PureOp::F(f, shape) => self.float_bin(op, f, shape, args),
+            PureOp::FUn(f, shape) => self.float_un(op, f, shape, args),
+            PureOp::FMulAdd(shape) => self.float_mul_add(op, shape, args),
+            PureOp::FCmp { cmp, signaling, shape } => self.float_cmp(op, cmp, signaling, shape, args),
+            PureOp::FConvert(round) => self.float_convert(op, round, ty, args),
+            PureOp::FWiden { from, high } => self.float_widen(op, from, high, args),
+            PureOp::FNarrow { from, round } => self.float_narrow(op, from, round, args),
+            PureOp::FToInt { shape, signed, round, fbits } => {
+                self.float_to_int(op, ty, shape, signed, round, fbits, args)
+            }
+            PureOp::IntToF { shape, signed, fbits } => self.int_to_float(op, shape, signed, fbits, args),
+            PureOp::FRound { shape, round, exact } => self.float_round(op, shape, round, exact, args),
+
+            PureOp::VSplat(lane) => self.splat(lane, self.value(args[0])),
+            PureOp::VFromScalar => self.from_scalar(args[0]),
+            PureOp::VToScalar => self.to_scalar(ty, self.value(args[0])),
+            PureOp::VExtract(lane, n) => self.l.extract(self.lanes(lane, args[0]), n as u32),
+            PureOp::VInsert(lane, n) => {
+                let v = self.lanes(lane, args[0]);
+                self.flat(self.l.insert(v, self.value(args[1]), n as u32))
+            }
+            PureOp::V(v, lane) => self.vec_bin(op, v, lane, args),
+            PureOp::VBit(op) => self.vec_bit(op, args),
+            PureOp::VUn(v, lane) => self.vec_un(op, v, lane, args),
+            PureOp::VCmp(op, lane) => {
+                let c = self.l.icmp(predicate(op), self.lanes(lane, args[0]), self.lanes(lane, args[1]));
+                self.flat(self.l.sext(c, self.lane_ty(lane)))
+            }
+            PureOp::VBitSelect => {
+                let (m, a, b) = (self.value(args[0]), self.value(args[1]), self.value(args[2]));
+                self.l.or(self.l.and(m, a), self.l.and(self.l.not(m), b))
+            }
+            PureOp::VShiftImm(shift, lane, n) => self.vec_shift_imm(shift, lane, n as u32, args[0]),
+            PureOp::VShuffle(sel) => self.vec_shuffle(sel, args),
+            PureOp::VLookup => self.vec_lookup(args),
+            PureOp::VWiden { lane, signed, high } => {
+                let half = self.half(lane, args[0], high);
+                let wide = lane.wider().expect("invariant: verified");
+                self.flat(if signed {
+                    self.l.sext(half, self.lane_ty(wide))
+                } else {
+                    self.l.zext(half, self.lane_ty(wide))
+                })
+            }
+            PureOp::VNarrow(lane) => {
+                let v = self.lanes(lane, args[0]);
+                self.narrow_low(lane, v)
+            }
+            PureOp::VSat(sat, lane) => self.vec_sat(op, sat, lane, args),
+            PureOp::VSatQc(sat, lane) => self.vec_sat_qc(op, sat, lane, args),
+            PureOp::VReduce(reduce, lane) => self.vec_reduce(reduce, lane, args[0]),
+            PureOp::VLow64 => self.low64(self.value(args[0])),
+            PureOp::VPMull8 { high } => self.vec_pmull8(high, args),
+            PureOp::Helper(h) => self.helper(op, h, ty, args),
+        };
+        self.define(i, v);
+    }
+
+    fn zero_extend(&mut self, i: usize, ty: Type, arg: Value) {
+        if self.type_of(arg) != Type::I1
+            && !self.loaded_signed(arg)
+            && ty.bits() <= 64
+            && let Some(wide) = self.wide(arg)
+        {
+            let v = self.l.trunc(wide, self.unit.ty(ty));
+            return self.define_wide(i, v, wide);
+        }
+        let v = self.l.zext(self.value(arg), self.unit.ty(ty));
+        self.define(i, v);
+    }
+
+    fn sign_extend(&mut self, i: usize, ty: Type, arg: Value) {
+        if self.loaded_signed(arg)
+            && self.uses[arg.0 as usize].sext_bits == ty.bits()
+            && let Some(wide) = self.wide(arg)
+        {
+            let v = self.l.trunc(wide, self.unit.ty(ty));
+            // A 32-bit sign-extending load clears the bits above.
+            return if ty == Type::I32 { self.define_wide(i, v, wide) } else { self.define(i, v) };
+        }
+        let v = self.l.sext(self.value(arg), self.unit.ty(ty));
+        self.define(i, v);
+    }
+
+    fn concat(&mut self, args: &[Value]) -> V {
+        let l = self.l;
+        let wide = l.int_ty(128);
+        let (hi, lo) = (l.zext(self.value(args[0]), wide), l.zext(self.value(args[1]), wide));
+        l.or(l.shl(hi, l.int(wide, 64)), lo)
+    }
+
+    /// A scalar in the low bits of a vector, zero above.
+    fn from_scalar(&mut self, arg: Value) -> V {
+        let l = self.l;
+        let ty = self.type_of(arg);
+        let v = self.value(arg);
+        match ty {
+            Type::V128 => v,
+            Type::I128 => l.bitcast(v, self.unit.ty(Type::V128)),
+            Type::F32 | Type::F64 => {
+                if let Some(wide) = self.wide(arg) {
+                    return wide;
+                }
+                let lanes = l.vec_ty(self.unit.ty(ty), 128 / ty.bits());
+                self.flat(l.insert(l.zero(lanes), v, 0))
+            }
+            Type::I64 | Type::I32 => {
+                // A load that only vectors use was made into one.
+                let u = self.uses[arg.0 as usize];
+                if u.vector == u.count
+                    && matches!(self.def(arg), ir::Inst::Load { .. })
+                    && let Some(wide) = self.wide(arg)
+                {
+                    return wide;
+                }
+                self.flat(l.insert(l.zero(l.ivec_ty(ty.bits(), 128 / ty.bits())), v, 0))
+            }
+            Type::I1 | Type::I8 | Type::I16 | Type::F16 => {
+                let v = l.zext(v, l.int_ty(32));
+                self.flat(l.insert(l.zero(l.ivec_ty(32, 4)), v, 0))
+            }
+        }
+    }
+
+    /// The low bits of a vector.
+    pub(crate) fn to_scalar(&self, ty: Type, v: V) -> V {
+        let l = self.l;
+        match ty {
+            Type::V128 => v,
+            Type::I128 => l.bitcast(v, l.int_ty(128)),
+            Type::F32 | Type::F64 => l.extract(l.bitcast(v, l.vec_ty(self.unit.ty(ty), 128 / ty.bits())), 0),
+            Type::I64 => l.extract(v, 0),
+            Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::F16 => {
+                let low = l.extract(l.bitcast(v, l.ivec_ty(32, 4)), 0);
+                l.trunc(low, self.unit.ty(ty))
+            }
+        }
+    }
+
+    fn helper(&mut self, op: PureOp, h: Helper, ty: Type, args: &[Value]) -> V {
+        let l = self.l;
+        let features = self.unit.features;
+        let zero = l.zero(l.ivec_ty(64, 2));
+        match h {
+            Helper::Crc32c { bits } => {
+                let (acc, data) = (self.value(args[0]), self.value(args[1]));
+                if bits == 64 {
+                    let acc = l.zext(acc, l.i64_ty());
+                    let r = l.intrinsic("llvm.x86.sse42.crc32.64.64", &[], &[acc, data]);
+                    return l.trunc(r, l.int_ty(32));
+                }
+                let data = l.trunc(data, l.int_ty(bits as u32));
+                l.intrinsic(&format!("llvm.x86.sse42.crc32.32.{bits}"), &[], &[acc, data])
+            }
+            Helper::AesE if features.aes => {
+                let x = l.xor(self.value(args[0]), self.value(args[1]));
+                l.intrinsic("llvm.x86.aesni.aesenclast", &[], &[x, zero])
+            }
+            Helper::AesD if features.aes => {
+                let x = l.xor(self.value(args[0]), self.value(args[1]));
+                l.intrinsic("llvm.x86.aesni.aesdeclast", &[], &[x, zero])
+            }
+            Helper::AesMc if features.aes => {
+                // The inverse of shifting rows and substituting bytes first leaves mixing columns alone.
+                let x = l.intrinsic("llvm.x86.aesni.aesdeclast", &[], &[self.value(args[0]), zero]);
+                l.intrinsic("llvm.x86.aesni.aesenc", &[], &[x, zero])
+            }
+            Helper::AesImc if features.aes => {
+                l.intrinsic("llvm.x86.aesni.aesimc", &[], &[self.value(args[0])])
+            }
+            Helper::PMull64 if features.pclmul => {
+                let vec = |v: Value| l.insert(zero, self.value(v), 0);
+                let byte = l.int(l.int_ty(8), 0);
+                l.intrinsic("llvm.x86.pclmulqdq", &[], &[vec(args[0]), vec(args[1]), byte])
+            }
+            Helper::Crc32 { .. }
+            | Helper::AesE
+            | Helper::AesD
+            | Helper::AesMc
+            | Helper::AesImc
+            | Helper::PMull64
+            | Helper::Sha1C
+            | Helper::Sha1P
+            | Helper::Sha1M
+            | Helper::Sha1H
+            | Helper::Sha1Su0
+            | Helper::Sha1Su1
+            | Helper::Sha256H
+            | Helper::Sha256H2
+            | Helper::Sha256Su0
+            | Helper::Sha256Su1
+            | Helper::Sha512H
+            | Helper::Sha512H2
+            | Helper::Sha512Su0
+            | Helper::Sha512Su1
+            | Helper::JsCvt => self.soft_pure(op, ty, args),
+        }
+    }
+
+    // Lanes.
+
+    /// LLVM type of a full vector of these lanes.
+    pub(crate) fn lane_ty(&self, lane: Lane) -> crate::llvm::T {
+        self.l.ivec_ty(lane.bits(), lane.count())
+    }
+
+    /// A vector operand as lanes.
+    pub(crate) fn lanes(&self, lane: Lane, v: Value) -> V {
+        self.l.bitcast(self.value(v), self.lane_ty(lane))
+    }
+
+    /// Any 128-bit vector as the type in which vectors travel.
+    pub(crate) fn flat(&self, v: V) -> V {
+        self.l.bitcast(v, self.l.ivec_ty(64, 2))
+    }
+
+    /// The low 64 bits, zero above.
+    pub(crate) fn low64(&self, v: V) -> V {
+        self.l.insert(self.flat(v), self.l.i64(0), 1)
+    }
+}
+
+/// LLVM's name of a comparison.
+pub(crate) fn predicate(op: IntCmp) -> IPred {
+    match op {
+        IntCmp::Eq => IPred::LLVMIntEQ,
+        IntCmp::Ne => IPred::LLVMIntNE,
+        IntCmp::Ult => IPred::LLVMIntULT,
+        IntCmp::Ule => IPred::LLVMIntULE,
+        IntCmp::Ugt => IPred::LLVMIntUGT,
+        IntCmp::Uge => IPred::LLVMIntUGE,
+        IntCmp::Slt => IPred::LLVMIntSLT,
+        IntCmp::Sle => IPred::LLVMIntSLE,
+        IntCmp::Sgt => IPred::LLVMIntSGT,
+        IntCmp::Sge => IPred::LLVMIntSGE,
+    }
+}

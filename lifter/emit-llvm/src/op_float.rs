@@ -1,0 +1,532 @@
+//! Floating-point operations. MXCSR holds the guest's rounding mode and cumulative flags while lifted code runs, so a
+//! native operation does the right thing but where x86 and Arm differ: in the NaN they make, in conversions out of range,
+//! and in minima and maxima. There the result (or the operands) is looked at, and the cold path leaves the operation to
+//! the runtime. Modes in which they differ otherwise (FZ, DN…) never run lifted code. LLVM's constrained intrinsics and
+//! assembly with side effects keep it from dropping, repeating or moving what sets flags.
+
+use crate::function::Fx;
+use crate::llvm::{FPred, IPred, T, V};
+use ir::{FBin, FCmp, FShape, FUn, Lane, PureOp, Round, Type, Value};
+
+/// Symbol of the byte in the glue that says whether the host has FMA3.
+pub(crate) const HOST_FMA: &str = "xl_host_fma";
+
+impl Fx<'_, '_> {
+    /// True if the host computes in this format.
+    fn native(shape: FShape) -> bool {
+        shape.bits() != 16
+    }
+
+    /// LLVM type in which a shape is computed; a half vector is computed as a full one.
+    fn float_shape(&self, shape: FShape) -> T {
+        let scalar = self.l.float_ty(shape.bits());
+        if shape.is_vector() { self.l.vec_ty(scalar, 128 / shape.bits()) } else { scalar }
+    }
+
+    /// An operand in its shape; lanes that the shape does not cover are zero, so that they raise nothing.
+    fn float(&self, shape: FShape, v: Value) -> V {
+        let v = self.value(v);
+        if !shape.is_vector() {
+            return v;
+        }
+        let v = if shape == FShape::V2S { self.low64(v) } else { v };
+        self.l.bitcast(v, self.float_shape(shape))
+    }
+
+    /// The operation's result from its shape.
+    fn unfloat(&self, shape: FShape, v: V) -> V {
+        match shape {
+            FShape::V2S => self.low64(v),
+            s if s.is_vector() => self.flat(v),
+            _ => v,
+        }
+    }
+
+    /// A constrained intrinsic: `llvm.experimental.constrained.<name>`.
+    fn constrained(&self, name: &str, types: &[T], args: &[V], rounded: bool) -> V {
+        let mut a = args.to_vec();
+        if rounded {
+            a.push(self.l.metadata("round.dynamic"));
+        }
+        a.push(self.l.metadata("fpexcept.strict"));
+        self.l.intrinsic(&format!("llvm.experimental.constrained.{name}"), types, &a)
+    }
+
+    /// i1: any lane is a NaN. For results, which are never signaling, so that the comparison raises nothing.
+    fn any_nan(&self, shape: FShape, v: V) -> V {
+        let c = self.l.fcmp(FPred::LLVMRealUNO, v, v);
+        self.any(shape, c)
+    }
+
+    fn any(&self, shape: FShape, c: V) -> V {
+        if shape.is_vector() { self.any_lane(c, 128 / shape.bits()) } else { c }
+    }
+
+    /// A comparison that raises Invalid Operation for signaling NaNs only (or, `signaling`, for all).
+    fn compare_lanes(&self, predicate: &str, signaling: bool, a: V, b: V) -> V {
+        let l = self.l;
+        let name = if signaling { "fcmps" } else { "fcmp" };
+        let args = [a, b, l.metadata(predicate), l.metadata("fpexcept.strict")];
+        l.intrinsic(&format!("llvm.experimental.constrained.{name}"), &[l.type_of(a)], &args)
+    }
+
+    pub(crate) fn float_bin(&mut self, op: PureOp, f: FBin, shape: FShape, args: &[Value]) -> V {
+        let ty = shape.ty();
+        if !Self::native(shape) {
+            return self.soft_pure(op, ty, args);
+        }
+        let l = self.l;
+        let t = self.float_shape(shape);
+        let simple = |fx: &Self, name: &str| {
+            let a = fx.float(shape, args[0]);
+            let mut b = fx.float(shape, args[1]);
+            if shape == FShape::V2S && name == "fdiv" {
+                // 0 / 0 in the unused lanes would raise Invalid Operation.
+                let one = l.splat_const(4, l.const_float(l.float_ty(32), 1.0));
+                b = l.shuffle(b, one, &[0, 1, 4, 5]);
+            }
+            fx.constrained(name, &[t], &[a, b], true)
+        };
+        match f {
+            FBin::Add | FBin::Sub | FBin::Mul | FBin::Div => {
+                let name = match f {
+                    FBin::Sub => "fsub",
+                    FBin::Mul => "fmul",
+                    FBin::Div => "fdiv",
+                    _ => "fadd",
+                };
+                let r = simple(self, name);
+                let nan = self.any_nan(shape, r);
+                let r = self.unfloat(shape, r);
+                self.or_soft(nan, r, op, ty, args)
+            }
+            FBin::AbsDiff => {
+                let r = simple(self, "fsub");
+                let nan = self.any_nan(shape, r);
+                let r = self.unfloat(shape, l.intrinsic("llvm.fabs", &[t], &[r]));
+                self.or_soft(nan, r, op, ty, args)
+            }
+            FBin::Max | FBin::Min | FBin::MaxNum | FBin::MinNum => {
+                let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
+                let nan = self.any(shape, self.compare_lanes("uno", false, a, b));
+                let max = matches!(f, FBin::Max | FBin::MaxNum);
+                self.guarded(
+                    nan,
+                    |fx| {
+                        // x86 gives its second operand for equal ones; both ways round and combined, −0 < +0 holds.
+                        let p = if max { FPred::LLVMRealOGT } else { FPred::LLVMRealOLT };
+                        let bits = if shape.is_vector() {
+                            l.ivec_ty(shape.bits(), 128 / shape.bits())
+                        } else {
+                            l.int_ty(shape.bits())
+                        };
+                        let pick = |x: V, y: V| l.bitcast(l.select(l.fcmp(p, x, y), x, y), bits);
+                        let (x, y) = (pick(a, b), pick(b, a));
+                        let r = if max { l.and(x, y) } else { l.or(x, y) };
+                        fx.unfloat(shape, l.bitcast(r, t))
+                    },
+                    op,
+                    ty,
+                    args,
+                )
+            }
+            // ∞ × 0 raises nothing in these, so x86's operation must not be tried.
+            FBin::MulX | FBin::RecipStep | FBin::RsqrtStep => self.soft_pure(op, ty, args),
+        }
+    }
+
+    pub(crate) fn float_un(&mut self, op: PureOp, f: FUn, shape: FShape, args: &[Value]) -> V {
+        let l = self.l;
+        let ty = shape.ty();
+        match f {
+            FUn::Abs | FUn::Neg => {
+                let sign = 1u128 << (shape.bits() - 1);
+                if shape.is_vector() {
+                    let lane = shape.lane();
+                    let a = self.lanes(lane, args[0]);
+                    let r = if f == FUn::Abs {
+                        l.and(a, self.lane_const(lane, (sign - 1) as u64))
+                    } else {
+                        l.xor(a, self.lane_const(lane, sign as u64))
+                    };
+                    let half = shape.count() * shape.bits() == 64;
+                    return if half { self.low64(r) } else { self.flat(r) };
+                }
+                let a = self.value(args[0]);
+                match (shape, f) {
+                    (FShape::H, FUn::Abs) => l.and(a, l.int(l.int_ty(16), sign - 1)),
+                    (FShape::H, _) => l.xor(a, l.int(l.int_ty(16), sign)),
+                    (_, FUn::Abs) => l.intrinsic("llvm.fabs", &[self.unit.ty(ty)], &[a]),
+                    (_, _) => l.fneg(a),
+                }
+            }
+            FUn::Sqrt if Self::native(shape) => {
+                let a = self.float(shape, args[0]);
+                let r = self.constrained("sqrt", &[self.float_shape(shape)], &[a], true);
+                let nan = self.any_nan(shape, r);
+                let r = self.unfloat(shape, r);
+                self.or_soft(nan, r, op, ty, args)
+            }
+            FUn::Sqrt | FUn::RecipEst | FUn::RsqrtEst | FUn::RecpX => self.soft_pure(op, ty, args),
+        }
+    }
+
+    pub(crate) fn float_mul_add(&mut self, op: PureOp, shape: FShape, args: &[Value]) -> V {
+        let l = self.l;
+        let ty = shape.ty();
+        if !Self::native(shape) {
+            return self.soft_pure(op, ty, args);
+        }
+        let t = self.float_shape(shape);
+        let operands: Vec<V> = args.iter().map(|&a| self.float(shape, a)).collect();
+        if self.unit.features.fma {
+            let r = self.constrained("fma", &[t], &operands, true);
+            let nan = self.any_nan(shape, r);
+            let r = self.unfloat(shape, r);
+            return self.or_soft(nan, r, op, ty, args);
+        }
+        // The code must run on hosts without FMA, but nearly all have it: the glue looks once, at start.
+        let flag = l.extern_global(HOST_FMA, l.int_ty(8));
+        let has = l.load_invariant(l.int_ty(8), flag);
+        let none = l.icmp(IPred::LLVMIntEQ, has, l.zero(l.int_ty(8)));
+        let text = match shape {
+            FShape::S => "vfmadd213ss $3, $2, $0",
+            FShape::D => "vfmadd213sd $3, $2, $0",
+            FShape::V2D => "vfmadd213pd $3, $2, $0",
+            FShape::V2S | FShape::V4S => "vfmadd213ps $3, $2, $0",
+            FShape::H | FShape::V4H | FShape::V8H => return self.soft_pure(op, ty, args),
+        };
+        let (fused, soft, end) =
+            (l.block(self.func, "fused"), l.block(self.func, "soft"), l.block(self.func, ""));
+        l.unlikely_br(none, soft, fused);
+        l.at_end(fused);
+        let r = l.asm_call(text, "=x,0,x,x", t, &operands, &[]);
+        let nan = self.any_nan(shape, r);
+        let r = self.unfloat(shape, r);
+        let from = l.current_block();
+        l.unlikely_br(nan, soft, end);
+        l.at_end(soft);
+        let exact = self.soft_pure(op, ty, args);
+        l.br(end);
+        l.at_end(end);
+        l.phi(self.unit.ty(ty), &[(r, from), (exact, soft)])
+    }
+
+    /// Flags of one scalar comparison instruction: greater, greater or equal, less, less or equal, unordered. Lifters ask
+    /// for several relations of the same operands; they share it.
+    fn scalar_flags(&mut self, signaling: bool, args: &[Value]) -> [V; 5] {
+        let key = (args[0], args[1], signaling);
+        if let Some((_, flags)) = self.compares.iter().find(|c| c.0 == key) {
+            return *flags;
+        }
+        let l = self.l;
+        let (a, b) = (self.value(args[0]), self.value(args[1]));
+        let single = self.type_of(args[0]) == Type::F32;
+        let text = match (signaling, single) {
+            (false, true) => "ucomiss $6, $5",
+            (false, false) => "ucomisd $6, $5",
+            (true, true) => "comiss $6, $5",
+            (true, false) => "comisd $6, $5",
+        };
+        let byte = l.int_ty(8);
+        let constraints = "={@cca},={@ccae},={@ccb},={@ccbe},={@ccp},x,x";
+        let r = l.asm_call(text, constraints, l.struct_ty(&[byte; 5]), &[a, b], &[]);
+        let flag = |i| l.icmp(IPred::LLVMIntNE, l.extract_value(r, i), l.zero(byte));
+        let flags = [flag(0), flag(1), flag(2), flag(3), flag(4)];
+        self.compares.push((key, flags));
+        flags
+    }
+
+    pub(crate) fn float_cmp(
+        &mut self,
+        op: PureOp,
+        cmp: FCmp,
+        signaling: bool,
+        shape: FShape,
+        args: &[Value],
+    ) -> V {
+        let l = self.l;
+        if !Self::native(shape) {
+            let ty = if shape.is_vector() { Type::V128 } else { Type::I1 };
+            return self.soft_pure(op, ty, args);
+        }
+        if !shape.is_vector() {
+            // Unordered sets "below", "equal" and "parity".
+            let [above, above_equal, below, below_equal, parity] = self.scalar_flags(signaling, args);
+            return match cmp {
+                FCmp::Gt => above,
+                FCmp::Ge => above_equal,
+                FCmp::Eq => l.and(above_equal, below_equal),
+                FCmp::Lt => l.and(below, l.not(parity)),
+                FCmp::Le => l.and(below_equal, l.not(parity)),
+                FCmp::Unordered => parity,
+            };
+        }
+        let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
+        let predicate = match cmp {
+            FCmp::Eq => "oeq",
+            FCmp::Gt => "ogt",
+            FCmp::Ge => "oge",
+            FCmp::Lt => "olt",
+            FCmp::Le => "ole",
+            FCmp::Unordered => "uno",
+        };
+        let c = self.compare_lanes(predicate, signaling, a, b);
+        let mask = l.sext(c, self.lane_ty(shape.lane()));
+        self.unfloat(shape, mask)
+    }
+
+    pub(crate) fn float_convert(&mut self, op: PureOp, round: Round, ty: Type, args: &[Value]) -> V {
+        let (from, to) = (self.unit.ty(self.type_of(args[0])), self.unit.ty(ty));
+        // A NaN keeps its sign and the top of its payload on x86 as on Arm.
+        match (self.type_of(args[0]), ty, round) {
+            (Type::F32, Type::F64, Round::Current) => {
+                self.constrained("fpext", &[to, from], &[self.value(args[0])], false)
+            }
+            (Type::F64, Type::F32, Round::Current) => {
+                self.constrained("fptrunc", &[to, from], &[self.value(args[0])], true)
+            }
+            _ => self.soft_pure(op, ty, args),
+        }
+    }
+
+    pub(crate) fn float_widen(&mut self, op: PureOp, from: FShape, high: bool, args: &[Value]) -> V {
+        let l = self.l;
+        if from != FShape::V2S {
+            return self.soft_pure(op, Type::V128, args);
+        }
+        let single = l.float_ty(32);
+        let v = l.bitcast(self.value(args[0]), l.vec_ty(single, 4));
+        let half = l.shuffle(v, l.poison(l.vec_ty(single, 4)), if high { &[2, 3] } else { &[0, 1] });
+        let types = [l.vec_ty(l.float_ty(64), 2), l.vec_ty(single, 2)];
+        self.flat(self.constrained("fpext", &types, &[half], false))
+    }
+
+    pub(crate) fn float_narrow(&mut self, op: PureOp, from: FShape, round: Round, args: &[Value]) -> V {
+        let l = self.l;
+        if from != FShape::V2D || round != Round::Current {
+            return self.soft_pure(op, Type::V128, args);
+        }
+        let v = self.float(from, args[0]);
+        let half = l.vec_ty(l.float_ty(32), 2);
+        let r = self.constrained("fptrunc", &[half, self.float_shape(from)], &[v], true);
+        self.flat(l.shuffle(r, l.zero(half), &[0, 1, 2, 3]))
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    pub(crate) fn float_to_int(
+        &mut self,
+        op: PureOp,
+        ty: Type,
+        shape: FShape,
+        signed: bool,
+        round: Round,
+        fbits: u8,
+        args: &[Value],
+    ) -> V {
+        let lanes_by_hand = shape == FShape::V2D;
+        let rounds = match round {
+            Round::Zero | Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Current => true,
+            Round::TieAway | Round::Odd => false,
+        };
+        let width = if shape.is_vector() { shape.bits() } else { ty.bits() };
+        if !Self::native(shape) || fbits != 0 || !rounds || width < 32 || lanes_by_hand {
+            return self.soft_pure(op, ty, args);
+        }
+        if shape.is_vector() {
+            return self.vector_to_int(op, shape, signed, round, args);
+        }
+        let l = self.l;
+        let x = self.value(args[0]);
+        let rounded = self.pre_round(shape, round, x);
+        let s = if shape == FShape::S { "s" } else { "d" };
+        let convert = |suffix: &str, v: V| {
+            // An unsigned 32-bit result comes from a 64-bit conversion.
+            let t = if suffix == "l" { l.int_ty(32) } else { l.i64_ty() };
+            let text = format!("cvtts{s}2si{suffix} $1, $0");
+            let r = if suffix == "l" {
+                l.asm_call(&format!("cvtts{s}2si $1, ${{0:k}}"), "=r,x", t, &[v], &[])
+            } else {
+                l.asm_call(&text, "=r,x", t, &[v], &[])
+            };
+            if rounded != x {
+                // The rounding above was silent: converting the operand itself raises Inexact.
+                l.asm_call(&format!("cvtts{s}2siq $1, $0"), "=r,x", l.i64_ty(), &[x], &[]);
+            }
+            r
+        };
+        if signed && (round == Round::Zero || rounded == x) {
+            // Out of range and NaN give the smallest integer, which is rare as a result.
+            let (suffix, bits) = if width == 32 { ("l", 32) } else { ("q", 64) };
+            let r = match round {
+                Round::Zero => convert(suffix, x),
+                _ => {
+                    // By MXCSR's mode.
+                    let (m, t) = if width == 32 { ("${0:k}", l.int_ty(32)) } else { ("$0", l.i64_ty()) };
+                    l.asm_call(&format!("cvts{s}2si $1, {m}"), "=r,x", t, &[x], &[])
+                }
+            };
+            let min = l.int(l.int_ty(bits), 1 << (bits - 1));
+            let bad = l.icmp(IPred::LLVMIntEQ, r, min);
+            return self.or_soft(bad, r, op, ty, args);
+        }
+        let t = self.float_shape(shape);
+        let limit = |v: f64| l.const_float(t, v);
+        let power = |n: i32| 2f64.powi(n);
+        // What is surely in range, also after truncation.
+        let (above, below) = match (signed, width) {
+            (true, 32) => (-power(31), power(31)),
+            (true, _) => (-power(63), power(63)),
+            (false, 32) => (-1.0, power(32)),
+            (false, _) => (-1.0, power(63)),
+        };
+        let inside = l.and(
+            self.compare_lanes(if signed { "oge" } else { "ogt" }, false, rounded, limit(above)),
+            self.compare_lanes("olt", false, rounded, limit(below)),
+        );
+        let outside = l.not(inside);
+        self.guarded(
+            outside,
+            |fx| {
+                let v = if rounded == x && round != Round::Zero {
+                    l.asm_call(&format!("cvts{s}2si $1, $0"), "=r,x", l.i64_ty(), &[x], &[])
+                } else {
+                    convert("q", rounded)
+                };
+                l.trunc(v, fx.unit.ty(ty))
+            },
+            op,
+            ty,
+            args,
+        )
+    }
+
+    /// `x` rounded to an integral value without raising Inexact; `x` itself for the modes that conversions know.
+    fn pre_round(&self, shape: FShape, round: Round, x: V) -> V {
+        let name = match round {
+            Round::TieEven => "roundeven",
+            Round::PlusInf => "ceil",
+            Round::MinusInf => "floor",
+            Round::Zero | Round::Current | Round::TieAway | Round::Odd => return x,
+        };
+        self.constrained(name, &[self.float_shape(shape)], &[x], false)
+    }
+
+    /// Lanes of 32 bits.
+    fn vector_to_int(&mut self, op: PureOp, shape: FShape, signed: bool, round: Round, args: &[Value]) -> V {
+        let l = self.l;
+        let x = self.float(shape, args[0]);
+        let rounded = self.pre_round(shape, round, x);
+        let limit = |v: f64| l.splat_const(4, l.const_float(l.float_ty(32), v));
+        let lower = if signed {
+            self.compare_lanes("oge", false, rounded, limit(-2147483648.0))
+        } else {
+            self.compare_lanes("ogt", false, rounded, limit(-1.0))
+        };
+        let inside = l.and(lower, self.compare_lanes("olt", false, rounded, limit(2147483648.0)));
+        let outside = self.any_lane(l.not(inside), 4);
+        self.guarded(
+            outside,
+            |fx| {
+                let t = fx.lane_ty(Lane::S4);
+                let text = match round {
+                    Round::Current => "cvtps2dq $1, $0",
+                    _ => "cvttps2dq $1, $0",
+                };
+                let r = l.asm_call(text, "=x,x", t, &[rounded], &[]);
+                if rounded != x {
+                    l.asm_call("cvttps2dq $1, $0", "=x,x", t, &[x], &[]);
+                }
+                fx.unfloat(shape, r)
+            },
+            op,
+            Type::V128,
+            args,
+        )
+    }
+
+    pub(crate) fn int_to_float(
+        &mut self,
+        op: PureOp,
+        shape: FShape,
+        signed: bool,
+        fbits: u8,
+        args: &[Value],
+    ) -> V {
+        let l = self.l;
+        let ty = shape.ty();
+        if !Self::native(shape) {
+            return self.soft_pure(op, ty, args);
+        }
+        let t = self.float_shape(shape);
+        // Scaling by a power of two is exact: no result is near the end of the range.
+        let scale = |fx: &Self, v: V| {
+            if fbits == 0 {
+                return v;
+            }
+            let factor = l.const_float(l.float_ty(shape.bits()), 2f64.powi(-(fbits as i32)));
+            let factor = if shape.is_vector() { l.splat_const(128 / shape.bits(), factor) } else { factor };
+            fx.constrained("fmul", &[t], &[v, factor], true)
+        };
+        if shape.is_vector() {
+            let v = self.value(args[0]);
+            let v = if shape == FShape::V2S { self.low64(v) } else { v };
+            let v = l.bitcast(v, self.lane_ty(shape.lane()));
+            let convert = |fx: &Self| {
+                let r = fx.constrained("sitofp", &[t, fx.lane_ty(shape.lane())], &[v], true);
+                fx.unfloat(shape, scale(fx, r))
+            };
+            if signed {
+                return convert(self);
+            }
+            let zero = l.zero(self.lane_ty(shape.lane()));
+            let large = self.any_lane(l.icmp(IPred::LLVMIntSLT, v, zero), 128 / shape.bits());
+            return self.guarded(large, convert, op, ty, args);
+        }
+        let v = self.value(args[0]);
+        let from = self.type_of(args[0]);
+        let int = |fx: &Self, v: V, t_int: T| {
+            let r = fx.constrained("sitofp", &[t, t_int], &[v], true);
+            scale(fx, r)
+        };
+        match (from, signed) {
+            (Type::I32 | Type::I64, true) => int(self, v, self.unit.ty(from)),
+            (Type::I32, false) => int(self, l.zext(v, l.i64_ty()), l.i64_ty()),
+            (Type::I64, false) => {
+                let large = l.icmp(IPred::LLVMIntSLT, v, l.i64(0));
+                self.guarded(large, |fx| int(fx, v, l.i64_ty()), op, ty, args)
+            }
+            _ => self.soft_pure(op, ty, args),
+        }
+    }
+
+    pub(crate) fn float_round(
+        &mut self,
+        op: PureOp,
+        shape: FShape,
+        round: Round,
+        exact: bool,
+        args: &[Value],
+    ) -> V {
+        // A NaN operand comes back quiet on x86 as on Arm.
+        let name = match (round, exact) {
+            (Round::Current, true) => "rint",
+            (Round::Current, false) => "nearbyint",
+            (Round::TieEven, false) => "roundeven",
+            (Round::PlusInf, false) => "ceil",
+            (Round::MinusInf, false) => "floor",
+            (Round::Zero, false) => "trunc",
+            (Round::TieAway | Round::Odd, _)
+            | (Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
+                return self.soft_pure(op, shape.ty(), args);
+            }
+        };
+        if !Self::native(shape) {
+            return self.soft_pure(op, shape.ty(), args);
+        }
+        let x = self.float(shape, args[0]);
+        let by_mode = matches!(round, Round::Current);
+        let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
+        self.unfloat(shape, r)
+    }
+}

@@ -1,0 +1,169 @@
+//! Terminators: how control leaves a block, to other blocks, to lifted functions, or up to the dispatcher. The protocol
+//! is that of `abi` (`HOT_GPRS`, `EXIT_PC`): what is dirty goes to the state, hot registers travel in host registers.
+
+use crate::function::{Fx, SYSCALL_STUB};
+use crate::llvm::{IPred, REGCALL, V};
+use abi::{Exit, GuestState};
+use ir::{BlockId, CallTarget, GuestAddr, Term};
+use std::mem::offset_of;
+
+impl Fx<'_, '_> {
+    pub(crate) fn term(&mut self, term: &Term) {
+        match term {
+            Term::Jump(b) => self.l.br(self.block(*b)),
+            Term::Branch { cond, then, els } => {
+                let c = self.value(*cond);
+                self.l.cond_br(c, self.block(*then), self.block(*els));
+            }
+            Term::Switch { target, cases } => self.switch(*target, cases),
+            Term::Goto(a) => {
+                self.store_dirty();
+                self.goto(*a);
+            }
+            Term::Indirect(v) => {
+                let target = self.value(*v);
+                self.store_dirty();
+                self.indirect(target);
+            }
+            Term::Call { target, ret, cont } => self.call(target, *ret, *cont),
+            Term::Return(v) => {
+                let pc = self.value(*v);
+                self.store_dirty();
+                let args = self.hot_args(pc);
+                self.l.ret_aggregate(&args);
+            }
+            Term::Syscall { imm: _, next, cont } => self.syscall(*next, *cont),
+            Term::Trap { kind: _, pc } => self.exit(Exit::Trap, *pc),
+            Term::Fallback { pc } => self.exit(Exit::Fallback, *pc),
+        }
+    }
+
+    /// Leaves to the dispatcher with that reason at that address.
+    pub(crate) fn exit(&mut self, why: Exit, pc: GuestAddr) {
+        self.store_dirty();
+        self.set_exit(why, pc);
+        self.leave();
+    }
+
+    /// Stores reason and address.
+    pub(crate) fn set_exit(&self, why: Exit, pc: GuestAddr) {
+        let pc = self.code_addr(pc);
+        self.l.store(pc, self.field(offset_of!(GuestState, pc)));
+        self.l.store(self.l.i32(why as u32), self.field(offset_of!(GuestState, exit)));
+    }
+
+    fn switch(&mut self, target: ir::Value, cases: &[(GuestAddr, BlockId)]) {
+        let target = self.value(target);
+        let link =
+            if self.unit.options.position_independent { self.l.sub(target, self.bias()) } else { target };
+        let other = self.l.block(self.func, "other");
+        let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.block(b))).collect();
+        self.l.switch(link, other, &cases);
+        self.l.at_end(other);
+        self.store_dirty();
+        self.indirect(target);
+    }
+
+    /// Jumps to a known address outside the function.
+    fn goto(&mut self, a: GuestAddr) {
+        match (self.unit.resolve)(a) {
+            Some(symbol) => {
+                let f = self.l.declare(&symbol, self.unit.fn_ty, REGCALL);
+                let args = self.hot_args(self.state);
+                self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
+            }
+            None => {
+                let pc = self.code_addr(a);
+                let args = self.hot_args(pc);
+                self.l.ret_aggregate(&args);
+            }
+        }
+    }
+
+    /// Looks `target` up in the dispatch table; the builder continues where it was found, with the host address.
+    fn lookup(&mut self, target: V) -> V {
+        let l = self.l;
+        let o = self.unit.options;
+        let base = self.code_addr(o.text_base);
+        let offset = l.sub(target, base);
+        // Rotating instead of shifting makes misaligned addresses large.
+        let index = l.intrinsic("llvm.fshr", &[l.i64_ty()], &[offset, offset, l.i64(2)]);
+        let inside = l.icmp(IPred::LLVMIntULT, index, l.i64(o.text_size / 4));
+        let (look, miss, found) =
+            (l.block(self.func, "look"), l.block(self.func, "miss"), l.block(self.func, "found"));
+        l.likely_br(inside, look, miss);
+
+        l.at_end(look);
+        let table = l.extern_global("xl_dispatch", l.int_ty(32));
+        let byte = l.shl(index, l.i64(2));
+        let entry = l.load(l.int_ty(32), l.gep(table, byte));
+        let none = l.icmp(IPred::LLVMIntEQ, entry, l.i32(0));
+        let relative = l.sext(entry, l.i64_ty());
+        l.unlikely_br(none, miss, found);
+
+        l.at_end(miss);
+        let args = self.hot_args(target);
+        l.ret_aggregate(&args);
+
+        l.at_end(found);
+        l.gep(table, relative)
+    }
+
+    /// Jumps to a run-time guest address; what is dirty has been stored.
+    fn indirect(&mut self, target: V) {
+        let f = self.lookup(target);
+        let args = self.hot_args(self.state);
+        self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
+    }
+
+    fn call(&mut self, target: &CallTarget, ret: GuestAddr, cont: Option<BlockId>) {
+        let indirect = match target {
+            CallTarget::Direct(_) => None,
+            CallTarget::Indirect(v) => Some(self.value(*v)),
+        };
+        self.store_dirty();
+        let callee = match *target {
+            CallTarget::Indirect(_) => {
+                let target = indirect.expect("invariant: read above");
+                self.lookup(target)
+            }
+            CallTarget::Direct(a) => match (self.unit.resolve)(a) {
+                Some(symbol) => self.l.declare(&symbol, self.unit.fn_ty, REGCALL),
+                // The dispatcher runs it; the link register leads back to the resume point.
+                None => return self.goto(a),
+            },
+        };
+        self.call_and_compare(callee, ret, cont);
+    }
+
+    fn syscall(&mut self, next: GuestAddr, cont: Option<BlockId>) {
+        self.store_dirty();
+        let pc = self.code_addr(next);
+        self.l.store(pc, self.field(offset_of!(GuestState, pc)));
+        let stub = self.l.declare(SYSCALL_STUB, self.unit.fn_ty, REGCALL);
+        self.call_and_compare(stub, next, cont);
+    }
+
+    /// Calls; if the callee comes back to `ret`, goes on at `cont`, else returns what it returned.
+    fn call_and_compare(&mut self, callee: V, ret: GuestAddr, cont: Option<BlockId>) {
+        let l = self.l;
+        let args = self.hot_args(self.state);
+        let result = l.call(callee, self.unit.fn_ty, &args, REGCALL);
+        let pc = l.extract_value(result, 0);
+        let expected = self.code_addr(ret);
+        let same = l.icmp(IPred::LLVMIntEQ, pc, expected);
+        let (back, elsewhere) = (l.block(self.func, "back"), l.block(self.func, "elsewhere"));
+        l.likely_br(same, back, elsewhere);
+        l.at_end(elsewhere);
+        l.ret(result);
+        l.at_end(back);
+        self.receive_hot(|i| l.extract_value(result, i));
+        match cont {
+            Some(b) => {
+                self.load_live(b);
+                l.br(self.block(b));
+            }
+            None => self.goto(ret),
+        }
+    }
+}

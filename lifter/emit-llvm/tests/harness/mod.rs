@@ -1,0 +1,260 @@
+//! Compiles IR functions with the emitter, links them into a shared object with the runtime's symbols stubbed, loads it
+//! into this process, and calls them: how tests run IR in the LLVM engine.
+#![allow(unsafe_code, dead_code)]
+
+use abi::GuestState;
+use emit_llvm::{Checkpoints, Hot, Options};
+use ir::eval::{Bits, FpEnv, eval};
+use ir::{Function, GuestAddr, TypedOp};
+use isa::a64::{FILE, reg};
+use std::ffi::{CStr, CString};
+
+/// Options for tests: text at 0x10000, 64 KiB of it.
+pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
+    Options {
+        opt,
+        cpu: "x86-64-v2".into(),
+        checkpoints,
+        text_base: GuestAddr(0x10000),
+        text_size: 0x10000,
+        position_independent: false,
+        hot: Hot {
+            gprs: [0, 1, 2, 3, 4, 8, 19, 29, 30, 31].map(|n| if n == 31 { reg::SP } else { reg::x(n) }),
+            vecs: std::array::from_fn(|n| reg::v(n as u32)),
+        },
+        regs: &FILE,
+    }
+}
+
+/// Stubs of the runtime's symbols. `soft_callback` and `syscall_callback` are set by the test.
+const STUBS: &str = r#"
+    .globl soft_callback, syscall_callback
+    .protected soft_callback, syscall_callback
+    .data
+soft_callback: .quad 0
+syscall_callback: .quad 0
+    .text
+    .hidden xl_rt_soft_op
+    .globl xl_rt_soft_op
+xl_rt_soft_op:
+    pushq %rbp
+    movq %rsp, %rbp
+    pushq %rax
+    pushq %rbx
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    subq $264, %rsp
+    andq $-16, %rsp
+    movaps %xmm0, (%rsp)
+    movaps %xmm1, 16(%rsp)
+    movaps %xmm2, 32(%rsp)
+    movaps %xmm3, 48(%rsp)
+    movaps %xmm4, 64(%rsp)
+    movaps %xmm5, 80(%rsp)
+    movaps %xmm6, 96(%rsp)
+    movaps %xmm7, 112(%rsp)
+    movaps %xmm8, 128(%rsp)
+    movaps %xmm9, 144(%rsp)
+    movaps %xmm10, 160(%rsp)
+    movaps %xmm11, 176(%rsp)
+    movaps %xmm12, 192(%rsp)
+    movaps %xmm13, 208(%rsp)
+    movaps %xmm14, 224(%rsp)
+    movaps %xmm15, 240(%rsp)
+    call *soft_callback(%rip)
+    movaps (%rsp), %xmm0
+    movaps 16(%rsp), %xmm1
+    movaps 32(%rsp), %xmm2
+    movaps 48(%rsp), %xmm3
+    movaps 64(%rsp), %xmm4
+    movaps 80(%rsp), %xmm5
+    movaps 96(%rsp), %xmm6
+    movaps 112(%rsp), %xmm7
+    movaps 128(%rsp), %xmm8
+    movaps 144(%rsp), %xmm9
+    movaps 160(%rsp), %xmm10
+    movaps 176(%rsp), %xmm11
+    movaps 192(%rsp), %xmm12
+    movaps 208(%rsp), %xmm13
+    movaps 224(%rsp), %xmm14
+    movaps 240(%rsp), %xmm15
+    leaq -104(%rbp), %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rbx
+    popq %rax
+    popq %rbp
+    retq
+
+    .hidden xl_rt_syscall
+    .globl xl_rt_syscall
+xl_rt_syscall:
+    jmp *syscall_callback(%rip)
+
+    .globl test_enter
+test_enter:
+    jmp xl_enter
+
+    .globl test_checkpoints, test_checkpoints_end
+    .hidden __start_xl_ckpt, __stop_xl_ckpt
+    .weak __start_xl_ckpt, __stop_xl_ckpt
+test_checkpoints:
+    leaq __start_xl_ckpt(%rip), %rax
+    retq
+test_checkpoints_end:
+    leaq __stop_xl_ckpt(%rip), %rax
+    retq
+    .section .note.GNU-stack,"",@progbits
+"#;
+
+extern "C" fn soft_op(state: *mut GuestState, op: *const abi::SoftOp) {
+    // SAFETY: lifted code passes its state and a record of its object.
+    let (state, text) = unsafe { (&mut *state, CStr::from_ptr((*op).text.cast())) };
+    let text = text.to_str().expect("text is ASCII");
+    let op = TypedOp::parse(text).unwrap_or_else(|| panic!("soft operation `{text}` does not parse"));
+    let args: Vec<Bits> = op
+        .operands()
+        .iter()
+        .zip(state.soft_args)
+        .map(|(&t, a)| Bits::new(t, a[0] as u128 | (a[1] as u128) << 64))
+        .collect();
+    let mut env = FpEnv { fpcr: state.fpcr, fpsr: state.fpsr };
+    let r = eval(op.op, op.ty, &args, &mut env);
+    state.fpsr = env.fpsr;
+    state.soft_result = [r as u64, (r >> 64) as u64];
+}
+
+/// A loaded program.
+pub struct Program {
+    enter: extern "C" fn(*mut GuestState, *const u8) -> u64,
+    entries: Vec<*const u8>,
+    pub checkpoints: &'static [abi::CheckpointEntry],
+    pub resume: Vec<emit_llvm::ResumePoint>,
+    _dir: tempfile::TempDir,
+}
+
+impl Program {
+    /// Compiles and loads; the functions must have distinct names.
+    pub fn new(functions: &[Function], options: &Options) -> Program {
+        Self::with_syscall(functions, options, None)
+    }
+
+    pub fn with_syscall(
+        functions: &[Function],
+        options: &Options,
+        syscall: Option<extern "C" fn(*mut GuestState) -> u64>,
+    ) -> Program {
+        for f in functions {
+            let errors = ir::verify(f, &FILE);
+            assert!(errors.is_empty(), "{}: {errors:?}", f.name);
+        }
+        let resolve = |a: GuestAddr| functions.iter().find(|f| f.entry == a).map(emit_llvm::symbol_of);
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let unit = emit_llvm::emit_unit("test", functions, options, &resolve).expect("functions compile");
+        let path = |n: &str| dir.path().join(n);
+        std::fs::write(path("unit.o"), &unit.object).expect("write");
+        std::fs::write(path("glue.o"), emit_llvm::emit_glue(options).expect("glue compiles")).expect("write");
+        let mut asm = STUBS.to_string();
+        // The table is in front of what it is relative to, as in an output.
+        asm += "    .section .rodata,\"a\"\n    .globl entries\n    .hidden xl_dispatch\n    .globl xl_dispatch\n    .balign 8\nxl_dispatch:\n";
+        for n in 0..options.text_size / 4 {
+            let a = GuestAddr(options.text_base.0 + 4 * n);
+            match resolve(a) {
+                Some(s) => asm += &format!("    .long \"{s}\" - xl_dispatch\n"),
+                None => asm += "    .long 0\n",
+            }
+        }
+        asm += "    .section .data.rel.ro,\"aw\"\n    .balign 8\nentries:\n";
+        for f in functions {
+            asm += &format!("    .quad \"{}\"\n", emit_llvm::symbol_of(f));
+        }
+        std::fs::write(path("stubs.s"), asm).expect("write");
+        let status = std::process::Command::new("cc")
+            .args(["-shared", "-o"])
+            .arg(path("test.so"))
+            .args([path("unit.o"), path("glue.o"), path("stubs.s")])
+            .status()
+            .expect("cc runs");
+        assert!(status.success(), "the linker refuses");
+        let so = CString::new(path("test.so").to_str().expect("UTF-8")).expect("no NUL");
+        // SAFETY: the object was just built, its symbols have the types given here, and it is never unloaded.
+        unsafe {
+            let h = libc::dlopen(so.as_ptr(), libc::RTLD_NOW);
+            assert!(!h.is_null(), "{:?}", CStr::from_ptr(libc::dlerror()));
+            let sym = |n: &CStr| libc::dlsym(h, n.as_ptr());
+            *(sym(c"soft_callback") as *mut usize) = soft_op as *const () as usize;
+            if let Some(f) = syscall {
+                *(sym(c"syscall_callback") as *mut usize) = f as *const () as usize;
+            }
+            let entries = std::slice::from_raw_parts(sym(c"entries") as *const *const u8, functions.len());
+            let bound = |n| {
+                std::mem::transmute::<*mut libc::c_void, extern "C" fn() -> *const abi::CheckpointEntry>(sym(
+                    n,
+                ))()
+            };
+            let (start, end) = (bound(c"test_checkpoints"), bound(c"test_checkpoints_end"));
+            let checkpoints = if start.is_null() {
+                &[]
+            } else {
+                std::slice::from_raw_parts(start, end.offset_from(start) as usize)
+            };
+            Program {
+                enter: std::mem::transmute::<
+                    *mut libc::c_void,
+                    extern "C" fn(*mut GuestState, *const u8) -> u64,
+                >(sym(c"test_enter")),
+                entries: entries.to_vec(),
+                checkpoints,
+                resume: unit.resume,
+                _dir: dir,
+            }
+        }
+    }
+
+    /// Enters function `index`; gives the guest pc.
+    pub fn run(&self, index: usize, state: &mut GuestState) -> u64 {
+        (self.enter)(state, self.entries[index])
+    }
+}
+
+pub fn mxcsr() -> u32 {
+    let mut m = 0u32;
+    // SAFETY: stores four bytes.
+    unsafe { std::arch::asm!("stmxcsr [{}]", in(reg) &mut m) };
+    m
+}
+
+pub fn set_mxcsr(m: u32) {
+    // SAFETY: loads four bytes; callers put the default back before floating-point code of Rust's runs.
+    unsafe { std::arch::asm!("ldmxcsr [{}]", in(reg) &m) };
+}
+
+/// Small deterministic random numbers (xorshift64*).
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+}

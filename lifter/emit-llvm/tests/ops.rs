@@ -1,0 +1,178 @@
+//! Every data operation in every combination of types, compiled and run, against the evaluator: results, and for
+//! floating point the cumulative flags, in each rounding mode.
+#![allow(unsafe_code)]
+
+mod harness;
+
+use abi::GuestState;
+use emit_llvm::Checkpoints;
+use harness::*;
+use ir::eval::{Bits, FpEnv, eval};
+use ir::*;
+use isa::a64::{FILE, reg};
+
+/// `v0 = op(…)`, operands of any type from the low bits of v1–v3 (i1: the flags N, Z, C).
+fn function_of(n: usize, op: &TypedOp) -> Function {
+    let entry = GuestAddr(0x10000 + 4 * n as u64);
+    let mut b = Builder::new(&FILE, entry);
+    b.mark(entry);
+    let args: Vec<Value> = op
+        .operands()
+        .iter()
+        .enumerate()
+        .map(|(i, &ty)| match ty {
+            Type::I1 => b.get([reg::N, reg::Z, reg::C][i]),
+            Type::V128 => b.get(reg::v(i as u32 + 1)),
+            Type::I128 => {
+                let v = b.get(reg::v(i as u32 + 1));
+                b.bitcast(Type::I128, v)
+            }
+            _ => {
+                let v = b.get(reg::v(i as u32 + 1));
+                b.pure_ty(PureOp::VToScalar, ty, &[v])
+            }
+        })
+        .collect();
+    let r = b.pure_ty(op.op, op.ty, &args);
+    let r = match op.ty {
+        Type::V128 => r,
+        Type::I128 => b.bitcast(Type::V128, r),
+        Type::I1 => {
+            let r = b.zext_or_trunc(Type::I64, r);
+            b.pure(PureOp::VFromScalar, &[r])
+        }
+        _ => b.pure(PureOp::VFromScalar, &[r]),
+    };
+    b.set(reg::v(0), r);
+    let lr = b.get(reg::LR);
+    Function { name: format!("op{n}"), entry, blocks: vec![b.finish(Term::Return(lr))] }
+}
+
+/// Values that matter, of the width of `ty`, repeated over a vector.
+fn operand(ty: Type, random: &mut Random) -> u128 {
+    let lane = |r: &mut Random, bits: u32| -> u128 {
+        let special64: [u64; 24] = [
+            0,
+            1,
+            2,
+            u64::MAX,
+            1 << 63,
+            i64::MAX as u64,
+            0x3ff0000000000000,
+            0xbff0000000000000,
+            0x7ff0000000000000,
+            0xfff0000000000000,
+            0x7ff8000000000123,
+            0x7ff0000000000456,
+            0xfff4000000000000,
+            0x000fffffffffffff,
+            0x0010000000000000,
+            0x41dfffffffc00000,
+            0x41e0000000000000,
+            0xc1e0000000200000,
+            0x43e0000000000000,
+            0x3fe0000000000000,
+            0x4004000000000000,
+            0xbfe8000000000000,
+            63,
+            64,
+        ];
+        let special32: [u64; 20] = [
+            0, 1, 0xffffffff, 0x80000000, 0x7fffffff, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
+            0x7fc00123, 0x7f800456, 0x007fffff, 0x00800000, 0x4f000000, 0x4f800000, 0xcf000001, 0x3f000000,
+            0x40200000, 31, 33,
+        ];
+        let x = r.next();
+        let v = match (x >> 60, bits) {
+            (0..=5, 64) => special64[(x >> 20) as usize % special64.len()],
+            (0..=5, 32) => special32[(x >> 20) as usize % special32.len()],
+            (0..=3, _) => [0, 1, u64::MAX, 1 << (bits - 1), (1 << (bits - 1)) - 1, 2, bits as u64]
+                [(x >> 20) as usize % 7],
+            // Exponents near the middle, so that sums and products are ordinary numbers.
+            (6..=9, 64) => (r.next() & 0x800f_ffff_ffff_ffff) | (1023 - 32 + (x >> 8) % 70) << 52,
+            (6..=9, 32) => (r.next() & 0x807f_ffff) | (127 - 16 + (x >> 8) % 50) << 23,
+            (10, _) => r.next() & 0x7f,
+            _ => r.next(),
+        };
+        v as u128 & ((1u128 << bits) - 1)
+    };
+    match ty {
+        Type::I1 => random.next() as u128 & 1,
+        Type::I128 | Type::V128 => {
+            let bits = [8, 16, 32, 32, 64, 64][random.next() as usize % 6];
+            (0..128 / bits).fold(0, |v, i| v | lane(random, bits) << (i * bits))
+        }
+        _ => lane(random, ty.bits()),
+    }
+}
+
+/// FPSR bits of MXCSR's flags; the denormal flag has no counterpart while FZ is off.
+fn fpsr_of(mxcsr: u32) -> u32 {
+    let bit = |from: u32, to: u32| (mxcsr >> from & 1) << to;
+    bit(0, 0) | bit(2, 1) | bit(3, 2) | bit(4, 3) | bit(5, 4)
+}
+
+fn check(opt: u8, cpu: &str, rounds: usize) {
+    let ops = TypedOp::all();
+    let functions: Vec<Function> = ops.iter().enumerate().map(|(n, op)| function_of(n, op)).collect();
+    let mut options = options(opt, Checkpoints::Callbr);
+    options.cpu = cpu.into();
+    options.text_size = 4 * functions.len() as u64;
+    let program = Program::new(&functions, &options);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut failures: Vec<(usize, String)> = Vec::new();
+    for (n, op) in ops.iter().enumerate() {
+        for round in 0..rounds {
+            let rmode = if op.op.uses_fp_env() { round as u32 % 4 } else { 0 };
+            let args: Vec<Bits> =
+                op.operands().iter().map(|&t| Bits::new(t, operand(t, &mut random))).collect();
+            let mut state = GuestState::default();
+            state.x[30] = 0x4000_1234;
+            state.fpcr = rmode << 22;
+            for (i, a) in args.iter().enumerate() {
+                if a.ty == Type::I1 {
+                    state.nzcv[i] = a.bits as u8;
+                } else {
+                    // Bits above the type's width are the emitter's to ignore.
+                    let noise = (random.next() as u128) << 64 | random.next() as u128;
+                    let bits = a.bits | noise & !a.ty.mask();
+                    state.v[i + 1] = [bits as u64, (bits >> 64) as u64];
+                }
+            }
+            let mut env = FpEnv { fpcr: state.fpcr, fpsr: 0 };
+            let expected = eval(op.op, op.ty, &args, &mut env);
+            set_mxcsr(0x1f80 | [0, 2, 1, 3][rmode as usize] << 13);
+            let pc = program.run(n, &mut state);
+            let flags = mxcsr();
+            set_mxcsr(0x1f80);
+            assert_eq!(pc, 0x4000_1234, "{op}");
+            let got = state.v[0][0] as u128 | (state.v[0][1] as u128) << 64;
+            let fpsr = state.fpsr | fpsr_of(flags);
+            if got != expected || (op.op.uses_fp_env() && fpsr != env.fpsr) {
+                failures.push((
+                    n,
+                    format!(
+                        "{op} rmode {rmode} {:x?}: got {got:x} fpsr {fpsr:x}, expected {expected:x} fpsr {:x}",
+                        args.iter().map(|a| a.bits).collect::<Vec<_>>(),
+                        env.fpsr
+                    ),
+                ));
+            }
+        }
+    }
+    let mut shown = String::new();
+    let mut last = (usize::MAX, 0);
+    for (n, text) in &failures {
+        last = if last.0 == *n { (*n, last.1 + 1) } else { (*n, 0) };
+        if last.1 < 2 {
+            shown += text;
+            shown.push('\n');
+        }
+    }
+    assert!(failures.is_empty(), "{} failures at -O{opt} for {cpu}\n{shown}", failures.len());
+}
+
+#[test]
+fn all_operations_at_o2() {
+    check(2, "x86-64-v2", 60);
+}
