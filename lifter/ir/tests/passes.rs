@@ -104,8 +104,8 @@ impl Machine {
                 Term::Call { cont: Some(c), .. } => {
                     self.note("call".into(), self.precise);
                     // What the callee does to the registers.
-                    for r in 0..8 {
-                        self.regs[r] = self.regs[r].wrapping_mul(3) & REG_TYPES[r].mask();
+                    for (r, ty) in REG_TYPES.iter().enumerate() {
+                        self.regs[r] = self.regs[r].wrapping_mul(3) & ty.mask();
                     }
                     if !self.precise {
                         (self.regs[5], self.regs[6]) = (0, 0);

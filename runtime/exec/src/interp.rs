@@ -70,7 +70,7 @@ impl Interp {
         };
         match execute(run, &mut self.values, state, mem) {
             Left::To(pc) => {
-                state.pc = pc;
+                state.pc = untag(pc);
                 Event::Continue
             }
             Left::With(event) => event,

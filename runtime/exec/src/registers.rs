@@ -9,6 +9,7 @@
 use abi::GuestState;
 use ir::Type;
 
+#[inline(always)]
 fn place(offset: u32, bytes: u32) -> usize {
     assert!(
         offset as usize + bytes as usize <= size_of::<GuestState>(),
@@ -19,12 +20,14 @@ fn place(offset: u32, bytes: u32) -> usize {
 
 macro_rules! access {
     ($get:ident, $set:ident, $ty:ty, $bytes:literal) => {
+        #[inline(always)]
         pub(crate) fn $get(state: &GuestState, offset: u32) -> $ty {
             let at = place(offset, $bytes);
             // SAFETY: `at` and the bytes behind it lie in the state, by `place`.
             unsafe { (state as *const GuestState).cast::<u8>().add(at).cast::<$ty>().read_unaligned() }
         }
 
+        #[inline(always)]
         pub(crate) fn $set(state: &mut GuestState, offset: u32, value: $ty) {
             let at = place(offset, $bytes);
             // SAFETY: `at` and the bytes behind it lie in the state, by `place`; any bytes are valid there.

@@ -233,6 +233,7 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
 
 macro_rules! integer {
     ($bin:ident, $cmp:ident, $u:ty, $s:ty, $wide:ty, $swide:ty) => {
+        #[inline(always)]
         pub(crate) fn $bin(op: IntBin, a: $u, b: $u) -> $u {
             match op {
                 IntBin::Add => a.wrapping_add(b),
@@ -263,6 +264,7 @@ macro_rules! integer {
             }
         }
 
+        #[inline(always)]
         pub(crate) fn $cmp(op: IntCmp, a: $u, b: $u) -> bool {
             match op {
                 IntCmp::Eq => a == b,
@@ -306,4 +308,101 @@ pub(crate) fn overflow(bits: u8, a: u64, b: u64, c: u64) -> bool {
 pub(crate) fn sext(from: u8, to: u8, a: u64) -> u64 {
     let wide = ((a << (64 - from)) as i64 >> (64 - from)) as u64;
     wide & u64::MAX >> (64 - to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ir::eval::{Bits, FpEnv, eval};
+
+    const EDGES: [u64; 14] = [
+        0,
+        1,
+        2,
+        31,
+        32,
+        33,
+        63,
+        64,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        i64::MAX as u64,
+        1 << 63,
+        u64::MAX,
+    ];
+
+    fn reference(op: PureOp, ty: Type, args: &[(Type, u64)]) -> u64 {
+        let args: Vec<Bits> = args.iter().map(|&(ty, v)| Bits::new(ty, v as u128)).collect();
+        eval(op, ty, &args, &mut FpEnv::default()) as u64
+    }
+
+    /// Calls `f` with operands of both widths, edge cases and their neighbours.
+    fn operands(mut f: impl FnMut(Type, u64, u64)) {
+        for ty in [Type::I32, Type::I64] {
+            for a in EDGES {
+                for b in EDGES {
+                    let mask = ty.mask() as u64;
+                    f(ty, a & mask, b & mask);
+                    f(ty, a.wrapping_mul(0x9e37_79b9) & mask, b.wrapping_add(5) & mask);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn binary_operations_agree_with_eval() {
+        operands(|ty, a, b| {
+            for &op in IntBin::ALL {
+                let got = match ty {
+                    Type::I32 => bin32(op, a as u32, b as u32) as u64,
+                    _ => bin64(op, a, b),
+                };
+                assert_eq!(
+                    got,
+                    reference(PureOp::Int(op), ty, &[(ty, a), (ty, b)]),
+                    "{op:?} {ty} {a:#x} {b:#x}"
+                );
+            }
+        });
+        for op in [IntBin::And, IntBin::Or, IntBin::Xor] {
+            for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                assert_eq!(
+                    bit(op, a, b),
+                    reference(PureOp::Int(op), Type::I1, &[(Type::I1, a), (Type::I1, b)])
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn comparisons_and_carries_agree_with_eval() {
+        operands(|ty, a, b| {
+            for &op in IntCmp::ALL {
+                let got = match ty {
+                    Type::I32 => cmp32(op, a as u32, b as u32),
+                    _ => cmp64(op, a, b),
+                };
+                assert_eq!(got as u64, reference(PureOp::Cmp(op), Type::I1, &[(ty, a), (ty, b)]));
+            }
+            for c in [0, 1] {
+                let args = [(ty, a), (ty, b), (Type::I1, c)];
+                let bits = ty.bits() as u8;
+                assert_eq!(carry(bits, a, b, c) as u64, reference(PureOp::CarryOut, Type::I1, &args));
+                assert_eq!(overflow(bits, a, b, c) as u64, reference(PureOp::Overflow, Type::I1, &args));
+            }
+        });
+    }
+
+    #[test]
+    fn extensions_agree_with_eval() {
+        let ints = [Type::I1, Type::I8, Type::I16, Type::I32, Type::I64];
+        for (from, to) in ints.iter().flat_map(|&f| ints.map(|t| (f, t))).filter(|(f, t)| f.bits() < t.bits())
+        {
+            for a in EDGES.map(|a| a & from.mask() as u64) {
+                let got = sext(from.bits() as u8, to.bits() as u8, a);
+                assert_eq!(got, reference(PureOp::Sext, to, &[(from, a)]), "{from} {to} {a:#x}");
+            }
+        }
+    }
 }

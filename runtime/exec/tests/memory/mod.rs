@@ -1,5 +1,8 @@
 //! Guest memory in a vector: one readable, writable, executable range, whose last page can be made read-only.
 
+// Each test file uses a part of it.
+#![allow(dead_code)]
+
 use exec::{Access, Fault, FaultKind, GuestMemory, rmw_value};
 use ir::RmwOp;
 
