@@ -86,12 +86,15 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
                     found.push((site, targets));
                 }
                 Jump::Functions(f) => body.table_functions.extend(f),
+                Jump::Unresolved | Jump::Pointer if !walk.limits.labels.is_empty() => {
+                    found.push((site, walk.limits.labels.iter().copied().collect()));
+                }
                 Jump::Unresolved => body.unresolved.push(site),
                 Jump::Pointer => body.pointer_jumps += 1,
             }
             let e = slice.eval(i, target);
             for part in slice.arena.tree(e, 96) {
-                bases.extend(slice.arena.as_const(part));
+                bases.extend(slice.address(part));
             }
         }
         let mut grown = false;
@@ -167,7 +170,7 @@ fn code_addresses(text: &Text<'_>, slice: &mut Slice, i: usize, bases: &BTreeSet
             }
             Inst::Pure { op: PureOp::Int(IntBin::Add), ty: Type::I64, args } if small(args[1]) => {
                 let e = slice.eval(i, ir::Value(n as u32));
-                if let Some(a) = slice.arena.as_const(e) {
+                if let Some(a) = slice.address(e) {
                     note(body, a);
                 }
             }
@@ -177,7 +180,7 @@ fn code_addresses(text: &Text<'_>, slice: &mut Slice, i: usize, bases: &BTreeSet
                 {
                     body.data.push(Range { start: a.0, end: a.0.saturating_add(u64::from(ty.bytes())) });
                     if ty == Type::I64
-                        && let Some(target) = image_memory(text.image, a.0, 8)
+                        && let Some(target) = image_memory(text.image, a.0, 8, 0)
                     {
                         note(body, target);
                     }

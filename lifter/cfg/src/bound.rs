@@ -231,6 +231,8 @@ impl Slice {
         let s = signed(self.arena.get(a).0, k);
         match cmp {
             IntCmp::Eq => Bound { umin: k, umax: k, ..any },
+            // Zero told apart: the first entry of such a table need not exist.
+            IntCmp::Ne if k == 0 => Bound { umin: 1, ..any },
             IntCmp::Ne => any,
             IntCmp::Ult => Bound { umax: k.saturating_sub(1), ..any },
             IntCmp::Ule => Bound { umax: k, ..any },

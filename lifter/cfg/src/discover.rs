@@ -32,6 +32,8 @@ pub(crate) struct Search<'a> {
     pub(crate) bodies: BTreeMap<u64, Body>,
     /// Where a function continues in others' code.
     shared: BTreeMap<u64, BTreeSet<u64>>,
+    /// Labels in functions whose address is taken.
+    labels: BTreeMap<u64, BTreeSet<u64>>,
     /// Cold parts of functions.
     parts: BTreeMap<u64, Vec<Range>>,
     /// Entries that turned out to be such parts, and are not to become entries again.
@@ -55,6 +57,7 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         entries: BTreeSet::new(),
         bodies: BTreeMap::new(),
         shared: BTreeMap::new(),
+        labels: BTreeMap::new(),
         parts: BTreeMap::new(),
         absorbed: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -201,6 +204,7 @@ impl Search<'_> {
                     own,
                     parts: self.parts.get(&e).map_or(&[], |p| p),
                     shared: self.shared.get(&e).unwrap_or(&none),
+                    labels: self.labels.get(&e).unwrap_or(&none),
                     share_limit: SHARE_LIMIT,
                 };
                 (e, analyse(&self.text, e, limits, sure))
@@ -307,41 +311,57 @@ impl Search<'_> {
     }
 
     fn code_pointers(&mut self) -> bool {
-        let pointers: BTreeSet<u64> = self
-            .bodies
-            .values()
-            .flat_map(|b| b.pointers.iter().chain(&b.table_functions).copied())
-            .filter(|a| !self.entries.contains(a))
-            .collect();
-        let cover = Cover::new(&self.bodies);
-        let good: Vec<u64> = pointers.into_iter().filter(|&a| self.acceptable(a, &cover)).collect();
-        self.add_all(good, Source::CodePointer)
+        let pointers: BTreeSet<u64> =
+            self.bodies.values().flat_map(|b| b.pointers.iter().chain(&b.table_functions).copied()).collect();
+        self.accept(&pointers, Source::CodePointer)
     }
 
     fn accept_data_pointers(&mut self) -> bool {
-        let cover = Cover::new(&self.bodies);
-        let good: Vec<u64> = self
-            .data_pointers
-            .iter()
-            .copied()
-            .filter(|a| !self.entries.contains(a) && self.acceptable(*a, &cover))
-            .collect();
-        self.add_all(good, Source::DataPointer)
+        let pointers = std::mem::take(&mut self.data_pointers);
+        let any = self.accept(&pointers, Source::DataPointer);
+        self.data_pointers = pointers;
+        any
     }
 
-    /// True if a pointer to `addr` should make it a function.
-    fn acceptable(&self, addr: u64, cover: &Cover) -> bool {
-        if !matches!(self.text.kind(addr), Kind::Data | Kind::Undefined | Kind::Trap) {
-            return match (cover.owner(addr), self.known_range(addr)) {
-                // Labels whose address is taken are inside a function; uncovered ones are reached through pointers only.
-                (Some(_), Some(_)) => false,
-                (None, Some(_)) => true,
+    /// Makes functions, or labels of functions, of those `pointers` that look like it.
+    fn accept(&mut self, pointers: &BTreeSet<u64>, source: Source) -> bool {
+        let cover = Cover::new(&self.bodies);
+        let mut any = false;
+        let mut again = BTreeSet::new();
+        for &a in pointers {
+            if self.entries.contains(&a)
+                || matches!(self.text.kind(a), Kind::Data | Kind::Undefined | Kind::Trap)
+            {
+                continue;
+            }
+            any |= match (cover.owner(a), self.known_range(a)) {
+                // Inside a function: a label, if the function has jumps that could lead there.
+                (covered, Some(r)) => {
+                    let jumps = |b: &Body| !b.unresolved.is_empty() || b.pointer_jumps > 0;
+                    if self.labels.contains_key(&r.start) || self.bodies.get(&r.start).is_some_and(jumps) {
+                        again.insert(r.start);
+                        self.labels.entry(r.start).or_default().insert(a)
+                    } else {
+                        covered.is_none() && self.add(a, source)
+                    }
+                }
                 // Without known ranges a function may have been taken for what follows a call that does not return.
-                (Some(_), None) => self.is_prologue(addr) && self.may_follow_end(addr),
-                (None, None) => self.looks_like_entry(addr),
+                (Some(_), None) => self.is_prologue(a) && self.may_follow_end(a) && self.add(a, source),
+                (None, None) => self.looks_like_entry(a) && self.add(a, source),
             };
         }
-        false
+        if any {
+            for f in again {
+                self.forget(f);
+            }
+        }
+        any
+    }
+
+    /// True if `addr` lies in a known function that meets an undefined instruction.
+    pub(crate) fn in_undefined_function(&self, addr: u64) -> bool {
+        let body = self.known_range(addr).and_then(|r| self.bodies.get(&r.start));
+        body.is_some_and(|b| b.undefined)
     }
 
     fn may_follow_end(&self, addr: u64) -> bool {

@@ -4,8 +4,9 @@
 //! here only guide discovery, they never decide what the program does.
 
 use crate::text::ImageCode;
-use crate::value::{Arena, Expr};
+use crate::value::{Arena, Expr, image_memory};
 use crate::walk::Piece;
+use image::Image;
 use ir::{GuestAddr, Inst, PureOp, Reg, Type, Value};
 use isa::a64::reg;
 use isa::{Exit, Run, a64};
@@ -54,12 +55,15 @@ enum Edge {
 }
 
 /// How deep evaluation may recurse: beyond it values are unknown.
-const DEPTH: u32 = 200;
+const DEPTH: u32 = 400;
 
 /// Evaluates values of one function.
 pub(crate) struct Slice {
     /// The expressions.
     pub(crate) arena: Arena,
+    /// What is added to link-time addresses: as if position-independent images were loaded far from zero, so that
+    /// small numbers are not taken for addresses.
+    bias: u64,
     /// Lifted blocks by address.
     pub(crate) blocks: Vec<Rc<Lifted>>,
     /// Predecessors of each block.
@@ -124,6 +128,7 @@ impl Slice {
         let sp = arena.unknown(Type::I64);
         Slice {
             arena,
+            bias: if code.0.position_independent { 1 << 46 } else { 0 },
             blocks,
             preds,
             entry: index.get(&entry).copied(),
@@ -134,6 +139,30 @@ impl Slice {
             loads: 0,
             depth: 0,
         }
+    }
+
+    /// The link-time address that `e` is.
+    pub(crate) fn address(&self, e: Expr) -> Option<u64> {
+        self.arena.as_const(e).map(|c| c.wrapping_sub(self.bias))
+    }
+
+    /// The value of an expression with `hole` filled in, as a link-time address, and the link-time places it reads:
+    /// see [`Arena::concrete`].
+    pub(crate) fn target(
+        &self,
+        image: &Image,
+        plan: &[Expr],
+        hole: Expr,
+        fill: u64,
+        reads: &mut Vec<(u64, u32)>,
+    ) -> Option<u64> {
+        let memory = |a: u64, n: u32| image_memory(image, a.wrapping_sub(self.bias), n, self.bias);
+        let first = reads.len();
+        let value = self.arena.concrete(plan, hole, fill, &memory, reads);
+        for r in &mut reads[first..] {
+            r.0 = r.0.wrapping_sub(self.bias);
+        }
+        value.map(|v| v.wrapping_sub(self.bias))
     }
 
     /// Blocks from which control comes to `block`; `None` if it may come from outside, too.
@@ -156,7 +185,7 @@ impl Slice {
         self.depth += 1;
         let e = match lifted.run.insts[i] {
             Inst::Const { ty, bits } if ty.bits() <= 64 => self.arena.konst(ty, bits as u64),
-            Inst::CodeAddr(a) => self.arena.konst(Type::I64, a.0),
+            Inst::CodeAddr(a) => self.arena.konst(Type::I64, a.0.wrapping_add(self.bias)),
             Inst::Get(r) => match lifted.sources[i] {
                 Some(source) => self.eval(block, source),
                 None => self.input(block, r),

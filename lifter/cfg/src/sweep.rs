@@ -12,7 +12,9 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
     let text: Vec<Range> = s.text.ranges().collect();
     let covered = Cover::new(&s.bodies).ranges();
     let data = merged(s.bodies.values().flat_map(|b| b.data.iter().copied()).collect());
-    let gaps = without(&without(&text, &covered), &data);
+    let mut gaps = without(&without(&text, &covered), &data);
+    // What stands behind an undefined instruction is not reached without it.
+    gaps.retain(|g| !s.in_undefined_function(g.start));
     let mut entries = s.entries.clone();
     let mut found = Vec::new();
     for gap in gaps {
@@ -46,7 +48,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
 fn extent(text: &Text<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
     let own = Range { start: entry, end: gap.end };
     let shared = BTreeSet::new();
-    let limits = Limits { entries, own, parts: &[], shared: &shared, share_limit: 0 };
+    let limits = Limits { entries, own, parts: &[], shared: &shared, labels: &shared, share_limit: 0 };
     let walk = Walk::new(text, entry, limits);
     let calls = walk.calls.iter().all(|c| text.kind(c.1).is_code());
     let out = walk.out.iter().all(|o| text.kind(o.1).is_code());

@@ -4,7 +4,7 @@
 
 use crate::slice::Slice;
 use crate::text::Text;
-use crate::value::{Expr, Node, image_memory};
+use crate::value::{Expr, Node};
 use image::Range;
 use ir::Value;
 
@@ -42,7 +42,7 @@ pub(crate) struct Scope<'a> {
 /// Explains the indirect jump to `target` at the end of `block`.
 pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target: Value) -> Jump {
     let target = slice.eval(block, target);
-    if let Some(t) = slice.arena.as_const(target) {
+    if let Some(t) = slice.address(target) {
         return match scope.text.kind(t).is_code() {
             true => Jump::Targets(vec![t], Vec::new()),
             false => Jump::Unresolved,
@@ -78,13 +78,10 @@ pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target
             return j;
         }
     }
-    if scope.sure
-        && let Some(&load) = tables.first()
-        && let Some(j) = infer(slice, scope, &plan, load)
-    {
-        return j;
+    match tables.first() {
+        Some(&load) => infer(slice, scope, &plan, load).unwrap_or(Jump::Unresolved),
+        None => Jump::Unresolved,
     }
-    Jump::Unresolved
 }
 
 /// Loads from constant address + something unknown, innermost first.
@@ -95,7 +92,7 @@ fn table_loads(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
             return false;
         };
         [a, b].iter().any(|&x| {
-            slice.arena.as_const(x).is_some_and(|c| {
+            slice.address(x).is_some_and(|c| {
                 // Tables whose first index is not 0 have a base before them.
                 scope.text.image.segment_at(c).is_some()
             })
@@ -105,7 +102,7 @@ fn table_loads(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
 }
 
 fn has_code_base(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> bool {
-    plan.iter().any(|&e| slice.arena.as_const(e).is_some_and(|c| scope.text.kind(c).is_code()))
+    plan.iter().any(|&e| slice.address(e).is_some_and(|c| scope.text.kind(c).is_code()))
         && !plan.iter().any(|&e| matches!(slice.arena.get(e).1, Node::Load(_, n) if n != 0))
 }
 
@@ -119,11 +116,10 @@ fn enumerate(
     computed: bool,
 ) -> Option<Jump> {
     let image = scope.text.image;
-    let memory = |a: u64, n: u32| image_memory(image, a, n);
     let mut reads = Vec::new();
     let mut targets = Vec::new();
     for i in lo..=hi {
-        let t = slice.arena.concrete(plan, hole, i, &memory, &mut reads)?;
+        let t = slice.target(image, plan, hole, i, &mut reads)?;
         if !scope.text.kind(t).is_code() {
             return None;
         }
@@ -140,23 +136,27 @@ fn enumerate(
     Some(Jump::Targets(targets, ranges(reads)))
 }
 
-/// A table without a known bound: goes on while entries lead into the function.
+/// A table without a known bound: goes on while entries lead into the function. A table of other functions' addresses
+/// makes the jump a tail call.
 fn infer(slice: &Slice, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<Jump> {
     let image = scope.text.image;
-    let memory = |a: u64, n: u32| image_memory(image, a, n);
     let hole = index_of(slice, load)?;
     let mut reads = Vec::new();
     let mut targets = Vec::new();
     for i in 0..MAX_INFERRED {
         let mut read = Vec::new();
-        match slice.arena.concrete(plan, hole, i, &memory, &mut read) {
-            Some(t) if scope.own.contains(t) && scope.text.kind(t).is_code() => targets.push(t),
+        let target = slice.target(image, plan, hole, i, &mut read);
+        match target.filter(|&t| scope.text.kind(t).is_code()) {
+            Some(t) if scope.own.contains(t) => targets.push(t),
+            Some(_) if targets.is_empty() && read.iter().any(|r| r.1 == 8) => return Some(Jump::Pointer),
+            // The first indices of some tables do not occur.
+            None if i < 2 => {}
             _ => break,
         }
         reads.append(&mut read);
     }
     // One entry that happens to fit proves nothing.
-    if targets.len() < 3 {
+    if targets.len() < 3 || !scope.sure {
         return None;
     }
     targets.sort_unstable();

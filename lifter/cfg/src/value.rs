@@ -1,6 +1,5 @@
 //! Symbolic values: hash-consed expressions over IR operations, so that equal expressions are equal numbers, and their
-//! concrete evaluation with one unknown filled in. Link-time addresses stand for run-time ones (bias 0): tables hold
-//! differences or relocated link-time addresses. Knows no blocks.
+//! concrete evaluation with one unknown filled in. Knows no blocks.
 
 use image::Image;
 use ir::eval::{Bits, FpEnv, eval};
@@ -215,12 +214,12 @@ fn concrete(op: PureOp, ty: Type, args: &[Bits]) -> Option<u64> {
     Some(eval(op, ty, args, &mut FpEnv::default()) as u64)
 }
 
-/// Reads `size` bytes of the image at link-time address `addr`, with relocations applied.
-pub(crate) fn image_memory(image: &Image, addr: u64, size: u32) -> Option<u64> {
+/// Reads `size` bytes of the image at link-time address `addr`, with relocations applied for an image moved by `bias`.
+pub(crate) fn image_memory(image: &Image, addr: u64, size: u32, bias: u64) -> Option<u64> {
     if size == 8
         && let Ok(i) = image.pointers.binary_search_by_key(&addr, |p| p.at)
     {
-        return Some(image.pointers[i].target);
+        return Some(image.pointers[i].target.wrapping_add(bias));
     }
     let mut bytes = [0; 8];
     bytes.get_mut(..size as usize)?.copy_from_slice(image.bytes_at(addr, u64::from(size))?);

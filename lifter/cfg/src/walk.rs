@@ -16,6 +16,8 @@ pub(crate) struct Limits<'a> {
     pub(crate) parts: &'a [Range],
     /// Places in other functions' bodies that it jumps to: code from there on is duplicated.
     pub(crate) shared: &'a BTreeSet<u64>,
+    /// Labels in it whose address is taken: where its indirect jumps lead that are nothing else.
+    pub(crate) labels: &'a BTreeSet<u64>,
     /// How many bytes may be duplicated.
     pub(crate) share_limit: u64,
 }
@@ -32,7 +34,7 @@ pub(crate) struct Piece {
 /// The state of a walk; more targets may be fed in while indirect jumps get resolved.
 pub(crate) struct Walk<'a> {
     text: &'a Text<'a>,
-    limits: Limits<'a>,
+    pub(crate) limits: Limits<'a>,
     entry: u64,
     work: Vec<u64>,
     /// Reached code, as disjoint blocks.
