@@ -23,6 +23,8 @@ pub(crate) enum Emit {
     Ir,
     /// LLVM IR as lifted, before LLVM's passes.
     Llvm,
+    /// LLVM IR after its passes.
+    LlvmOpt,
     /// x86-64 assembly.
     Asm,
     /// What was found by which source, and what was not.
@@ -53,14 +55,17 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
     match args.emit {
         Emit::Image | Emit::Coverage => {}
         Emit::Insns => chosen.iter().for_each(|f| instructions(image, f, &mut text)),
-        Emit::Cfg => chosen.iter().for_each(|f| text.push_str(&f.to_string())),
+        Emit::Cfg => {
+            let part = cfg::Program { functions: chosen.into_iter().cloned().collect(), ..program.clone() };
+            text = part.cfg_report().to_string();
+        }
         Emit::Ir => {
             for f in chosen {
                 let lifted = pipeline::lift_one(image, &f.shape);
-                let _ = writeln!(text, "{}", ir::print_function(&lifted, &isa::a64::FILE));
+                let _ = writeln!(text, "{}", lifted.display(&isa::a64::FILE));
             }
         }
-        Emit::Llvm | Emit::Asm => {
+        Emit::Llvm | Emit::LlvmOpt | Emit::Asm => {
             // All functions vote for the hot registers, so that what is shown is what is linked.
             let lifted: Vec<_> =
                 program.functions.par_iter().map(|f| pipeline::lift_one(image, &f.shape)).collect();
@@ -69,10 +74,10 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
                 lifted.iter().map(|f| (f.entry, f.name.as_str())).collect();
             let resolve = |a| known.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
             for f in lifted.iter().filter(|l| chosen.iter().any(|c| c.shape.entry == l.entry)) {
-                text += &if args.emit == Emit::Llvm {
-                    emit_llvm::emit_llvm_text(f, &emit, &resolve)?
-                } else {
-                    emit_llvm::emit_asm_text(f, &emit, &resolve)?
+                text += &match args.emit {
+                    Emit::Llvm => emit_llvm::emit_raw_llvm_text(f, &emit, &resolve)?,
+                    Emit::LlvmOpt => emit_llvm::emit_llvm_text(f, &emit, &resolve)?,
+                    _ => emit_llvm::emit_asm_text(f, &emit, &resolve)?,
                 };
             }
         }
@@ -106,7 +111,7 @@ fn instructions(image: &Image, found: &Found, text: &mut String) {
         while pc < block.end {
             let word = code.word(pc).unwrap_or(0);
             let name = isa::a64::decode(word).map_or("(unallocated)", |row| row.name);
-            let _ = writeln!(text, "  {pc}: {word:08x}  {:<44} {name}", isa::a64::disassemble(word, pc.0));
+            let _ = writeln!(text, "  {pc}: {word:08x}  {:<44} {name}", isa::a64::decode::disassemble(word, pc));
             pc = pc.offset(4);
         }
         let _ = writeln!(text);
@@ -123,7 +128,7 @@ fn coverage(image: &Image, program: &cfg::Program) -> String {
             let lifted = pipeline::lift_one(image, &f.shape);
             let line = |pc: ir::GuestAddr, why: &str| {
                 let word = cfg::ImageCode(image).word(pc).unwrap_or(0);
-                format!("{pc}: {word:08x} {why} in {}: {}", f.shape.name, isa::a64::disassemble(word, pc.0))
+                format!("{pc}: {word:08x} {why} in {}: {}", f.shape.name, isa::a64::decode::disassemble(word, pc))
             };
             lifted
                 .blocks

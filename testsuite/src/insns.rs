@@ -147,5 +147,5 @@ fn qemu(program: &Path, run: &Run) -> Outcome {
 /// A readable line for a word: the row and the disassembly.
 pub fn describe(w: u32) -> String {
     let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
-    format!("{w:08x} {} [{row}]", isa::a64::disassemble(w, 0))
+    format!("{w:08x} {} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
 }

@@ -1,6 +1,7 @@
 //! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges. The only crate that sees ELF
 //! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
 
+mod display;
 mod error;
 mod load;
 mod query;

@@ -97,7 +97,7 @@ pub fn discover(image: &Image, options: &Options) -> cfg::Program {
 /// Lifts one function and runs the default passes.
 pub fn lift_one(image: &Image, shape: &isa::FunctionShape) -> Function {
     let mut f = isa::lift_function(shape, &cfg::ImageCode(image));
-    ir::run_default(&mut f, &isa::a64::FILE);
+    ir::pass::run_default(&mut f, &isa::a64::FILE);
     debug_assert_eq!(ir::verify(&f, &isa::a64::FILE), vec![]);
     f
 }

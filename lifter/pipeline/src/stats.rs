@@ -88,7 +88,7 @@ impl Stats {
     pub(crate) fn record_program(&mut self, program: &cfg::Program) {
         self.functions = program.functions.len();
         for f in &program.functions {
-            *self.sources.entry(format!("{:?}", f.source).to_lowercase()).or_default() += 1;
+            *self.sources.entry(f.source.name().to_string()).or_default() += 1;
         }
         self.text_bytes = program.text;
         self.covered_bytes = program.covered;

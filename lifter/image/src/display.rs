@@ -1,0 +1,38 @@
+//! The text of an image, for `xlate inspect`: stable, one fact a line.
+
+use crate::Image;
+use std::fmt;
+
+impl fmt::Display for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.position_independent { "static PIE" } else { "executable" };
+        writeln!(f, "AArch64 {kind}, entry {:#x}", self.entry)?;
+        if let Some(id) = &self.build_id {
+            let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
+            writeln!(f, "build id {hex}")?;
+        }
+        let stack = if self.exec_stack { "executable" } else { "not executable" };
+        writeln!(f, "program headers {} at {:#x}; stack {stack}", self.phnum, self.phdr)?;
+        for s in &self.segments {
+            let flag = |on, c| if on { c } else { '-' };
+            let prot: String = [flag(s.read, 'r'), flag(s.write, 'w'), flag(s.exec, 'x')].iter().collect();
+            writeln!(f, "segment {:#x} +{:#x} {prot} from {:#x} +{:#x}", s.vaddr, s.memsz, s.offset, s.filesz)?;
+        }
+        for t in &self.text {
+            writeln!(f, "text {:#x}..{:#x}", t.start, t.end)?;
+        }
+        for s in &self.symbols {
+            let kind = if s.function { "function" } else { "object" };
+            writeln!(f, "{kind} {:#x} +{:#x} {}", s.addr, s.size, s.name)?;
+        }
+        writeln!(
+            f,
+            "{} mapping symbols, {} unwind ranges, {} relocated pointers, {} initialisers",
+            self.mapping.len(),
+            self.unwind.len(),
+            self.pointers.len(),
+            self.init.len()
+        )?;
+        self.diagnostics.iter().try_for_each(|d| writeln!(f, "note: {d}"))
+    }
+}
