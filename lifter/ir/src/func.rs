@@ -40,7 +40,7 @@ pub enum Align {
     Natural,
 }
 
-/// Atomic read-modify-write operations (LSE LD<op>, SWP); the value stored is `op(old, operand)`.
+/// Atomic read-modify-write operations (LSE `LD<op>`, SWP); the value stored is `op(old, operand)`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum RmwOp {
     /// old + b.

@@ -3,31 +3,9 @@
 
 use crate::func::*;
 use crate::op::PureOp;
-use crate::text::is_name_byte;
+use crate::parse_line::{Line, ParseError, Result, lines};
 use crate::types::*;
 use std::collections::HashMap;
-use std::fmt;
-
-/// Why a text is no IR.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ParseError {
-    /// Line, from 1.
-    pub line: usize,
-    /// Column in bytes, from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-}
-
-impl fmt::Display for ParseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
-    }
-}
-
-impl std::error::Error for ParseError {}
-
-type Result<T> = std::result::Result<T, ParseError>;
 
 /// Parses any number of functions.
 pub fn parse_functions(text: &str, regs: &RegFile) -> Result<Vec<Function>> {
@@ -90,16 +68,6 @@ fn end_of_block(open: &Option<BlockBuilder>, at: (usize, usize)) -> Result<()> {
     Ok(())
 }
 
-/// The lines that hold something.
-fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
-    text.lines().enumerate().filter_map(|(i, s)| {
-        let code = s.split_once(';').map_or(s, |p| p.0).trim_end();
-        let mut line = Line { number: i + 1, text: code, at: 0 };
-        line.space();
-        (line.at < code.len()).then_some(line)
-    })
-}
-
 #[derive(Default)]
 struct BlockBuilder {
     pc: GuestAddr,
@@ -108,105 +76,7 @@ struct BlockBuilder {
     labels: HashMap<String, Value>,
 }
 
-/// A line being read from left to right.
-#[derive(Clone)]
-struct Line<'a> {
-    number: usize,
-    text: &'a str,
-    at: usize,
-}
-
 impl<'a> Line<'a> {
-    fn position(&self) -> (usize, usize) {
-        (self.number, self.at + 1)
-    }
-
-    fn error(&self, message: impl Into<String>) -> ParseError {
-        ParseError { line: self.number, column: self.at + 1, message: message.into() }
-    }
-
-    fn rest(&self) -> &'a str {
-        &self.text[self.at..]
-    }
-
-    fn space(&mut self) {
-        self.at += self.rest().len() - self.rest().trim_start().len();
-    }
-
-    fn end(&mut self) -> Result<()> {
-        self.space();
-        if self.at == self.text.len() {
-            Ok(())
-        } else {
-            Err(self.error("unexpected text at the end of the line"))
-        }
-    }
-
-    /// Takes `token` if it comes next.
-    fn take(&mut self, token: &str) -> bool {
-        self.space();
-        let found = self.rest().starts_with(token);
-        if found {
-            self.at += token.len();
-        }
-        found
-    }
-
-    fn expect(&mut self, token: &str) -> Result<()> {
-        if self.take(token) { Ok(()) } else { Err(self.error(format!("expected `{token}`"))) }
-    }
-
-    fn peek_word(&self) -> &'a str {
-        let rest = self.rest().trim_start();
-        let n = rest.bytes().position(|c| !is_name_byte(c)).unwrap_or(rest.len());
-        &rest[..n]
-    }
-
-    fn word(&mut self) -> Result<&'a str> {
-        self.space();
-        let w = self.peek_word();
-        if w.is_empty() {
-            return Err(self.error("a name expected"));
-        }
-        self.at += w.len();
-        Ok(w)
-    }
-
-    /// A word, looked up; `what` names the kind of thing for the message.
-    fn lookup<T>(&mut self, what: &str, find: impl Fn(&str) -> Option<T>) -> Result<T> {
-        self.space();
-        let start = self.clone();
-        let w = self.word()?;
-        find(w).ok_or_else(|| start.error(format!("`{w}` is no {what}")))
-    }
-
-    fn number(&mut self) -> Result<u128> {
-        self.space();
-        let start = self.clone();
-        let w = self.word()?;
-        let n = match w.strip_prefix("0x") {
-            Some(hex) => u128::from_str_radix(hex, 16),
-            None => w.parse(),
-        };
-        n.map_err(|_| start.error(format!("`{w}` is no number")))
-    }
-
-    fn narrow<T: TryFrom<u128>>(&mut self) -> Result<T> {
-        self.space();
-        let start = self.clone();
-        let n = self.number()?;
-        T::try_from(n).map_err(|_| start.error(format!("{n:#x} is too large")))
-    }
-
-    fn address(&mut self) -> Result<GuestAddr> {
-        Ok(GuestAddr(self.narrow()?))
-    }
-
-    fn at_address(&mut self) -> Result<GuestAddr> {
-        self.expect("@")?;
-        self.address()
-    }
-
     fn block_id(&mut self) -> Result<BlockId> {
         self.lookup("block", |w| w.strip_prefix('b')?.parse().ok().map(BlockId))
     }
@@ -240,42 +110,6 @@ impl<'a> Line<'a> {
         let name = if self.rest().starts_with('"') { self.quoted()? } else { self.word()?.to_string() };
         let entry = self.at_address()?;
         Ok(Function { name, entry, blocks: Vec::new() })
-    }
-
-    /// A string as `{:?}` prints it.
-    fn quoted(&mut self) -> Result<String> {
-        let start = self.clone();
-        self.expect("\"")?;
-        let mut out = String::new();
-        let mut chars = self.rest().char_indices();
-        while let Some((i, c)) = chars.next() {
-            match c {
-                '"' => {
-                    self.at += i + 1;
-                    return Ok(out);
-                }
-                '\\' => match chars.next().map(|e| e.1) {
-                    Some('n') => out.push('\n'),
-                    Some('r') => out.push('\r'),
-                    Some('t') => out.push('\t'),
-                    Some('0') => out.push('\0'),
-                    Some('u') => {
-                        let hex: String = chars
-                            .by_ref()
-                            .map(|e| e.1)
-                            .skip_while(|c| *c == '{')
-                            .take_while(|c| *c != '}')
-                            .collect();
-                        let c = u32::from_str_radix(&hex, 16).ok().and_then(char::from_u32);
-                        out.push(c.ok_or_else(|| start.error("bad escape in the name"))?);
-                    }
-                    Some(c) => out.push(c),
-                    None => break,
-                },
-                c => out.push(c),
-            }
-        }
-        Err(start.error("the name has no closing quote"))
     }
 
     fn block(&mut self, index: usize) -> Result<BlockBuilder> {
@@ -369,7 +203,7 @@ impl<'a> Line<'a> {
             rest.find(char::is_whitespace).unwrap_or(rest.len())
         };
         let word = &rest[..n];
-        self.at += n;
+        self.skip(n);
         let (head, suffix) = word.split_once('.').unwrap_or((word, ""));
         let bad = || start.error(format!("`{word}` is no operation"));
         let only_order = |s| access(s).filter(|a| a.1 == Align::Any).map(|a| a.0);
