@@ -21,9 +21,9 @@
 //      816 4096  scratch memory, if flags bit 0: copied to SCRATCH_ADDR before, read back from there after
 //
 // The word executes at WORD_ADDR. What a direct branch can reach is inaccessible or holds undefined words, so a taken
-// branch arrives as a signal with pc = the target, which is not WORD_ADDR: the tests take that for a branch (exceptions:
-// a branch to WORD_ADDR + 4, and one to the two pages at CODE_ADDR, which the tests avoid). The pages next to the scratch
-// page are inaccessible, too. Registers are those before the instruction if it raised a signal (as far as the kernel or
+// branch arrives as a signal with pc = the target, which is not WORD_ADDR: the tests take that for a branch
+// (exceptions: a branch to WORD_ADDR + 4, and one to the two pages at CODE_ADDR, which the tests avoid). The pages
+// next to the scratch page are inaccessible, too. Registers are those before the instruction if it raised a signal (as far as the kernel or
 // emulator keeps that). SIGALRM reports an instruction that loops on itself.
 //
 // The program answers in order; output is buffered up to the end of input, so use files, or write and read at once.
@@ -61,8 +61,9 @@ _Static_assert(offsetof(struct context, host_sp) == 816, "context layout");
 
 static struct context *const ctx = (struct context *)(CODE_ADDR + 0x1000);
 
-// Two code pages: the word with a branch behind it, and the way out and the way in (the last page that B reaches). x30 is the last register that the way in loads and the first that
-// the way out saves (in TPIDR_EL0, which a static program's C library needs only between the two).
+// Two code pages: one holds the word and a branch behind it, the other (the last that B reaches) the way out and the way
+// in. x30 is the last register that the way in loads and the first that the way out saves (in TPIDR_EL0, which a static
+// program's C library needs only between the two).
 extern const char way_out[], way_in[], way_end[];
 asm(".pushsection .rodata\n"
     ".globl way_out, way_in, way_end\n"

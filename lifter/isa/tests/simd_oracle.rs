@@ -469,3 +469,37 @@ fn agrees_with_qemu() {
         report.join("\n")
     );
 }
+
+/// Conditions that use the operands of the comparison before them mean the same as those that read the flags.
+#[test]
+fn fused_conditions_agree_with_flags() {
+    struct Words(Vec<u32>);
+    impl isa::Code for Words {
+        fn word(&self, pc: GuestAddr) -> Option<u32> {
+            self.0.get((pc.0 / 4) as usize).copied()
+        }
+    }
+    let mut random = Random(number("XLATE_SEED", 1) << 8 | 1);
+    let compares: Vec<&Row> = a64::rows()
+        .filter(|r| ["FCMP", "FCMPE", "FCCMP", "FCCMPE"].iter().any(|n| r.name.starts_with(n)))
+        .collect();
+    for _ in 0..4000 {
+        let row = compares[random.below(compares.len() as u64) as usize];
+        let (mask, value) = row.bits();
+        let precision = [0, 1, 3][random.below(3) as usize] << 22;
+        let compare = value | random.next() as u32 & !mask & !(3 << 22) | precision;
+        // FCSEL D0, D1, D2, cond and FCCMP D1, D2, #nzcv, cond: both read it.
+        let cond = random.below(16) as u32;
+        let select = 0x1e62_0c20 | cond << 12;
+        let again = 0x1e62_0420 | cond << 12 | random.below(16) as u32;
+        let words = vec![compare, select, again, select];
+        let before = State::random(&mut random);
+        let (mut fused, mut plain) = (before.clone(), before.clone());
+        let end = GuestAddr(4 * words.len() as u64);
+        fused.execute(&a64::lift_run(&Words(words.clone()), GuestAddr(0), end, usize::MAX).insts);
+        for w in words {
+            plain.execute(&lift(w).expect("allocated"));
+        }
+        assert!(fused == plain, "{} {compare:08x}, {cond}: {}", row.name, fused.difference(&plain, &before));
+    }
+}

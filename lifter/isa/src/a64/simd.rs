@@ -1,5 +1,5 @@
-//! Advanced SIMD and cryptographic instructions, vector and scalar (Arm ARM C4.1.96), one file per encoding class. Loads
-//! and stores are elsewhere.
+//! Advanced SIMD and cryptographic instructions, vector and scalar (Arm ARM C4.1.96), one file per encoding class.
+//! Loads and stores are elsewhere.
 
 use super::table::Row;
 

@@ -1,5 +1,5 @@
-//! Advanced SIMD three same extra and its by-element forms (Arm ARM C4.1.96): rounding doubling multiply-accumulate, dot
-//! products, 8-bit matrix products, complex arithmetic, half-to-single fused multiply-add.
+//! Advanced SIMD three same extra and its by-element forms (Arm ARM C4.1.96): rounding doubling multiply-accumulate,
+//! dot products, 8-bit matrix products, complex arithmetic, half-to-single fused multiply-add.
 
 use super::indexed::{half_element, word_element};
 use super::operands::*;
@@ -60,8 +60,8 @@ fn rounding_accumulate(cx: &mut Cx<'_, '_>, w: u32, with: VBin) -> Lift {
 }
 
 impl Cx<'_, '_> {
-    /// Vd = saturated ((Vd << n) ± 2 × Vn × `m` + 2ⁿ⁻¹) >> n for elements of n bits. Halved throughout, the sum fits into
-    /// twice the width exactly.
+    /// Vd = saturated ((Vd << n) ± 2 × Vn × `m` + 2ⁿ⁻¹) >> n for elements of n bits. Halved throughout, the sum fits
+    /// into twice the width exactly.
     pub(super) fn rounding_product(&mut self, w: u32, lane: Lane, m: Value, with: VBin) {
         let width = width(w);
         let wide = Lane::of_bits(2 * lane.bits());

@@ -86,7 +86,7 @@ pub fn selector(f: impl Fn(u8) -> Option<u8>) -> [u8; 16] {
     std::array::from_fn(|i| f(i as u8).unwrap_or(255))
 }
 
-/// Shuffle of elements of `bytes` bytes: element i of the result is element `f(i)` of the concatenation of both operands.
+/// Shuffle of elements of `bytes` bytes: element i of the result is element `f(i)` of both operands' concatenation.
 pub fn element_selector(bytes: u8, f: impl Fn(u8) -> Option<u8>) -> [u8; 16] {
     selector(|i| f(i / bytes).map(|e| e * bytes + i % bytes))
 }
@@ -171,8 +171,8 @@ impl Cx<'_, '_> {
         self.set_vec(n, v);
     }
 
-    /// Writes a result of `width` whose other bits are zero already, narrowed to the low 64 bits: to the low half of V`n`
-    /// with zero above, or (`high`) to the high half, the low one kept.
+    /// Writes a narrowed result, which is zero above its low 64 bits: to the low half of V`n` with zero above, or
+    /// (`high`) to the high half, the low one kept.
     pub fn set_half(&mut self, n: u32, high: bool, v: Value) {
         let v = if high {
             let old = self.vec(n);

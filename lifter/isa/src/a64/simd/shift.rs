@@ -1,5 +1,5 @@
-//! Advanced SIMD modified immediate and shift by immediate, vector and scalar (Arm ARM C4.1.96). immh:immb names element
-//! size and amount: the highest set bit of immh the size, the rest the amount, counted up (left) or down (right).
+//! Advanced SIMD modified immediate and shift by immediate, vector and scalar (Arm ARM C4.1.96). immh:immb names
+//! element size and amount: the highest set bit of immh the size, the rest the amount, counted up (left) or down (right).
 
 use super::operands::*;
 use crate::a64::cx::{Cx, Lift, Undefined, bit, bits, rd, rn};

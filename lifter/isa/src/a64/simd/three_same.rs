@@ -1,5 +1,5 @@
-//! Advanced SIMD (and scalar) three same, with half precision (Arm ARM C4.1.96). Element-wise operations on two registers
-//! of one shape. The scalar encodings share the lift functions: `lanes` and `width` tell them apart.
+//! Advanced SIMD (and scalar) three same, with half precision (Arm ARM C4.1.96). Element-wise operations on two
+//! registers of one shape. The scalar encodings share the lift functions: `lanes` and `width` tell them apart.
 
 use super::operands::*;
 use crate::a64::cx::{Cx, Lift, Undefined, rd, rm, rn};
