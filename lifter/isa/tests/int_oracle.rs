@@ -1,7 +1,7 @@
 //! Random instructions of the integer, memory, branch and system groups against qemu: each word is lifted, its IR run by
 //! the small executor below with `ir::eval`, and registers, memory, faults and the next pc are compared with what the
 //! oracle program (`testsuite/guest/insn-oracle.c`) did with the same word. Needs `aarch64-linux-gnu-gcc` and
-//! `qemu-aarch64-static`.
+//! `qemu-aarch64-static`. `XLATE_SEED`, `XLATE_RANDOM` (words per row) and `XLATE_ROW` (part of a name) vary the choice.
 
 use ir::eval::{Bits, FpEnv, eval};
 use ir::{Align, Builder, CallTarget, GuestAddr, Inst, RmwOp, SysReg, Term, TrapKind, Type, Value};
