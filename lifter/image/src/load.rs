@@ -179,7 +179,7 @@ fn segment(
     file: &[u8],
 ) -> Result<Segment, Error> {
     let flags = h.p_flags.get(LE).0;
-    let s = Segment {
+    let mut s = Segment {
         vaddr: h.p_vaddr.get(LE),
         memsz: h.p_memsz.get(LE),
         offset: h.p_offset.get(LE),
@@ -198,7 +198,8 @@ fn segment(
             format!("0x{:x} + 0x{:x} is no user address", s.vaddr, s.memsz),
         );
     }
-    if s.offset.checked_add(s.filesz).is_none_or(|end| end > file.len() as u64) {
+    // A segment of zeros only may stand anywhere in the file, also behind its end.
+    if s.filesz != 0 && s.offset.checked_add(s.filesz).is_none_or(|end| end > file.len() as u64) {
         return no.malformed("p_filesz", offset + 32, "the segment lies beyond the end of the file");
     }
     let align = h.p_align.get(LE);
@@ -206,8 +207,12 @@ fn segment(
         return no.malformed("p_align", offset + 48, format!("0x{align:x} is no power of two"));
     }
     // What mmap needs; a larger p_align that the rest contradicts does not stop the kernel.
-    if s.vaddr % 4096 != s.offset % 4096 {
+    if s.filesz != 0 && s.vaddr % 4096 != s.offset % 4096 {
         return no.malformed("p_vaddr", offset + 16, "not congruent to p_offset modulo the page size");
+    }
+    if s.filesz == 0 {
+        // Congruent, for loaders that compute with it.
+        s.offset = s.vaddr % 4096;
     }
     Ok(s)
 }
