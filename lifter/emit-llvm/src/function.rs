@@ -137,8 +137,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) dirty: RegSet,
     /// The fault block for the registers as they are now.
     fault: Option<Bb>,
-    /// Comparisons made in this block, by operands and whether signaling: greater, equal, less, unordered.
-    pub(crate) compares: Vec<((Value, Value, bool), [V; 5])>,
+    /// Scalar comparisons made in this block: operands and whether signaling.
+    pub(crate) compares: Vec<(Value, Value, bool)>,
 }
 
 /// Emits `f` into the unit's module and gives its resume points.
@@ -149,10 +149,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     l.set_section(func, symbol::TEXT_SECTION);
     l.fn_attribute(func, "nounwind");
     l.param_attribute(func, 0, "noalias");
-    if f.blocks.iter().flat_map(|b| &b.insts).any(|i| matches!(i, Inst::Pure { op, .. } if op.uses_fp_env()))
-    {
-        l.fn_attribute(func, "strictfp");
-    }
+    // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
     let entry = l.block(func, "entry");
     l.at_end(entry);

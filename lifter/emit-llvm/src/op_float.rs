@@ -212,31 +212,6 @@ impl Fx<'_, '_> {
         l.phi(self.unit.ty(ty), &[(r, from), (exact, soft)])
     }
 
-    /// Flags of one scalar comparison instruction: greater, greater or equal, less, less or equal, unordered. Lifters ask
-    /// for several relations of the same operands; they share it.
-    fn scalar_flags(&mut self, signaling: bool, args: &[Value]) -> [V; 5] {
-        let key = (args[0], args[1], signaling);
-        if let Some((_, flags)) = self.compares.iter().find(|c| c.0 == key) {
-            return *flags;
-        }
-        let l = self.l;
-        let (a, b) = (self.value(args[0]), self.value(args[1]));
-        let single = self.type_of(args[0]) == Type::F32;
-        let text = match (signaling, single) {
-            (false, true) => "ucomiss $6, $5",
-            (false, false) => "ucomisd $6, $5",
-            (true, true) => "comiss $6, $5",
-            (true, false) => "comisd $6, $5",
-        };
-        let byte = l.int_ty(8);
-        let constraints = "={@cca},={@ccae},={@ccb},={@ccbe},={@ccp},x,x";
-        let r = l.asm_call(text, constraints, l.struct_ty(&[byte; 5]), &[a, b], &[]);
-        let flag = |i| l.icmp(IPred::LLVMIntNE, l.extract_value(r, i), l.zero(byte));
-        let flags = [flag(0), flag(1), flag(2), flag(3), flag(4)];
-        self.compares.push((key, flags));
-        flags
-    }
-
     pub(crate) fn float_cmp(
         &mut self,
         op: PureOp,
@@ -250,28 +225,26 @@ impl Fx<'_, '_> {
             let ty = if shape.is_vector() { Type::V128 } else { Type::I1 };
             return self.soft_pure(op, ty, args);
         }
-        if !shape.is_vector() {
-            // Unordered sets "below", "equal" and "parity".
-            let [above, above_equal, below, below_equal, parity] = self.scalar_flags(signaling, args);
-            return match cmp {
-                FCmp::Gt => above,
-                FCmp::Ge => above_equal,
-                FCmp::Eq => l.and(above_equal, below_equal),
-                FCmp::Lt => l.and(below, l.not(parity)),
-                FCmp::Le => l.and(below_equal, l.not(parity)),
-                FCmp::Unordered => parity,
-            };
-        }
         let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
-        let predicate = match cmp {
-            FCmp::Eq => "oeq",
-            FCmp::Gt => "ogt",
-            FCmp::Ge => "oge",
-            FCmp::Lt => "olt",
-            FCmp::Le => "ole",
-            FCmp::Unordered => "uno",
+        let (predicate, plain) = match cmp {
+            FCmp::Eq => ("oeq", FPred::LLVMRealOEQ),
+            FCmp::Gt => ("ogt", FPred::LLVMRealOGT),
+            FCmp::Ge => ("oge", FPred::LLVMRealOGE),
+            FCmp::Lt => ("olt", FPred::LLVMRealOLT),
+            FCmp::Le => ("ole", FPred::LLVMRealOLE),
+            FCmp::Unordered => ("uno", FPred::LLVMRealUNO),
         };
+        // Lifters ask for several relations of the same operands. The first raises what is to be raised; the others are
+        // ordinary comparisons, which LLVM may drop if nobody looks at those flags.
+        let key = (args[0], args[1], signaling);
+        if !shape.is_vector() && self.compares.contains(&key) {
+            return l.fcmp(plain, a, b);
+        }
+        self.compares.push(key);
         let c = self.compare_lanes(predicate, signaling, a, b);
+        if !shape.is_vector() {
+            return c;
+        }
         let mask = l.sext(c, self.lane_ty(shape.lane()));
         self.unfloat(shape, mask)
     }
@@ -338,7 +311,7 @@ impl Fx<'_, '_> {
         }
         let l = self.l;
         let x = self.value(args[0]);
-        let rounded = self.pre_round(shape, round, x);
+        let rounded = self.pre_round(shape, round, signed, x);
         let s = if shape == FShape::S { "s" } else { "d" };
         let convert = |suffix: &str, v: V| {
             // An unsigned 32-bit result comes from a 64-bit conversion.
@@ -388,11 +361,7 @@ impl Fx<'_, '_> {
         self.guarded(
             outside,
             |fx| {
-                let v = if rounded == x && round != Round::Zero {
-                    l.asm_call(&format!("cvts{s}2si $1, $0"), "=r,x", l.i64_ty(), &[x], &[])
-                } else {
-                    convert("q", rounded)
-                };
+                let v = convert("q", rounded);
                 l.trunc(v, fx.unit.ty(ty))
             },
             op,
@@ -401,22 +370,24 @@ impl Fx<'_, '_> {
         )
     }
 
-    /// `x` rounded to an integral value without raising Inexact; `x` itself for the modes that conversions know.
-    fn pre_round(&self, shape: FShape, round: Round, x: V) -> V {
-        let name = match round {
-            Round::TieEven => "roundeven",
-            Round::PlusInf => "ceil",
-            Round::MinusInf => "floor",
+    /// `x` rounded to an integral value without raising Inexact; `x` itself for the modes that conversions know, if what
+    /// is in range before rounding is so after it (for unsigned results, −0.9 may become −1).
+    fn pre_round(&self, shape: FShape, round: Round, signed: bool, x: V) -> V {
+        let (name, by_mode) = match round {
+            Round::TieEven => ("roundeven", false),
+            Round::PlusInf => ("ceil", false),
+            Round::MinusInf => ("floor", false),
+            Round::Current if !signed => ("nearbyint", true),
             Round::Zero | Round::Current | Round::TieAway | Round::Odd => return x,
         };
-        self.constrained(name, &[self.float_shape(shape)], &[x], false)
+        self.constrained(name, &[self.float_shape(shape)], &[x], by_mode)
     }
 
     /// Lanes of 32 bits.
     fn vector_to_int(&mut self, op: PureOp, shape: FShape, signed: bool, round: Round, args: &[Value]) -> V {
         let l = self.l;
         let x = self.float(shape, args[0]);
-        let rounded = self.pre_round(shape, round, x);
+        let rounded = self.pre_round(shape, round, signed, x);
         let limit = |v: f64| l.splat_const(4, l.const_float(l.float_ty(32), v));
         let lower = if signed {
             self.compare_lanes("oge", false, rounded, limit(-2147483648.0))
@@ -429,10 +400,8 @@ impl Fx<'_, '_> {
             outside,
             |fx| {
                 let t = fx.lane_ty(Lane::S4);
-                let text = match round {
-                    Round::Current => "cvtps2dq $1, $0",
-                    _ => "cvttps2dq $1, $0",
-                };
+                let by_mode = round == Round::Current && signed;
+                let text = if by_mode { "cvtps2dq $1, $0" } else { "cvttps2dq $1, $0" };
                 let r = l.asm_call(text, "=x,x", t, &[rounded], &[]);
                 if rounded != x {
                     l.asm_call("cvttps2dq $1, $0", "=x,x", t, &[x], &[]);

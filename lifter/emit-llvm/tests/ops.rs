@@ -173,6 +173,26 @@ fn check(opt: u8, cpu: &str, rounds: usize) {
 }
 
 #[test]
+fn all_operations_at_o0() {
+    check(0, "x86-64-v2", 30);
+}
+
+#[test]
+fn all_operations_at_o1() {
+    check(1, "x86-64-v2", 30);
+}
+
+#[test]
 fn all_operations_at_o2() {
-    check(2, "x86-64-v2", 60);
+    check(2, "x86-64-v2", 200);
+}
+
+#[test]
+fn all_operations_at_o3() {
+    check(3, "x86-64-v2", 30);
+}
+
+#[test]
+fn all_operations_on_this_host() {
+    check(2, "native", 60);
 }

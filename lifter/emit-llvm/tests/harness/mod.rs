@@ -115,13 +115,13 @@ test_enter:
 
     .globl test_checkpoints, test_checkpoints_end
     .hidden __start_xl_ckpt, __stop_xl_ckpt
-    .weak __start_xl_ckpt, __stop_xl_ckpt
 test_checkpoints:
     leaq __start_xl_ckpt(%rip), %rax
     retq
 test_checkpoints_end:
     leaq __stop_xl_ckpt(%rip), %rax
     retq
+    .section xl_ckpt,"a",@progbits
     .section .note.GNU-stack,"",@progbits
 "#;
 
