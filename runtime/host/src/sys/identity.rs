@@ -65,7 +65,7 @@ pub fn seccomp(_: &mut Call<'_>) -> i64 {
 }
 
 /// `prctl` options answered with EINVAL, with the reason.
-const REFUSED: &[(i32, &str)] = &[
+pub const REFUSED: &[(i32, &str)] = &[
     (5, "PR_GET_UNALIGN: other architectures"),
     (6, "PR_SET_UNALIGN: other architectures"),
     (9, "PR_GET_FPEMU: other architectures"),

@@ -57,7 +57,7 @@ fn attach(c: &Call<'_>) -> Result<u64, Errno> {
     if flags & libc::SHM_RND != 0 {
         at = page_down(at);
     }
-    if at % PAGE != 0 || (at == 0 && flags & libc::SHM_REMAP != 0) {
+    if !at.is_multiple_of(PAGE) || (at == 0 && flags & libc::SHM_REMAP != 0) {
         return Err(Errno(libc::EINVAL));
     }
     let len = page_up(shm_size(id)?).ok_or(Errno(libc::EINVAL))?;
@@ -84,7 +84,7 @@ fn attach(c: &Call<'_>) -> Result<u64, Errno> {
 pub fn shmdt(c: &mut Call<'_>) -> i64 {
     let at = c.args[0];
     let mem = &c.thread.process.mem;
-    let Some(vma) = mem.query(at).filter(|v| at % PAGE == 0 && v.start <= page_down(at)) else {
+    let Some(vma) = mem.query(at).filter(|v| at.is_multiple_of(PAGE) && v.start <= page_down(at)) else {
         return err(libc::EINVAL);
     };
     // The kernel knows how long the segment is; what it has unmapped is what does not answer any more.

@@ -121,8 +121,8 @@ fn read_clone_args(at: u64, size: u64) -> Result<CloneArgs, Errno> {
     let [flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, tids, tids_len, cgroup] =
         w;
     // CLONE_DETACHED and an exit signal in the flags are errors here.
-    let bad_flags = flags & (flag(libc::CLONE_DETACHED) | CSIGNAL & !CLONE_NEWTIME) != 0;
-    let known = (1 << 32) - 1 | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
+    let bad_flags = flags & (flag(libc::CLONE_DETACHED) | (CSIGNAL & !CLONE_NEWTIME)) != 0;
+    let known = u32::MAX as u64 | CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP;
     let both = flag(libc::CLONE_SIGHAND) | CLONE_CLEAR_SIGHAND;
     if bad_flags || flags & !known != 0 || flags & both == both || exit_signal > CSIGNAL {
         return Err(Errno(libc::EINVAL));
@@ -158,7 +158,7 @@ fn start(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     if args.flags & VM != 0 {
         return vfork::start(c, args);
     }
-    let r = host_clone(args, |nr, a| hostcall::syscall(nr, a));
+    let r = host_clone(args, hostcall::syscall);
     if r == 0 {
         after_fork_child(c, args);
     } else {

@@ -84,6 +84,7 @@ const OPEN_COMMON: Names = &[
     ("O_PATH", 0o10000000),
     ("O_TMPFILE", 0o20040000),
 ];
+const FD_FLAGS: Names = &[("O_CLOEXEC", 0o2000000), ("O_NONBLOCK", 0o4000)];
 const AT_FLAGS: Names = &[
     ("AT_SYMLINK_NOFOLLOW", 0x100),
     ("AT_REMOVEDIR|AT_EACCESS", 0x200),
@@ -390,6 +391,7 @@ fn argument(out: &mut String, kind: Arg, args: &[u64; 6], i: usize) {
             }
         }
         Arg::OpenFlags => open_flags(out, v as u32 as u64),
+        Arg::FdFlags => bits(out, named(FD_FLAGS), v as u32 as u64, "0"),
         Arg::AtFlags => bits(out, named(AT_FLAGS), v as u32 as u64, "0"),
         Arg::Prot => bits(out, named(PROT), v, "PROT_NONE"),
         Arg::MapFlags => bits(out, named(MAP), v, "0"),

@@ -76,6 +76,8 @@ pub enum Arg {
     Mode,
     /// open(2) flags in arm64 encoding.
     OpenFlags,
+    /// O_CLOEXEC and O_NONBLOCK of a new descriptor.
+    FdFlags,
     /// AT_… flags.
     AtFlags,
     /// PROT_… bits.
