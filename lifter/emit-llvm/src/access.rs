@@ -43,7 +43,8 @@ impl Fx<'_, '_> {
         };
         if mode == Checkpoints::Commit {
             self.commit();
-            let constraints = format!("{}{comma}i{}", a.constraints, a.clobbers);
+            // The handler reads the state: the stores above must not move or go.
+            let constraints = format!("{}{comma}i{},~{{memory}}", a.constraints, a.clobbers);
             return l.asm_call(&table("0"), &constraints, a.ret, &args, &mem);
         }
         let text = table(&format!("${{{}:l}}-.", n + 1));

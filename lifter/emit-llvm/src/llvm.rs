@@ -39,13 +39,16 @@ pub(crate) const PRESERVE_ALL: u32 = 15;
 /// The C calling convention.
 pub(crate) const C_CONV: u32 = 0;
 
+/// Declared intrinsics by name and overloaded types: function and its type.
+type Intrinsics = HashMap<(String, Vec<T>), (V, T)>;
+
 /// Context, module and builder of one emission.
 pub(crate) struct Llvm<'c> {
     module: Module<'c>,
     _builder: Builder<'c>,
     ctx: LLVMContextRef,
     b: LLVMBuilderRef,
-    intrinsics: RefCell<HashMap<(String, Vec<T>), (V, T)>>,
+    intrinsics: RefCell<Intrinsics>,
     asm: RefCell<HashMap<(String, String, T), V>>,
     unlikely: V,
     likely: V,

@@ -37,7 +37,7 @@ impl Fx<'_, '_> {
             PureOp::FRound { shape, round, exact } => self.float_round(op, shape, round, exact, args),
 
             PureOp::VSplat(lane) => self.splat(lane, self.value(args[0])),
-            PureOp::VFromScalar => self.from_scalar(args[0]),
+            PureOp::VFromScalar => self.vector_of_scalar(args[0]),
             PureOp::VToScalar => self.to_scalar(ty, self.value(args[0])),
             PureOp::VExtract(lane, n) => self.l.extract(self.lanes(lane, args[0]), n as u32),
             PureOp::VInsert(lane, n) => {
@@ -115,7 +115,7 @@ impl Fx<'_, '_> {
     }
 
     /// A scalar in the low bits of a vector, zero above.
-    fn from_scalar(&mut self, arg: Value) -> V {
+    fn vector_of_scalar(&mut self, arg: Value) -> V {
         let l = self.l;
         let ty = self.type_of(arg);
         let v = self.value(arg);

@@ -109,9 +109,31 @@ xl_rt_soft_op:
 xl_rt_syscall:
     jmp *syscall_callback(%rip)
 
-    .globl test_enter
+    .globl test_enter, test_leave
 test_enter:
-    jmp xl_enter
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    subq $8, %rsp
+    movq %rsp, saved_sp(%rip)
+    call xl_enter
+1:  addq $8, %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    retq
+test_leave:
+    movq saved_sp(%rip), %rsp
+    movq $-1, %rax
+    jmp 1b
+    .local saved_sp
+    .comm saved_sp,8,8
 
     .globl test_checkpoints, test_checkpoints_end
     .hidden __start_xl_ckpt, __stop_xl_ckpt
@@ -148,6 +170,8 @@ pub struct Program {
     entries: Vec<*const u8>,
     pub checkpoints: &'static [abi::CheckpointEntry],
     pub resume: Vec<emit_llvm::ResumePoint>,
+    text_base: u64,
+    leave: u64,
     _dir: tempfile::TempDir,
 }
 
@@ -224,6 +248,8 @@ impl Program {
                 entries: entries.to_vec(),
                 checkpoints,
                 resume: unit.resume,
+                text_base: options.text_base.0,
+                leave: sym(c"test_leave") as u64,
                 _dir: dir,
             }
         }
@@ -232,6 +258,59 @@ impl Program {
     /// Enters function `index`; gives the guest pc.
     pub fn run(&self, index: usize, state: &mut GuestState) -> u64 {
         (self.enter)(state, self.entries[index])
+    }
+
+    /// As `run`, with a handler for host faults that does what the runtime's does.
+    pub fn run_faulting(&self, index: usize, state: &mut GuestState) -> u64 {
+        install_handler();
+        RUNNING.set((self as *const Program, state as *mut GuestState));
+        let pc = self.run(index, state);
+        RUNNING.set((std::ptr::null(), std::ptr::null_mut()));
+        pc
+    }
+
+    /// Address of an entry's access, and its label if there is one.
+    pub fn checkpoint(&self, n: usize) -> (u64, Option<u64>) {
+        let e = &self.checkpoints[n];
+        let access = (&raw const e.access as u64).wrapping_add_signed(e.access as i64);
+        let label = (&raw const e.label as u64).wrapping_add_signed(e.label as i64);
+        (access, (e.label != 0).then_some(label))
+    }
+}
+
+thread_local! {
+    static RUNNING: std::cell::Cell<(*const Program, *mut GuestState)> =
+        const { std::cell::Cell::new((std::ptr::null(), std::ptr::null_mut())) };
+}
+
+fn install_handler() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        // SAFETY: the handler follows the kernel's signature.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = fault as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+            assert_eq!(libc::sigaction(libc::SIGSEGV, &action, std::ptr::null_mut()), 0);
+        }
+    });
+}
+
+extern "C" fn fault(_: i32, _: *mut libc::siginfo_t, context: *mut libc::c_void) {
+    // SAFETY: the kernel passes a ucontext; the program and state are those that this thread runs.
+    unsafe {
+        let registers = &mut (*context.cast::<libc::ucontext_t>()).uc_mcontext.gregs;
+        let (program, state) = RUNNING.get();
+        if program.is_null() {
+            libc::abort();
+        }
+        let (program, state) = (&*program, &mut *state);
+        let rip = registers[libc::REG_RIP as usize] as u64;
+        let found = (0..program.checkpoints.len()).find(|&n| program.checkpoint(n).0 == rip);
+        let Some(n) = found else { libc::abort() };
+        state.pc = program.text_base + program.checkpoints[n].guest as u64;
+        state.exit = abi::Exit::Checkpoint as u32;
+        registers[libc::REG_RIP as usize] = program.checkpoint(n).1.unwrap_or(program.leave) as i64;
     }
 }
 
