@@ -148,7 +148,10 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let func = l.declare(&symbol, unit.fn_ty, REGCALL);
     l.set_section(func, symbol::TEXT_SECTION);
     l.fn_attribute(func, "nounwind");
-    l.param_attribute(func, 0, "noalias");
+    if !unit.regs.commit {
+        // With commits, the fault handler reads the state behind LLVM's back.
+        l.param_attribute(func, 0, "noalias");
+    }
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
     let entry = l.block(func, "entry");
