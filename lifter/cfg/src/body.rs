@@ -40,6 +40,8 @@ pub(crate) struct Body {
     pub(crate) pointer_jumps: usize,
     /// Control reaches a word that is no instruction.
     pub(crate) undefined: bool,
+    /// It has a return, or an indirect jump that may be one.
+    pub(crate) returns: bool,
     /// More code of other functions than allowed would be duplicated; the rest is then not to be relied on.
     pub(crate) too_much_shared: bool,
 }
@@ -64,13 +66,14 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         unresolved: Vec::new(),
         pointer_jumps: 0,
         undefined: false,
+        returns: false,
         too_much_shared: false,
     };
     let mut bases = BTreeSet::new();
     let mut slice;
     let mut round = 0;
     loop {
-        slice = Slice::new(&code, entry, &walk.pieces, &switches, &mut cache);
+        slice = Slice::new(&code, entry, &walk.pieces, &switches, walk.limits.noreturn, &mut cache);
         body.unresolved.clear();
         body.table_functions.clear();
         body.pointer_jumps = 0;
@@ -140,6 +143,11 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         .collect();
     body.too_much_shared = walk.too_much_shared();
     body.undefined = walk.undefined;
+    body.returns = walk.undefined
+        || body.pointer_jumps > 0
+        || !body.unresolved.is_empty()
+        || !body.table_functions.is_empty()
+        || walk.pieces.values().any(|p| p.kind == Kind::Return);
     body.calls = walk.calls.into_iter().collect();
     body.out = walk.out.into_iter().collect();
     body.pointers.sort_unstable();

@@ -125,22 +125,24 @@ impl Slice {
         for p in preds {
             let lifted = self.blocks[p].clone();
             let here = self.blocks[block].run.pc;
-            let mut bound = any;
+            // Where ways meet, the index may be another value on each.
+            let on_edge = self.before_join(block, p, e);
+            let mut bound = self.made(p, on_edge, 8);
             if let Exit::Branch { cond, then, els } = lifted.run.exit
                 && then != els
             {
                 let cond = self.eval(p, cond);
-                bound = self.implied(cond, then == here, e, 8);
+                bound = bound.and(self.implied(cond, then == here, on_edge, 8));
             }
-            if bound == any || bound.interval(1 << 16).is_none() {
+            if bound.interval(1 << 16).is_none() {
                 if seen.contains(&p) {
                     // A loop: what holds on the way in holds on the way round.
-                    if bound == any {
+                    if on_edge == e {
                         continue;
                     }
                 } else if seen.len() < BLOCKS_BACK {
                     seen.push(p);
-                    bound = bound.and(self.paths(p, e, seen));
+                    bound = bound.and(self.paths(p, on_edge, seen));
                 }
             }
             all = Some(all.map_or(bound, |a| a.or(bound)));

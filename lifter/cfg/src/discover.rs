@@ -34,6 +34,8 @@ pub(crate) struct Search<'a> {
     shared: BTreeMap<u64, BTreeSet<u64>>,
     /// Labels in functions whose address is taken.
     labels: BTreeMap<u64, BTreeSet<u64>>,
+    /// Functions that never return.
+    pub(crate) noreturn: BTreeSet<u64>,
     /// Cold parts of functions.
     parts: BTreeMap<u64, Vec<Range>>,
     /// Entries that turned out to be such parts, and are not to become entries again.
@@ -58,6 +60,7 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         bodies: BTreeMap::new(),
         shared: BTreeMap::new(),
         labels: BTreeMap::new(),
+        noreturn: BTreeSet::new(),
         parts: BTreeMap::new(),
         absorbed: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -174,7 +177,7 @@ impl Search<'_> {
                 return;
             }
             self.analyse_dirty();
-            if !(self.follow_calls() || self.follow_jumps()) {
+            if !(self.follow_calls() || self.follow_jumps() || self.find_noreturn()) {
                 break;
             }
         }
@@ -205,6 +208,7 @@ impl Search<'_> {
                     parts: self.parts.get(&e).map_or(&[], |p| p),
                     shared: self.shared.get(&e).unwrap_or(&none),
                     labels: self.labels.get(&e).unwrap_or(&none),
+                    noreturn: &self.noreturn,
                     share_limit: SHARE_LIMIT,
                 };
                 (e, analyse(&self.text, e, limits, sure))
@@ -233,9 +237,11 @@ impl Search<'_> {
         let mut pending: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
         let mut jumpers: HashMap<u64, BTreeSet<u64>> = HashMap::new();
         for (&e, b) in &self.bodies {
-            for &(_, t) in &b.out {
+            for &(site, t) in &b.out {
                 jumpers.entry(t).or_default().insert(e);
-                if !self.entries.contains(&t) && self.text.kind(t).is_code() {
+                // Padding behind a call that does not return is no code.
+                let fall = t == site + 4 && self.text.is_padding(t);
+                if !fall && !self.entries.contains(&t) && self.text.kind(t).is_code() {
                     pending.entry(t).or_default().insert(e);
                 }
             }
@@ -287,6 +293,42 @@ impl Search<'_> {
             }
         }
         progress
+    }
+
+    /// Functions from which no way leads to a return, and has their callers analysed again.
+    fn find_noreturn(&mut self) -> bool {
+        let mut returns: BTreeSet<u64> =
+            self.bodies.iter().filter(|(_, b)| b.returns).map(|(&e, _)| e).collect();
+        loop {
+            let reaches = |t: u64| !self.bodies.contains_key(&t) || returns.contains(&t);
+            let more: Vec<u64> = self
+                .bodies
+                .iter()
+                .filter(|(e, b)| !returns.contains(e) && b.out.iter().any(|o| reaches(o.1)))
+                .map(|(&e, _)| e)
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            returns.extend(more);
+        }
+        let new: Vec<u64> = self
+            .bodies
+            .keys()
+            .copied()
+            .filter(|e| !returns.contains(e) && !self.noreturn.contains(e))
+            .collect();
+        self.noreturn.extend(&new);
+        let callers: Vec<u64> = self
+            .bodies
+            .iter()
+            .filter(|(_, b)| b.calls.iter().any(|c| new.binary_search(&c.1).is_ok()))
+            .map(|(&e, _)| e)
+            .collect();
+        for &c in &callers {
+            self.forget(c);
+        }
+        !callers.is_empty()
     }
 
     /// Has `f` analysed again.
@@ -361,7 +403,7 @@ impl Search<'_> {
     /// True if `addr` lies in a known function that meets an undefined instruction.
     pub(crate) fn in_undefined_function(&self, addr: u64) -> bool {
         let body = self.known_range(addr).and_then(|r| self.bodies.get(&r.start));
-        body.is_some_and(|b| b.undefined)
+        self.known_range(addr).is_some() && body.is_none_or(|b| b.undefined)
     }
 
     fn may_follow_end(&self, addr: u64) -> bool {

@@ -4,13 +4,13 @@
 //! here only guide discovery, they never decide what the program does.
 
 use crate::text::ImageCode;
-use crate::value::{Arena, Expr, image_memory};
+use crate::value::{Arena, Expr, Node, image_memory};
 use crate::walk::Piece;
 use image::Image;
-use ir::{GuestAddr, Inst, PureOp, Reg, Type, Value};
+use ir::{CallTarget, GuestAddr, Inst, IntBin, PureOp, Reg, Type, Value};
 use isa::a64::reg;
 use isa::{Exit, Run, a64};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// A lifted block.
@@ -46,6 +46,38 @@ impl Lifted {
 /// Blocks lifted before, by their range: they stay valid while a walk grows.
 pub(crate) type Cache = HashMap<(u64, u64), Rc<Lifted>>;
 
+/// Where a value can live from block to block.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Place {
+    /// A guest register.
+    Reg(Reg),
+    /// A stack slot, by its distance from the stack pointer at entry.
+    Slot(i64),
+}
+
+/// Which definition of a place reaches the start of a block.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// Not known yet, or the block is not reached.
+    Nothing,
+    /// The function's input.
+    Entry,
+    /// The last definition in that block.
+    Def(usize),
+    /// What a call or system call at the end of that block left there.
+    Clobber(usize),
+    /// Different ones, which meet at that block.
+    Join(usize),
+}
+
+/// A store to a stack slot: instruction, slot, value stored.
+#[derive(Clone, Copy)]
+struct Store {
+    at: usize,
+    slot: i64,
+    value: Value,
+}
+
 /// What a path through an edge keeps.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Edge {
@@ -69,22 +101,33 @@ pub(crate) struct Slice {
     /// Predecessors of each block.
     preds: Vec<Vec<(usize, Edge)>>,
     entry: Option<usize>,
+    succs: Vec<Vec<(usize, Edge)>>,
     values: HashMap<(usize, u32), Expr>,
-    inputs: HashMap<(usize, Reg), Expr>,
-    slots: HashMap<(usize, Expr, Type), Expr>,
-    /// The stack pointer at entry.
-    sp: Expr,
+    /// What reaches each block, by place.
+    reaching: HashMap<Place, Rc<Vec<Reach>>>,
+    /// Values when the function is entered.
+    inputs: HashMap<(Place, Type), Expr>,
+    /// Values where different ones meet.
+    joins: HashMap<(usize, Place, Type), Expr>,
+    /// Values that calls left.
+    clobbers: HashMap<(usize, Place, Type), Expr>,
+    /// Which join each of those values belongs to, the other way round.
+    origins: HashMap<Expr, (usize, Place)>,
+    /// Stores to stack slots in each block, in order.
+    stores: Option<Rc<Vec<Vec<Store>>>>,
     loads: u32,
     depth: u32,
 }
 
 impl Slice {
-    /// Lifts the blocks `pieces`; `switches` are the targets of indirect jumps resolved so far, by block end.
+    /// Lifts the blocks `pieces`; `switches` are the targets of indirect jumps resolved so far, by their address;
+    /// calls of `noreturn` functions lead nowhere.
     pub(crate) fn new(
         code: &ImageCode<'_>,
         entry: u64,
         pieces: &BTreeMap<u64, Piece>,
         switches: &BTreeMap<u64, Vec<u64>>,
+        noreturn: &BTreeSet<u64>,
         cache: &mut Cache,
     ) -> Self {
         let index: HashMap<u64, usize> = pieces.keys().enumerate().map(|(i, &a)| (a, i)).collect();
@@ -112,6 +155,7 @@ impl Slice {
                         edge(els.0, Edge::All);
                     }
                 }
+                Exit::Call { target: CallTarget::Direct(t), .. } if noreturn.contains(&t.0) => {}
                 Exit::Call { ret, .. } => edge(ret.0, Edge::Call),
                 Exit::Syscall { next, .. } => edge(next.0, Edge::Syscall),
                 Exit::Indirect(_) => {
@@ -124,18 +168,26 @@ impl Slice {
                 Exit::Return(_) | Exit::Trap { .. } => {}
             }
         }
-        let mut arena = Arena::default();
-        let sp = arena.unknown(Type::I64);
+        let mut succs = vec![Vec::new(); blocks.len()];
+        for (to, from) in preds.iter().enumerate() {
+            for &(p, e) in from {
+                succs[p].push((to, e));
+            }
+        }
         Slice {
-            arena,
+            arena: Arena::default(),
             bias: if code.0.position_independent { 1 << 46 } else { 0 },
             blocks,
             preds,
+            succs,
             entry: index.get(&entry).copied(),
             values: HashMap::new(),
+            reaching: HashMap::new(),
             inputs: HashMap::new(),
-            slots: HashMap::new(),
-            sp,
+            joins: HashMap::new(),
+            clobbers: HashMap::new(),
+            origins: HashMap::new(),
+            stores: None,
             loads: 0,
             depth: 0,
         }
@@ -188,22 +240,25 @@ impl Slice {
             Inst::CodeAddr(a) => self.arena.konst(Type::I64, a.0.wrapping_add(self.bias)),
             Inst::Get(r) => match lifted.sources[i] {
                 Some(source) => self.eval(block, source),
-                None => self.input(block, r),
+                None => self.incoming(block, Place::Reg(r), ty),
             },
             Inst::Pure { op, ty, args } => {
                 let args: Vec<Expr> = args[..op.arity()].iter().map(|&a| self.eval(block, a)).collect();
                 self.arena.pure(op, ty, &args)
             }
             Inst::Load { ty, addr, .. } if ty.is_int() && ty.bits() <= 64 => {
-                let addr = self.eval(block, addr);
-                if self.is_slot(addr) {
-                    self.slot_before(block, i, addr, ty)
-                } else if self.arena.as_const(addr).is_some() {
-                    self.arena.load(ty, addr, 0)
-                } else {
-                    self.loads += 1;
-                    let n = self.loads;
-                    self.arena.load(ty, addr, n)
+                match self.frame_offset(block, addr, 0) {
+                    Some(slot) => self.slot_before(block, i, slot, ty),
+                    None => {
+                        let addr = self.eval(block, addr);
+                        let version = if self.arena.as_const(addr).is_some() {
+                            0
+                        } else {
+                            self.loads += 1;
+                            self.loads
+                        };
+                        self.arena.load(ty, addr, version)
+                    }
                 }
             }
             _ => self.arena.unknown(ty),
@@ -213,105 +268,249 @@ impl Slice {
         e
     }
 
-    /// The value of `r` at the start of `block`.
-    pub(crate) fn input(&mut self, block: usize, r: Reg) -> Expr {
-        if let Some(&e) = self.inputs.get(&(block, r)) {
+    /// What `place` holds at the start of `block`.
+    fn incoming(&mut self, block: usize, place: Place, ty: Type) -> Expr {
+        let reach = self.reach(block, place);
+        self.reached(reach, place, ty)
+    }
+
+    fn reached(&mut self, reach: Reach, place: Place, ty: Type) -> Expr {
+        match reach {
+            Reach::Nothing => self.arena.unknown(ty),
+            Reach::Entry => self.input(place, ty),
+            Reach::Clobber(b) => {
+                if let Some(&e) = self.clobbers.get(&(b, place, ty)) {
+                    return e;
+                }
+                let e = self.arena.unknown(ty);
+                self.clobbers.insert((b, place, ty), e);
+                e
+            }
+            Reach::Def(b) => self.outgoing(b, place, ty),
+            Reach::Join(b) => self.meeting(b, place, ty),
+        }
+    }
+
+    /// The expression whose value `e`, seen in `block`, is when control comes from `pred`: values that meet at `block`
+    /// are replaced by what comes from there.
+    pub(crate) fn before_join(&mut self, block: usize, pred: usize, e: Expr) -> Expr {
+        let (ty, node) = self.arena.get(e);
+        match node {
+            Node::Unknown(_) => {
+                let Some(&(b, place)) = self.origins.get(&e) else { return e };
+                let edge = self.preds[block].iter().find(|p| p.0 == pred).map(|p| p.1);
+                match edge {
+                    Some(edge) if b == block => {
+                        let reach = self.leaving(pred, edge, place);
+                        self.reached(reach, place, ty)
+                    }
+                    _ => e,
+                }
+            }
+            Node::Pure(op, args) if self.arena.plan(e, 16).is_some() => {
+                let args: Vec<Expr> =
+                    args[..op.arity()].iter().map(|&a| self.before_join(block, pred, a)).collect();
+                self.arena.pure(op, ty, &args)
+            }
+            _ => e,
+        }
+    }
+
+    /// What a place holds when the function is entered.
+    fn input(&mut self, place: Place, ty: Type) -> Expr {
+        if let Some(&e) = self.inputs.get(&(place, ty)) {
             return e;
         }
-        let ty = a64::FILE.info(r).ty;
-        let own = if r == reg::SP && self.entry == Some(block) { self.sp } else { self.arena.unknown(ty) };
-        if self.depth >= DEPTH {
-            return own;
-        }
-        // Recursion through a loop meets this: a value that goes round unchanged is not counted below.
-        self.inputs.insert((block, r), own);
-        self.depth += 1;
-        let at_entry = self.entry == Some(block);
-        let mut joined = at_entry.then_some(own);
-        for (p, edge) in self.preds[block].clone() {
-            let e = match (edge, self.blocks[p].clone().last.get(&r)) {
-                (Edge::Call, _) if !kept_by_calls(r) => self.arena.unknown(ty),
-                (Edge::Syscall, _) if r == reg::x(0) => self.arena.unknown(ty),
-                (_, Some(&v)) => self.eval(p, v),
-                (_, None) => self.input(p, r),
-            };
-            joined = match joined {
-                _ if e == own && !at_entry => joined,
-                None => Some(e),
-                Some(j) if j == e => Some(j),
-                Some(_) => Some(own),
-            };
-            if joined == Some(own) && !at_entry {
-                break;
-            }
-        }
-        self.depth -= 1;
-        let e = joined.unwrap_or(own);
-        self.inputs.insert((block, r), e);
+        let e = self.arena.unknown(ty);
+        self.inputs.insert((place, ty), e);
         e
     }
 
-    /// True for the address of a stack slot: entry stack pointer plus a constant.
-    fn is_slot(&self, addr: Expr) -> bool {
-        let sum = PureOp::Int(ir::IntBin::Add);
-        match self.arena.get(addr).1 {
-            crate::value::Node::Pure(op, [base, c, _]) => {
-                op == sum && base == self.sp && self.arena.as_const(c).is_some()
+    /// What the last definition of `place` in `block` gives.
+    fn outgoing(&mut self, block: usize, place: Place, ty: Type) -> Expr {
+        match place {
+            Place::Reg(r) => match self.blocks[block].last.get(&r) {
+                Some(&v) => self.eval(block, v),
+                None => self.arena.unknown(ty),
+            },
+            Place::Slot(slot) => {
+                let end = self.blocks[block].run.insts.len();
+                self.slot_before(block, end, slot, ty)
             }
-            _ => addr == self.sp,
         }
+    }
+
+    /// The value of a place where different definitions meet: known if they all give the same.
+    fn meeting(&mut self, block: usize, place: Place, ty: Type) -> Expr {
+        if let Some(&e) = self.joins.get(&(block, place, ty)) {
+            return e;
+        }
+        let own = self.arena.unknown(ty);
+        // Evaluation that comes back here through a loop meets this; it does not count below.
+        self.joins.insert((block, place, ty), own);
+        if self.entry == Some(block) || self.depth >= DEPTH {
+            return own;
+        }
+        self.depth += 1;
+        let mut met = None;
+        for (p, edge) in self.preds[block].clone() {
+            let reach = self.leaving(p, edge, place);
+            let e = match reach {
+                Reach::Nothing => continue,
+                Reach::Join(b) if b == block => continue,
+                _ => self.reached(reach, place, ty),
+            };
+            match met {
+                None => met = Some(e),
+                Some(m) if m == e => {}
+                Some(_) => {
+                    met = None;
+                    break;
+                }
+            }
+        }
+        self.depth -= 1;
+        let e = met.unwrap_or(own);
+        if e == own {
+            self.origins.insert(own, (block, place));
+        }
+        self.joins.insert((block, place, ty), e);
+        e
+    }
+
+    fn reach(&mut self, block: usize, place: Place) -> Reach {
+        self.reaching_all(place)[block]
+    }
+
+    /// What leaves `block` through an edge.
+    fn leaving(&mut self, block: usize, edge: Edge, place: Place) -> Reach {
+        if clobbered(edge, place) {
+            Reach::Clobber(block)
+        } else if self.defines(block, place) {
+            Reach::Def(block)
+        } else {
+            self.reach(block, place)
+        }
+    }
+
+    fn defines(&mut self, block: usize, place: Place) -> bool {
+        match place {
+            Place::Reg(r) => self.blocks[block].last.contains_key(&r),
+            Place::Slot(slot) => self.stores()[block].iter().any(|s| s.slot == slot),
+        }
+    }
+
+    /// Reaching definitions of one place, optimistically: a loop that leaves it alone makes no join.
+    fn reaching_all(&mut self, place: Place) -> Rc<Vec<Reach>> {
+        if let Some(r) = self.reaching.get(&place) {
+            return r.clone();
+        }
+        let defines: Vec<bool> = (0..self.blocks.len()).map(|b| self.defines(b, place)).collect();
+        let mut state = vec![Reach::Nothing; self.blocks.len()];
+        let mut work: Vec<usize> = self.entry.into_iter().collect();
+        if let Some(e) = self.entry {
+            state[e] = Reach::Entry;
+        }
+        // Fresh meets could go round for ever; few are enough, and after that joins stay joins.
+        let mut fresh = 8 * self.blocks.len() + 64;
+        while let Some(b) = work.pop() {
+            for &(to, _) in &self.succs[b] {
+                let mut met = if self.entry == Some(to) { Reach::Entry } else { Reach::Nothing };
+                for &(p, edge) in &self.preds[to] {
+                    let out = match edge {
+                        _ if clobbered(edge, place) => Reach::Clobber(p),
+                        _ if defines[p] => Reach::Def(p),
+                        _ => state[p],
+                    };
+                    met = match met {
+                        _ if out == Reach::Nothing || out == Reach::Join(to) => met,
+                        Reach::Nothing => out,
+                        m if m == out => m,
+                        _ => Reach::Join(to),
+                    };
+                }
+                if fresh == 0 && state[to] != Reach::Nothing {
+                    met = if met == state[to] { met } else { Reach::Join(to) };
+                }
+                if met != state[to] && !(fresh == 0 && state[to] == Reach::Join(to)) {
+                    fresh = fresh.saturating_sub(1);
+                    state[to] = met;
+                    work.push(to);
+                }
+            }
+        }
+        let state = Rc::new(state);
+        self.reaching.insert(place, state.clone());
+        state
+    }
+
+    /// The distance of an address from the stack pointer at entry, if it is computed from it by constants.
+    fn frame_offset(&mut self, block: usize, v: Value, depth: u32) -> Option<i64> {
+        let lifted = self.blocks[block].clone();
+        if depth > 64 {
+            return None;
+        }
+        match lifted.run.insts[v.0 as usize] {
+            Inst::Get(r) => match lifted.sources[v.0 as usize] {
+                Some(source) => self.frame_offset(block, source, depth + 1),
+                None => match self.reach(block, Place::Reg(r)) {
+                    Reach::Entry if r == reg::SP => Some(0),
+                    Reach::Def(b) => {
+                        let v = *self.blocks[b].last.get(&r)?;
+                        self.frame_offset(b, v, depth + 1)
+                    }
+                    _ => None,
+                },
+            },
+            Inst::Pure { op: PureOp::Int(op @ (IntBin::Add | IntBin::Sub)), ty: Type::I64, args } => {
+                let Inst::Const { bits, .. } = lifted.run.insts[args[1].0 as usize] else { return None };
+                let base = self.frame_offset(block, args[0], depth + 1)?;
+                let c = bits as i64;
+                Some(if op == IntBin::Add { base.wrapping_add(c) } else { base.wrapping_sub(c) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Stores to stack slots, by block.
+    fn stores(&mut self) -> Rc<Vec<Vec<Store>>> {
+        if let Some(s) = &self.stores {
+            return s.clone();
+        }
+        let mut all = Vec::with_capacity(self.blocks.len());
+        for block in 0..self.blocks.len() {
+            let lifted = self.blocks[block].clone();
+            let mut here = Vec::new();
+            for (at, inst) in lifted.run.insts.iter().enumerate() {
+                if let Inst::Store { addr, value, .. } = *inst
+                    && let Some(slot) = self.frame_offset(block, addr, 0)
+                {
+                    here.push(Store { at, slot, value });
+                }
+            }
+            all.push(here);
+        }
+        let all = Rc::new(all);
+        self.stores = Some(all.clone());
+        all
     }
 
     /// What a stack slot holds before instruction `i` of `block`. Only stores to slots count: other pointers are taken
     /// not to point at spilled temporaries.
-    fn slot_before(&mut self, block: usize, i: usize, addr: Expr, ty: Type) -> Expr {
-        let lifted = self.blocks[block].clone();
-        for inst in lifted.run.insts[..i].iter().rev() {
-            if let Inst::Store { addr: a, value, .. } = *inst
-                && self.eval(block, a) == addr
-            {
-                let stored = result_type(&lifted.run.insts[value.0 as usize]);
-                if matches!(lifted.run.insts[value.0 as usize], Inst::Get(_)) || stored == ty {
-                    let e = self.eval(block, value);
-                    if self.arena.get(e).0 == ty {
-                        return e;
-                    }
-                }
-                return self.arena.unknown(ty);
-            }
-        }
-        self.slot_input(block, addr, ty)
+    fn slot_before(&mut self, block: usize, i: usize, slot: i64, ty: Type) -> Expr {
+        let stored = self.stores()[block].iter().rev().find(|s| s.at < i && s.slot == slot).copied();
+        let Some(s) = stored else { return self.incoming(block, Place::Slot(slot), ty) };
+        let e = self.eval(block, s.value);
+        if self.arena.get(e).0 == ty { e } else { self.arena.unknown(ty) }
     }
+}
 
-    fn slot_input(&mut self, block: usize, addr: Expr, ty: Type) -> Expr {
-        if let Some(&e) = self.slots.get(&(block, addr, ty)) {
-            return e;
-        }
-        let own = self.arena.unknown(ty);
-        if self.depth >= DEPTH {
-            return own;
-        }
-        self.slots.insert((block, addr, ty), own);
-        self.depth += 1;
-        let at_entry = self.entry == Some(block);
-        let mut joined = at_entry.then_some(own);
-        for (p, _) in self.preds[block].clone() {
-            let end = self.blocks[p].run.insts.len();
-            let e = self.slot_before(p, end, addr, ty);
-            joined = match joined {
-                _ if e == own && !at_entry => joined,
-                None => Some(e),
-                Some(j) if j == e => Some(j),
-                Some(_) => Some(own),
-            };
-            if joined == Some(own) && !at_entry {
-                break;
-            }
-        }
-        self.depth -= 1;
-        let e = joined.unwrap_or(own);
-        self.slots.insert((block, addr, ty), e);
-        e
+/// True if what an edge passes through changes `place`.
+fn clobbered(edge: Edge, place: Place) -> bool {
+    match (edge, place) {
+        (Edge::All, _) | (_, Place::Slot(_)) => false,
+        (Edge::Call, Place::Reg(r)) => !kept_by_calls(r),
+        (Edge::Syscall, Place::Reg(r)) => r == reg::x(0),
     }
 }
 

@@ -2,7 +2,7 @@
 //! reached from there is instructions. Safe, because code that is never used is only size.
 
 use crate::discover::{Cover, Search, merged, without};
-use crate::text::{Kind, Text};
+use crate::text::Kind;
 use crate::walk::{Limits, Walk};
 use image::Range;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
                 at += 4;
                 continue;
             }
-            match extent(&s.text, &entries, at, gap) {
+            match extent(s, &entries, at, gap) {
                 Some(end) => {
                     found.push(at);
                     entries.insert(at);
@@ -45,10 +45,19 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
 }
 
 /// Where the function that could begin at `entry` stops covering `gap` without a hole; `None` if it is none.
-fn extent(text: &Text<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
+fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
+    let text = &s.text;
     let own = Range { start: entry, end: gap.end };
     let shared = BTreeSet::new();
-    let limits = Limits { entries, own, parts: &[], shared: &shared, labels: &shared, share_limit: 0 };
+    let limits = Limits {
+        entries,
+        own,
+        parts: &[],
+        shared: &shared,
+        labels: &shared,
+        noreturn: &s.noreturn,
+        share_limit: 0,
+    };
     let walk = Walk::new(text, entry, limits);
     let calls = walk.calls.iter().all(|c| text.kind(c.1).is_code());
     let out = walk.out.iter().all(|o| text.kind(o.1).is_code());

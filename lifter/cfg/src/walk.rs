@@ -18,6 +18,8 @@ pub(crate) struct Limits<'a> {
     pub(crate) shared: &'a BTreeSet<u64>,
     /// Labels in it whose address is taken: where its indirect jumps lead that are nothing else.
     pub(crate) labels: &'a BTreeSet<u64>,
+    /// Functions that never return.
+    pub(crate) noreturn: &'a BTreeSet<u64>,
     /// How many bytes may be duplicated.
     pub(crate) share_limit: u64,
 }
@@ -176,6 +178,9 @@ impl<'a> Walk<'a> {
             Flow::Jump(t) | Flow::Branch(t) => self.jump(site, t.0),
             Flow::Call(t) => {
                 self.calls.insert((site, t.0));
+                if self.limits.noreturn.contains(&t.0) {
+                    return;
+                }
             }
             Flow::IndirectCall | Flow::Syscall | Flow::Next | Flow::Indirect | Flow::Return | Flow::Trap => {}
         }

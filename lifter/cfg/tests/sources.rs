@@ -1,0 +1,201 @@
+//! Each source of entries, on small programs; stripped against unstripped; repeatability; damaged text.
+
+mod support;
+
+use cfg::{Options, Source};
+use support::*;
+
+const ASM: &str = r#"
+        .text
+        .globl start
+        .type start, %function
+start:  bl called
+        adr x0, by_adr
+        adrp x1, by_adrp
+        add x1, x1, :lo12:by_adrp
+        ldr x2, =0x123456789abcdef0
+        blr x0
+        b tail
+        .size start, . - start
+        .ltorg
+called: cbz x0, 1f
+        ret
+1:      brk #1
+by_adr: mov w0, #1
+        ret
+        .p2align 4
+by_adrp: mov w0, #2
+        ret
+        nop
+in_data: mov w0, #3
+        svc #0
+        ret
+tail:   mov x8, #93
+        svc #0
+2:      b 2b
+        .word 0xffffffff
+swept:  add x0, x0, #1
+        cbnz x0, swept
+        ret
+        .data
+        .p2align 3
+        .quad in_data
+"#;
+
+#[test]
+fn every_source_by_hand() {
+    let mut image = gcc(ASM, "S", &[]);
+    let at =
+        |name: &str| image.symbols.iter().find(|s| s.name == name).unwrap_or_else(|| panic!("{name}")).addr;
+    let places = ["start", "called", "by_adr", "by_adrp", "in_data", "tail", "swept"].map(at);
+    image.symbols.clear();
+    let p = cfg::discover(&image, &Options::default());
+    check(&p);
+    let found: Vec<Source> = places
+        .iter()
+        .map(|&a| {
+            p.functions
+                .iter()
+                .find(|f| f.shape.entry.0 == a)
+                .unwrap_or_else(|| panic!("{a:x}\n{}", p.cfg_report()))
+                .source
+        })
+        .collect();
+    let wanted = [
+        Source::Entry,
+        Source::Call,
+        Source::CodePointer,
+        Source::CodePointer,
+        Source::DataPointer,
+        Source::TailCall,
+        Source::Sweep,
+    ];
+    assert_eq!(found, wanted, "{}", p.cfg_report());
+    // The literal and the word that is no instruction are no code.
+    assert!(p.gaps.iter().map(|g| g.len()).sum::<u64>() >= 12);
+    assert_eq!(p.functions[0].shape.name, format!("sub_{:x}", places[0]));
+
+    let profile = Options { extra_entries: vec![places[6], 0, 3, u64::MAX], sweep: false };
+    let p = cfg::discover(&image, &profile);
+    assert_eq!(
+        p.functions.iter().find(|f| f.shape.entry.0 == places[6]).map(|f| f.source),
+        Some(Source::Profile)
+    );
+}
+
+#[test]
+fn data_in_text_is_left_alone() {
+    let source = ".globl start\n.type start, %function\nstart: ldr x0, lit\n b over\nlit: .quad 0x14000000d503201f\n\
+                  over: ret\n.size start, . - start\n.word 0xd65f03c0\n";
+    let image = gcc(source, "S", &[]);
+    assert!(image.mapping.iter().any(|m| !m.code));
+    let p = cfg::discover(&image, &Options::default());
+    check(&p);
+    assert_eq!(p.functions.len(), 1, "{}", p.cfg_report());
+    assert_eq!(p.data, 12, "{}", p.report());
+    assert_eq!(p.covered, 12);
+}
+
+#[test]
+fn calls_that_do_not_return_end_blocks() {
+    let source = ".globl start\n.type start, %function\nstart: cbz x0, 1f\n bl never\n1: ret\n.size start, . - start\n\
+                  .type never, %function\nnever: mov x8, #93\n2: svc #0\n b 2b\n.size never, . - never\n";
+    let image = gcc(source, "S", &[]);
+    let p = discover(&image);
+    let start = function(&p, "start");
+    assert_eq!(start.shape.blocks.len(), 3, "{}", p.cfg_report());
+}
+
+#[test]
+fn equal_names_are_told_apart() {
+    let source = ".globl start\n.type start, %function\nstart: bl f\n b 1f\n.type f, %function\nf: ret\n\
+                  1: bl g\n ret\n.type g, %function\ng: nop\n ret\n";
+    let mut image = gcc(source, "S", &[]);
+    for s in &mut image.symbols {
+        if s.name == "g" {
+            s.name = "f".to_owned();
+        }
+    }
+    let p = discover(&image);
+    check(&p);
+    assert_eq!(
+        p.functions.iter().filter(|f| f.shape.name.starts_with("f.")).count(),
+        2,
+        "{}",
+        p.cfg_report()
+    );
+}
+
+const HOSTED: &str = r#"
+#include <stdio.h>
+#include <stdlib.h>
+#include <regex.h>
+int main(int argc, char **argv) {
+    regex_t r;
+    if (argc < 3 || regcomp(&r, argv[1], 0)) abort();
+    printf("%d %s\n", regexec(&r, argv[2], 0, 0, 0), argv[0]);
+    return 0;
+}
+"#;
+
+#[test]
+fn a_real_program_stripped_or_not() {
+    for args in [&["-O2", "-static"][..], &["-O2", "-static-pie", "-fpie"]] {
+        let bytes = hosted(HOSTED, args);
+        let image = image::load("full", bytes.clone()).expect("loads");
+        let p = cfg::discover(&image, &Options::default());
+        check(&p);
+        assert!(p.coverage() > 0.99, "{}", p.report());
+        assert!(p.unresolved_jumps.len() <= 2, "{}", p.report());
+
+        let stripped = image::load("stripped", strip(&bytes)).expect("loads");
+        let q = cfg::discover(&stripped, &Options::default());
+        check(&q);
+        let (all, found) = (entries(&p), entries(&q));
+        let missing: Vec<u64> = all.difference(&found).copied().collect();
+        assert!(missing.len() * 100 < all.len(), "{missing:x?}");
+        assert!(q.coverage() > 0.99, "{}", q.report());
+
+        // Also without unwind tables, from calls, pointers and the sweep.
+        let mut bare = stripped.clone();
+        bare.unwind.clear();
+        let q = cfg::discover(&bare, &Options::default());
+        check(&q);
+        assert!(q.coverage() > 0.98, "{}", q.report());
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_threads() {
+    let image = image::load("t", hosted(HOSTED, &["-O2", "-static"])).expect("loads");
+    let with = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("thread pool");
+        let p = pool.install(|| cfg::discover(&image, &Options::default()));
+        format!("{}{}", p.report(), p.cfg_report())
+    };
+    assert!(with(1) == with(3), "reports differ");
+}
+
+#[test]
+fn no_text_makes_it_panic() {
+    let image = gcc(ASM, "S", &[]);
+    let segment = *image.segments.iter().find(|s| s.exec).expect("text");
+    let mut state = 0x1234_5678_9abc_def1u64;
+    for round in 0..300 {
+        let mut i = image.clone();
+        let mut file = i.file.to_vec();
+        let text =
+            &mut file[image.text[0].start as usize - segment.vaddr as usize + segment.offset as usize..];
+        let text = &mut text[..image.text[0].len() as usize];
+        for b in text.iter_mut() {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            if round % 3 == 0 || state % 16 == 0 {
+                *b = (state >> 32) as u8;
+            }
+        }
+        i.file = file.into();
+        check(&cfg::discover(&i, &Options::default()));
+    }
+}

@@ -1,0 +1,102 @@
+//! Builds guest programs with the cross compilers, and asks questions about what was found in them.
+#![allow(dead_code)]
+
+use cfg::{Found, Options, Program};
+use image::Image;
+use std::collections::BTreeSet;
+use std::process::Command;
+
+/// Compiles C or assembly (by `suffix`) with gcc and loads it.
+pub fn gcc(source: &str, suffix: &str, args: &[&str]) -> Image {
+    build(source, suffix, |c, out, extra| {
+        run(Command::new("aarch64-linux-gnu-gcc").args(args).args(extra).arg("-o").arg(out).arg(c))
+    })
+}
+
+/// Compiles C with clang, links with gcc, and loads it.
+pub fn clang(source: &str, args: &[&str]) -> Image {
+    build(source, "c", |c, out, extra| {
+        let object = format!("{out}.o");
+        run(Command::new("clang-19")
+            .arg("--target=aarch64-linux-gnu")
+            .args(args)
+            .args(["-c", "-o", &object, c]));
+        run(Command::new("aarch64-linux-gnu-gcc").args(extra).args(["-o", out, &object]));
+    })
+}
+
+const BARE: [&str; 4] = ["-static", "-nostdlib", "-nostartfiles", "-Wl,-e,start"];
+
+fn build(source: &str, suffix: &str, compile: impl FnOnce(&str, &str, &[&str])) -> Image {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = |name: &str| dir.path().join(name).to_string_lossy().into_owned();
+    let (input, out) = (path(&format!("t.{suffix}")), path("t"));
+    std::fs::write(&input, source).expect("source written");
+    compile(&input, &out, &BARE);
+    image::load("t", std::fs::read(&out).expect("program built")).expect("program loads")
+}
+
+/// Compiles a hosted program, statically against the C library.
+pub fn hosted(source: &str, args: &[&str]) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (input, out) = (dir.path().join("t.c"), dir.path().join("t"));
+    std::fs::write(&input, source).expect("source written");
+    run(Command::new("aarch64-linux-gnu-gcc").args(args).arg("-o").arg(&out).arg(&input));
+    std::fs::read(&out).expect("program built")
+}
+
+/// Drops all symbols.
+pub fn strip(bytes: &[u8]) -> Vec<u8> {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("t");
+    std::fs::write(&path, bytes).expect("program written");
+    run(Command::new("aarch64-linux-gnu-strip").arg("-s").arg(&path));
+    std::fs::read(&path).expect("program stripped")
+}
+
+fn run(c: &mut Command) {
+    let out = c.output().unwrap_or_else(|e| panic!("{c:?}: {e} (install the cross toolchain)"));
+    assert!(out.status.success(), "{c:?}: {}", String::from_utf8_lossy(&out.stderr));
+}
+
+/// Discovery without the sweep, which would hide what other sources miss.
+pub fn discover(image: &Image) -> Program {
+    cfg::discover(image, &Options { sweep: false, ..Options::default() })
+}
+
+/// The function of that name.
+pub fn function<'p>(p: &'p Program, name: &str) -> &'p Found {
+    p.functions
+        .iter()
+        .find(|f| f.shape.name == name)
+        .unwrap_or_else(|| panic!("no {name} in\n{}", p.cfg_report()))
+}
+
+/// All jump-table targets of a function.
+pub fn targets(f: &Found) -> Vec<usize> {
+    f.shape.blocks.iter().filter_map(|b| b.switch.as_ref().map(Vec::len)).collect()
+}
+
+/// Entries of all functions.
+pub fn entries(p: &Program) -> BTreeSet<u64> {
+    p.functions.iter().map(|f| f.shape.entry.0).collect()
+}
+
+/// What every program must satisfy whatever it was made from.
+pub fn check(p: &Program) {
+    let names: BTreeSet<&str> = p.functions.iter().map(|f| f.shape.name.as_str()).collect();
+    assert_eq!(names.len(), p.functions.len(), "names are unique");
+    for w in p.functions.windows(2) {
+        assert!(w[0].shape.entry < w[1].shape.entry, "functions are in order and unique");
+    }
+    for f in &p.functions {
+        let s = &f.shape;
+        assert!(s.blocks.iter().any(|b| b.start == s.entry), "{} has its entry block", s.name);
+        assert!(s.blocks.iter().all(|b| b.start < b.end));
+        assert!(s.blocks.windows(2).all(|w| w[0].end <= w[1].start), "{}: blocks overlap", s.name);
+        for t in s.blocks.iter().filter_map(|b| b.switch.as_ref()).flatten() {
+            assert!(s.blocks.iter().any(|b| b.start == *t), "{}: {t} is a block", s.name);
+        }
+    }
+    assert_eq!(p.covered + p.gaps.iter().map(|g| g.len()).sum::<u64>(), p.text);
+}
