@@ -2,7 +2,7 @@
 //! other places (calls, jumps out, code addresses computed, literals). A pure function of text and limits, so that all
 //! functions can be analysed in parallel.
 
-use crate::slice::{Cache, Slice};
+use crate::slice::{CALLER_SAVED, Cache, Callees, Slice};
 use crate::table::{Jump, Scope, explain};
 use crate::text::{ImageCode, Kind, Text};
 use crate::value::image_memory;
@@ -42,6 +42,8 @@ pub(crate) struct Body {
     pub(crate) undefined: bool,
     /// It has a return, or an indirect jump that may be one.
     pub(crate) returns: bool,
+    /// The general registers that it writes by itself, as a mask; all that calls may, if it goes to unknown places.
+    pub(crate) writes: u32,
     /// More code of other functions than allowed would be duplicated; the rest is then not to be relied on.
     pub(crate) too_much_shared: bool,
 }
@@ -50,6 +52,7 @@ pub(crate) struct Body {
 pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: bool) -> Body {
     let own = limits.own;
     let code = ImageCode(text.image);
+    let callees = Callees { noreturn: limits.noreturn, writes: limits.writes };
     let scope = Scope { text, own, sure };
     let mut walk = Walk::new(text, entry, limits);
     let mut cache = Cache::new();
@@ -67,13 +70,14 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         pointer_jumps: 0,
         undefined: false,
         returns: false,
+        writes: 0,
         too_much_shared: false,
     };
     let mut bases = BTreeSet::new();
     let mut slice;
     let mut round = 0;
     loop {
-        slice = Slice::new(&code, entry, &walk.pieces, &switches, walk.limits.noreturn, &mut cache);
+        slice = Slice::new(&code, entry, &walk.pieces, &switches, callees, &mut cache);
         body.unresolved.clear();
         body.table_functions.clear();
         body.pointer_jumps = 0;
@@ -143,11 +147,12 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         .collect();
     body.too_much_shared = walk.too_much_shared();
     body.undefined = walk.undefined;
-    body.returns = walk.undefined
-        || body.pointer_jumps > 0
-        || !body.unresolved.is_empty()
-        || !body.table_functions.is_empty()
-        || walk.pieces.values().any(|p| p.kind == Kind::Return);
+    let unknown_call = walk.pieces.values().any(|p| p.kind == Kind::IndirectCall);
+    let unknown_jump =
+        body.pointer_jumps > 0 || !body.unresolved.is_empty() || !body.table_functions.is_empty();
+    body.writes =
+        slice.written() | if unknown_call || unknown_jump || walk.undefined { CALLER_SAVED } else { 0 };
+    body.returns = walk.undefined || unknown_jump || walk.pieces.values().any(|p| p.kind == Kind::Return);
     body.calls = walk.calls.into_iter().collect();
     body.out = walk.out.into_iter().collect();
     body.pointers.sort_unstable();

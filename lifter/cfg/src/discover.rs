@@ -4,6 +4,7 @@
 
 use crate::body::{Body, analyse};
 use crate::names::Names;
+use crate::slice::CALLER_SAVED;
 use crate::sweep;
 use crate::text::{Kind, Text};
 use crate::walk::Limits;
@@ -21,6 +22,9 @@ const SHARE_LIMIT: u64 = 512;
 /// The search ends at the latest then; it needs a handful of rounds on real programs.
 const MAX_ROUNDS: usize = 500;
 
+/// How often functions are looked at again because more is known of what they call.
+const MAX_REFINEMENTS: usize = 8;
+
 /// State of the search.
 pub(crate) struct Search<'a> {
     pub(crate) text: Text<'a>,
@@ -36,6 +40,8 @@ pub(crate) struct Search<'a> {
     labels: BTreeMap<u64, BTreeSet<u64>>,
     /// Functions that never return.
     pub(crate) noreturn: BTreeSet<u64>,
+    /// The general registers that functions write, callees included.
+    pub(crate) writes: BTreeMap<u64, u32>,
     /// Cold parts of functions.
     parts: BTreeMap<u64, Vec<Range>>,
     /// Entries that turned out to be such parts, and are not to become entries again.
@@ -45,6 +51,7 @@ pub(crate) struct Search<'a> {
     /// Code addresses that data holds.
     data_pointers: BTreeSet<u64>,
     rounds: usize,
+    refinements: usize,
 }
 
 /// Finds the code of `image`.
@@ -61,10 +68,12 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         shared: BTreeMap::new(),
         labels: BTreeMap::new(),
         noreturn: BTreeSet::new(),
+        writes: BTreeMap::new(),
         parts: BTreeMap::new(),
         absorbed: BTreeSet::new(),
         changed: BTreeSet::new(),
         rounds: 0,
+        refinements: 0,
     };
     s.seed(options);
     s.settle();
@@ -177,7 +186,7 @@ impl Search<'_> {
                 return;
             }
             self.analyse_dirty();
-            if !(self.follow_calls() || self.follow_jumps() || self.find_noreturn()) {
+            if !(self.follow_calls() || self.follow_jumps() || self.find_noreturn() || self.find_writes()) {
                 break;
             }
         }
@@ -209,6 +218,7 @@ impl Search<'_> {
                     shared: self.shared.get(&e).unwrap_or(&none),
                     labels: self.labels.get(&e).unwrap_or(&none),
                     noreturn: &self.noreturn,
+                    writes: &self.writes,
                     share_limit: SHARE_LIMIT,
                 };
                 (e, analyse(&self.text, e, limits, sure))
@@ -329,6 +339,42 @@ impl Search<'_> {
             self.forget(c);
         }
         !callers.is_empty()
+    }
+
+    /// Which registers functions write, with their callees; has those analysed again that have unexplained jumps and
+    /// calls about which more is known now.
+    fn find_writes(&mut self) -> bool {
+        let unexplained = |b: &Body| !b.unresolved.is_empty() || b.pointer_jumps > 0;
+        if self.refinements >= MAX_REFINEMENTS || !self.bodies.values().any(unexplained) {
+            return false;
+        }
+        let mut writes: BTreeMap<u64, u32> = self.bodies.iter().map(|(&e, b)| (e, b.writes)).collect();
+        let mut grown = true;
+        while grown {
+            grown = false;
+            for (e, b) in &self.bodies {
+                let to =
+                    b.calls.iter().chain(&b.out).map(|c| writes.get(&c.1).copied().unwrap_or(CALLER_SAVED));
+                let all = to.fold(b.writes, |all, w| all | w);
+                if writes.get(e) != Some(&all) {
+                    writes.insert(*e, all);
+                    grown = true;
+                }
+            }
+        }
+        let better = |t: u64| writes.get(&t).is_some_and(|w| self.writes.get(&t) != Some(w));
+        let again: Vec<u64> = self
+            .bodies
+            .iter()
+            .filter(|(_, b)| unexplained(b) && b.calls.iter().any(|c| better(c.1)))
+            .map(|(&e, _)| e)
+            .collect();
+        self.refinements += 1;
+        self.writes = writes;
+        for &f in &again {
+            self.forget(f);
+        }
+        !again.is_empty()
     }
 
     /// Has `f` analysed again.

@@ -83,7 +83,20 @@ struct Store {
 enum Edge {
     All,
     Syscall,
-    Call,
+    /// All but the general registers in the mask (bit n: x`n`), flags and vector registers.
+    Call(u32),
+}
+
+/// Registers that calls need not keep (AAPCS64): x0–x18 and x30.
+pub(crate) const CALLER_SAVED: u32 = 0x4007_ffff;
+
+/// What is known of called functions.
+#[derive(Clone, Copy)]
+pub(crate) struct Callees<'a> {
+    /// Those that never return.
+    pub(crate) noreturn: &'a BTreeSet<u64>,
+    /// The general registers that they write, where that is known: compilers rely on it inside a file (gcc's -fipa-ra).
+    pub(crate) writes: &'a BTreeMap<u64, u32>,
 }
 
 /// How deep evaluation may recurse: beyond it values are unknown.
@@ -121,13 +134,13 @@ pub(crate) struct Slice {
 
 impl Slice {
     /// Lifts the blocks `pieces`; `switches` are the targets of indirect jumps resolved so far, by their address;
-    /// calls of `noreturn` functions lead nowhere.
+    /// `callees` says what calls do.
     pub(crate) fn new(
         code: &ImageCode<'_>,
         entry: u64,
         pieces: &BTreeMap<u64, Piece>,
         switches: &BTreeMap<u64, Vec<u64>>,
-        noreturn: &BTreeSet<u64>,
+        callees: Callees<'_>,
         cache: &mut Cache,
     ) -> Self {
         let index: HashMap<u64, usize> = pieces.keys().enumerate().map(|(i, &a)| (a, i)).collect();
@@ -155,8 +168,14 @@ impl Slice {
                         edge(els.0, Edge::All);
                     }
                 }
-                Exit::Call { target: CallTarget::Direct(t), .. } if noreturn.contains(&t.0) => {}
-                Exit::Call { ret, .. } => edge(ret.0, Edge::Call),
+                Exit::Call { target: CallTarget::Direct(t), .. } if callees.noreturn.contains(&t.0) => {}
+                Exit::Call { target, ret } => {
+                    let known = match target {
+                        CallTarget::Direct(t) => callees.writes.get(&t.0).copied(),
+                        CallTarget::Indirect(_) => None,
+                    };
+                    edge(ret.0, Edge::Call(known.unwrap_or(CALLER_SAVED) & CALLER_SAVED));
+                }
                 Exit::Syscall { next, .. } => edge(next.0, Edge::Syscall),
                 Exit::Indirect(_) => {
                     for &t in switches.get(&(p.end - 4)).map_or(&[][..], |t| t) {
@@ -164,7 +183,7 @@ impl Slice {
                     }
                 }
                 // The runtime executes it and goes on.
-                Exit::Fallback { pc } => edge(pc.0 + 4, Edge::Call),
+                Exit::Fallback { pc } => edge(pc.0 + 4, Edge::Call(CALLER_SAVED)),
                 Exit::Return(_) | Exit::Trap { .. } => {}
             }
         }
@@ -191,6 +210,12 @@ impl Slice {
             loads: 0,
             depth: 0,
         }
+    }
+
+    /// The general registers that the blocks write, as a mask.
+    pub(crate) fn written(&self) -> u32 {
+        let bit = |r: &Reg| (0..31).find(|&n| *r == reg::x(n)).map_or(0, |n| 1 << n);
+        self.blocks.iter().flat_map(|b| b.last.keys().map(bit)).fold(0, |all, b| all | b)
     }
 
     /// The link-time address that `e` is.
@@ -509,7 +534,10 @@ impl Slice {
 fn clobbered(edge: Edge, place: Place) -> bool {
     match (edge, place) {
         (Edge::All, _) | (_, Place::Slot(_)) => false,
-        (Edge::Call, Place::Reg(r)) => !kept_by_calls(r),
+        (Edge::Call(writes), Place::Reg(r)) => match (0..31).find(|&n| r == reg::x(n)) {
+            Some(n) => writes >> n & 1 != 0,
+            None => r != reg::SP,
+        },
         (Edge::Syscall, Place::Reg(r)) => r == reg::x(0),
     }
 }
@@ -527,9 +555,4 @@ fn result_type(i: &Inst) -> Type {
         Inst::StoreEx { .. } => Type::I32,
         _ => Type::I64,
     }
-}
-
-/// AAPCS64: x19–x29 and the stack pointer survive a call.
-fn kept_by_calls(r: Reg) -> bool {
-    (19..=29).any(|n| r == reg::x(n)) || r == reg::SP
 }

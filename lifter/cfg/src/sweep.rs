@@ -56,6 +56,7 @@ fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Op
         shared: &shared,
         labels: &shared,
         noreturn: &s.noreturn,
+        writes: &s.writes,
         share_limit: 0,
     };
     let walk = Walk::new(text, entry, limits);

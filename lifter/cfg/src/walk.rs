@@ -20,6 +20,8 @@ pub(crate) struct Limits<'a> {
     pub(crate) labels: &'a BTreeSet<u64>,
     /// Functions that never return.
     pub(crate) noreturn: &'a BTreeSet<u64>,
+    /// The general registers that functions write, as far as known.
+    pub(crate) writes: &'a BTreeMap<u64, u32>,
     /// How many bytes may be duplicated.
     pub(crate) share_limit: u64,
 }
