@@ -62,6 +62,9 @@ const FOOT: &str = "
   its pid and its threads. Other processes see the host program, and so does the guest when it looks at them.
 - RLIMIT_AS, RLIMIT_DATA and RLIMIT_STACK hold for the guest's memory, not for the runtime's, and go to the host with
   `execve`.
+- Requests in the rings of io_uring reach the host kernel as they are: open flags that differ, and epoll events, have
+  the host's meaning there.
+- A signalfd does not get SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP sent by `kill`.
 - The user address space has 47 bits.
 
 ## prctl options answered with EINVAL

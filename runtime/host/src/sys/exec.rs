@@ -13,6 +13,9 @@ const DEPTH: usize = 4;
 /// What the kernel reads of a file to see what it is.
 const HEAD: usize = 256;
 
+/// Flag of `execveat`, linux/fcntl.h.
+const AT_EXECVE_CHECK: u64 = 0x10000;
+
 /// What a file is to `execve`.
 #[derive(PartialEq, Eq, Debug)]
 enum Program {
@@ -153,6 +156,10 @@ pub fn execveat(c: &mut Call<'_>) -> i64 {
         Ok(p) => p,
         Err(e) => return e.as_return(),
     };
+    if flags & AT_EXECVE_CHECK != 0 {
+        // Asks only whether it might be executed.
+        return c.host(c.args);
+    }
     let nofollow = flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
     let full = if path.starts_with(b"/") || c.int(0) == libc::AT_FDCWD {
         path

@@ -87,7 +87,11 @@ pub fn ioctl(c: &mut Call<'_>) -> i64 {
     if c.args[1] >> 8 & 0xff == KVM {
         return err(libc::ENOTTY);
     }
-    c.forward()
+    match c.args[1] as u32 as libc::Ioctl {
+        // Waiting for output to drain ends with EINTR in any case (drivers/tty/tty_io.c).
+        libc::TCSBRK | libc::TCSBRKP => c.host_as(Interrupt::Eintr, c.args),
+        _ => c.forward(),
+    }
 }
 
 fn stat_with(call: impl FnOnce(u64) -> i64, to: u64) -> i64 {
@@ -110,18 +114,62 @@ pub fn newfstatat(c: &mut Call<'_>) -> i64 {
     stat_with(|b| hostcall::syscall(libc::SYS_newfstatat, [a[0], a[1], b, a[3], 0, 0]), a[2])
 }
 
-/// True if the descriptor is a socket on which a time limit is set: its calls are then not restarted.
-pub fn has_time_limit(fd: i32) -> bool {
-    [libc::SO_RCVTIMEO, libc::SO_SNDTIMEO].into_iter().any(|option| {
-        let mut limit = [0u64; 2];
-        let mut len = 16u32;
-        let at = [limit.as_mut_ptr() as u64, &raw mut len as u64];
-        let args = [fd as u64, libc::SOL_SOCKET as u64, option as u64, at[0], at[1], 0];
-        hostcall::syscall(libc::SYS_getsockopt, args) == 0 && limit != [0, 0]
-    })
+/// True if the call's descriptor is a socket on which a time limit is set for what the call does: then it is not
+/// restarted.
+pub fn has_time_limit(call: &str, fd: i32) -> bool {
+    let receives = matches!(
+        call,
+        "read" | "readv" | "preadv2" | "recvfrom" | "recvmsg" | "recvmmsg" | "accept" | "accept4" | "splice"
+    );
+    let option = if receives { libc::SO_RCVTIMEO } else { libc::SO_SNDTIMEO };
+    let mut limit = [0u64; 2];
+    let mut len = size_of_val(&limit) as u32;
+    let at = [limit.as_mut_ptr() as u64, &raw mut len as u64];
+    let args = [fd as u64, libc::SOL_SOCKET as u64, option as u64, at[0], at[1], 0];
+    hostcall::syscall(libc::SYS_getsockopt, args) == 0 && limit != [0, 0]
 }
 
 /// The file name at a guest address.
 pub fn path(at: u64) -> Result<Vec<u8>, Errno> {
     guest::read_cstr(at, PATH_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_limits_of_sockets() {
+        let mut pair = [0i32; 2];
+        let args = [libc::AF_UNIX as u64, libc::SOCK_STREAM as u64, 0, pair.as_mut_ptr() as u64, 0, 0];
+        assert_eq!(hostcall::syscall(libc::SYS_socketpair, args), 0);
+        assert!(!has_time_limit("read", pair[0]));
+        let limit = [1u64, 0];
+        let option = [libc::SOL_SOCKET as u64, libc::SO_RCVTIMEO as u64];
+        let args = [pair[0] as u64, option[0], option[1], limit.as_ptr() as u64, 16, 0];
+        assert_eq!(hostcall::syscall(libc::SYS_setsockopt, args), 0);
+        assert!(has_time_limit("read", pair[0]) && !has_time_limit("write", pair[0]));
+        assert!(!has_time_limit("read", -1));
+        for fd in pair {
+            hostcall::syscall(libc::SYS_close, [fd as u64, 0, 0, 0, 0, 0]);
+        }
+    }
+
+    #[test]
+    fn stat_reaches_the_guest_in_its_layout() {
+        let mut s = [0u64; 16];
+        let nr = libc::SYS_newfstatat;
+        let at = libc::AT_FDCWD as i64 as u64;
+        let r = stat_with(
+            |b| hostcall::syscall(nr, [at, c"/".as_ptr() as u64, b, 0, 0, 0]),
+            s.as_mut_ptr() as u64,
+        );
+        assert_eq!(r, 0);
+        let m = std::fs::metadata("/").unwrap();
+        use std::os::unix::fs::MetadataExt;
+        assert_eq!((s[0], s[1]), (m.dev(), m.ino()));
+        assert_eq!((s[2] as u32, s[2] >> 32), (m.mode(), m.nlink()));
+        assert_eq!((s[6], s[8]), (m.size(), m.blocks()));
+        assert_eq!(s[11] as i64, m.mtime());
+    }
 }

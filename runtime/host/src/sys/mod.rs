@@ -81,7 +81,7 @@ impl Call<'_> {
             r if r == err(libc::EINTR) => match interrupt {
                 Interrupt::Never | Interrupt::Eintr => r,
                 Interrupt::Restart => -ERESTARTSYS,
-                Interrupt::Socket if file::has_time_limit(args[0] as i32) => r,
+                Interrupt::Socket if file::has_time_limit(self.row.name, args[0] as i32) => r,
                 Interrupt::Socket => -ERESTARTSYS,
                 // The host kernel has forgotten how much time was left by now; only a signal that has a guest handler
                 // gets here, and after a handler both mean EINTR.
