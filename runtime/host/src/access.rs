@@ -213,7 +213,7 @@ unsafe extern "C" {
 /// For the fault handler: where to go on if a fault at `rip` is one of a routine of this file. Async-signal-safe.
 pub fn fixup(rip: u64) -> Option<u64> {
     // SAFETY: constant data, defined above.
-    let ranges = unsafe { &*(&raw const xl_access_ranges) };
+    let ranges = unsafe { &xl_access_ranges };
     ranges.iter().find(|r| (r[0]..r[1]).contains(&rip)).map(|r| r[2])
 }
 
@@ -390,7 +390,7 @@ mod tests {
         store(at + 1, 16, 7 << 64).unwrap();
         assert_eq!(load(at + 1, 16).unwrap(), 7 << 64);
         assert_eq!(read::<u64>(at + 9), Ok(7));
-        assert_eq!(read_cstr(b"abc\0".as_ptr() as u64, 3), Ok(b"abc".to_vec()));
-        assert_eq!(read_cstr(b"abc\0".as_ptr() as u64, 2), Err(Errno(libc::ENAMETOOLONG)));
+        assert_eq!(read_cstr(c"abc".as_ptr() as u64, 3), Ok(b"abc".to_vec()));
+        assert_eq!(read_cstr(c"abc".as_ptr() as u64, 2), Err(Errno(libc::ENAMETOOLONG)));
     }
 }

@@ -29,9 +29,13 @@ fn fpcr_allows(s: &GuestState) -> bool {
 }
 
 /// Runs the thread.
-pub fn run(thread: *mut Thread) -> ! {
+///
+/// # Safety
+/// `thread` is the calling host thread's, leaked, with its stack for lifted code, and no other reference to it is live.
+pub unsafe fn run(thread: *mut Thread) -> ! {
     // SAFETY: see the module's heading; these are constant in the thread.
-    let (state, process, stack) = unsafe { ((*thread).shared.state, (*thread).process, (*thread).lifted_stack) };
+    let (state, process, stack) =
+        unsafe { ((*thread).shared.state, (*thread).process, (*thread).lifted_stack) };
     let image = process.image;
     let mut memory = Memory::new(&process.mem);
     // The next instruction must be interpreted, whatever the tables say.

@@ -153,7 +153,9 @@ const RESERVE: u64 = 512 * 1024;
 pub fn new_stack() -> Result<(u64, u64), Errno> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-    let map = |size: u64| check(syscall(libc::SYS_mmap, [0, size, prot, flags as u64, u64::MAX, 0])).map(|a| (a, size));
+    let map = |size: u64| {
+        check(syscall(libc::SYS_mmap, [0, size, prot, flags as u64, u64::MAX, 0])).map(|a| (a, size))
+    };
     // An address-space limit (ulimit -v) may leave less; deep recursion then drops frames more often.
     let (base, size) = map(STACK).or_else(|_| map(STACK / 8)).or_else(|_| map(8 << 20))?;
     check(syscall(libc::SYS_mprotect, [base, 4096, 0, 0, 0, 0]))?;

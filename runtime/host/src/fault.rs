@@ -124,7 +124,10 @@ pub fn runtime_bug(info: &SigInfo, ctx: &Context<'_>) -> ! {
     trace::line(format_args!(
         "internal error: signal {} (code {}) at host {:#x} (lifted code from {image_code:#x}), address {:#x}, \
          last guest pc {pc:#x}; this is a bug in xlate",
-        info.signo, info.code, ctx.rip(), info.rest[0],
+        info.signo,
+        info.code,
+        ctx.rip(),
+        info.rest[0],
     ));
     trace::line(format_args!(
         "rax {:#x} rbx {:#x} rcx {:#x} rdx {:#x} rsi {:#x} rdi {:#x} rbp {:#x} rsp {:#x}",

@@ -98,7 +98,10 @@ pub fn safe_syscall(nr: i64, args: [u64; 6]) -> i64 {
 
 /// For a signal handler interrupted at `rip`: where to go on so that a system call not yet begun does not begin.
 pub fn interrupted_before_call(rip: u64) -> Option<u64> {
-    let (begin, insn, out) =
-        (&raw const xl_safe_begin as u64, &raw const xl_safe_insn as u64, &raw const xl_safe_interrupted as u64);
+    let (begin, insn, out) = (
+        &raw const xl_safe_begin as u64,
+        &raw const xl_safe_insn as u64,
+        &raw const xl_safe_interrupted as u64,
+    );
     (begin..=insn).contains(&rip).then_some(out)
 }

@@ -58,7 +58,7 @@ impl Loaded {
     /// How lifted code can be entered at the run-time guest address, if it can.
     pub fn entry(&self, pc: u64) -> Option<Entry> {
         let offset = pc.wrapping_sub(self.bias).wrapping_sub(self.desc.text_base);
-        if offset >= self.desc.text_size || offset % 4 != 0 {
+        if offset >= self.desc.text_size || !offset.is_multiple_of(4) {
             return None;
         }
         let table = slice(self.desc.dispatch, self.desc.text_size / 4);
@@ -70,7 +70,8 @@ impl Loaded {
             }
         }
         let points = slice(self.desc.resume, self.desc.resume_count);
-        let p: &'static ResumeEntry = &points[points.binary_search_by_key(&(offset as u32), |p| p.guest).ok()?];
+        let p: &'static ResumeEntry =
+            &points[points.binary_search_by_key(&(offset as u32), |p| p.guest).ok()?];
         let host = (&raw const p.function as u64).wrapping_add_signed(p.function as i64);
         Some(Entry { host, resume: p.index + 1 })
     }

@@ -3,19 +3,19 @@
 //! from lifted code and from the engines of `exec`.
 
 // In the order in which a program meets them.
-pub mod start;
-pub mod loader;
-pub mod stack;
-pub mod mem;
-pub mod image;
-pub mod thread;
+pub mod access;
 pub mod dispatch;
 pub mod entry;
-pub mod soft;
-pub mod access;
-pub mod memory;
 pub mod fault;
-pub mod signal;
 pub mod hostcall;
+pub mod image;
+pub mod loader;
+pub mod mem;
+pub mod memory;
+pub mod signal;
+pub mod soft;
+pub mod stack;
+pub mod start;
 pub mod sys;
+pub mod thread;
 pub mod trace;

@@ -153,7 +153,8 @@ impl SourceFile {
         match file_offset(image.desc.file as u64).filter(|o| o % PAGE == 0) {
             None => SourceFile { fd: -1, offset: 0 },
             Some(offset) => {
-                let fd = check(syscall(libc::SYS_openat, [libc::AT_FDCWD as i64 as u64, path, flags, 0, 0, 0]));
+                let fd =
+                    check(syscall(libc::SYS_openat, [libc::AT_FDCWD as i64 as u64, path, flags, 0, 0, 0]));
                 SourceFile { fd: fd.map_or(-1, |f| f as i32), offset }
             }
         }
@@ -233,8 +234,11 @@ pub fn map_stack(mem: &AddressSpace, executable: bool) -> Result<u64, Error> {
     let prot = READ | WRITE | if executable { EXEC } else { 0 };
     let guard = mem.map(anonymous(0, size + PAGE, 0, libc::MAP_NORESERVE | libc::MAP_STACK)).map_err(fail)?;
     let at = guard + PAGE;
-    mem.map_as(anonymous(at, size, prot, libc::MAP_FIXED | libc::MAP_NORESERVE | libc::MAP_STACK), Kind::Stack)
-        .map_err(fail)?;
+    mem.map_as(
+        anonymous(at, size, prot, libc::MAP_FIXED | libc::MAP_NORESERVE | libc::MAP_STACK),
+        Kind::Stack,
+    )
+    .map_err(fail)?;
     // The guard is nobody's: the guest sees nothing mapped there, and nothing else may come there.
     mem.forget(guard, PAGE);
     let _: Option<Vma> = mem.query(at);

@@ -114,7 +114,8 @@ fn host_munmap(addr: u64, len: u64) {
 impl Inner {
     /// Areas that intersect the range, clipped to it.
     fn within(&self, start: u64, end: u64) -> Vec<Vma> {
-        let first = self.areas.range(..=start).next_back().filter(|(_, v)| v.end > start).map_or(start, |(s, _)| *s);
+        let first =
+            self.areas.range(..=start).next_back().filter(|(_, v)| v.end > start).map_or(start, |(s, _)| *s);
         self.areas
             .range(first..end)
             .map(|(_, v)| Vma { start: v.start.max(start), end: v.end.min(end), ..*v })
@@ -157,7 +158,9 @@ impl Inner {
         }
         self.remove(v.start, v.end);
         let like = |o: &Vma| o.prot == v.prot && o.kind == v.kind;
-        if let Some(p) = self.areas.range(..v.start).next_back().map(|(_, p)| *p).filter(|p| p.end == v.start && like(p)) {
+        if let Some(p) =
+            self.areas.range(..v.start).next_back().map(|(_, p)| *p).filter(|p| p.end == v.start && like(p))
+        {
             self.areas.remove(&p.start);
             v.start = p.start;
         }
@@ -173,7 +176,8 @@ impl Inner {
     fn claim(&self, start: u64, end: u64) -> Result<(), Errno> {
         let mut done: Vec<(u64, u64)> = Vec::new();
         for (s, e) in self.gaps(start, end) {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
+            let flags =
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED_NOREPLACE;
             match host_mmap(s, e - s, 0, flags, -1, 0) {
                 Ok(a) if a == s => done.push((s, e)),
                 other => {
@@ -223,14 +227,18 @@ impl AddressSpace {
 
     /// `mmap` of an area of that kind.
     pub fn map_as(&self, r: MapRequest, kind: Kind) -> Result<u64, Errno> {
-        let len = page_up(r.len).filter(|l| *l != 0 && *l <= TASK_SIZE).ok_or(if r.len == 0 { EINVAL } else { ENOMEM })?;
+        let len = page_up(r.len).filter(|l| *l != 0 && *l <= TASK_SIZE).ok_or(if r.len == 0 {
+            EINVAL
+        } else {
+            ENOMEM
+        })?;
         let fixed = r.flags & libc::MAP_FIXED as u32 != 0;
         let noreplace = r.flags & libc::MAP_FIXED_NOREPLACE as u32 != 0;
         // MAP_32BIT has no meaning on arm64.
         let flags = r.flags as i32 & !libc::MAP_32BIT;
         let mut inner = self.lock();
         if fixed && !noreplace {
-            if r.addr % PAGE != 0 {
+            if !r.addr.is_multiple_of(PAGE) {
                 return Err(EINVAL);
             }
             let end = r.addr.checked_add(len).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
@@ -266,7 +274,7 @@ impl AddressSpace {
 
     /// `munmap`. Parts that are not the guest's are left alone.
     pub fn unmap(&self, addr: u64, len: u64) -> Result<(), Errno> {
-        if addr % PAGE != 0 || len == 0 {
+        if !addr.is_multiple_of(PAGE) || len == 0 {
             return Err(EINVAL);
         }
         let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
@@ -282,7 +290,7 @@ impl AddressSpace {
 
     /// `mprotect`; `extra` are PROT_GROWSDOWN and PROT_GROWSUP.
     pub fn protect(&self, addr: u64, len: u64, prot: u32, extra: u32) -> Result<(), Errno> {
-        if addr % PAGE != 0 {
+        if !addr.is_multiple_of(PAGE) {
             return Err(EINVAL);
         }
         if len == 0 {
@@ -296,7 +304,10 @@ impl AddressSpace {
             if v.start != at {
                 break;
             }
-            let r = syscall(libc::SYS_mprotect, [v.start, v.end - v.start, host_prot(prot) | extra as u64, 0, 0, 0]);
+            let r = syscall(
+                libc::SYS_mprotect,
+                [v.start, v.end - v.start, host_prot(prot) | extra as u64, 0, 0, 0],
+            );
             if let Err(e) = check(r) {
                 result = Err(e);
                 break;
@@ -310,10 +321,17 @@ impl AddressSpace {
     }
 
     /// `mremap`.
-    pub fn remap(&self, old: u64, old_len: u64, new_len: u64, flags: u32, new_addr: u64) -> Result<u64, Errno> {
+    pub fn remap(
+        &self,
+        old: u64,
+        old_len: u64,
+        new_len: u64,
+        flags: u32,
+        new_addr: u64,
+    ) -> Result<u64, Errno> {
         let fixed = flags & libc::MREMAP_FIXED as u32 != 0;
         let keep = flags & libc::MREMAP_DONTUNMAP as u32 != 0;
-        if old % PAGE != 0 || new_len == 0 {
+        if !old.is_multiple_of(PAGE) || new_len == 0 {
             return Err(EINVAL);
         }
         let old_len = page_up(old_len).ok_or(EINVAL)?;
@@ -321,13 +339,15 @@ impl AddressSpace {
         let old_end = old.checked_add(old_len).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
         let mut inner = self.lock();
         let areas = inner.within(old, old_end.max(old + 1));
-        let Some(first) = areas.first().copied().filter(|v| v.start == old) else { return Err(Errno(libc::EFAULT)) };
+        let Some(first) = areas.first().copied().filter(|v| v.start == old) else {
+            return Err(Errno(libc::EFAULT));
+        };
         if !inner.gaps(old, old_end).is_empty() {
             return Err(Errno(libc::EFAULT));
         }
         let new_end = new_addr.saturating_add(new_len);
         if fixed {
-            if new_addr % PAGE != 0 || new_end > TASK_SIZE {
+            if !new_addr.is_multiple_of(PAGE) || new_end > TASK_SIZE {
                 return Err(EINVAL);
             }
             inner.claim(new_addr, new_end)?;

@@ -40,7 +40,11 @@ impl Memory {
         }
         while from < addr.saturating_add(len) {
             let Some((lo, hi)) = self.space.exec_range(from) else {
-                let kind = if self.space.query(from).is_some() { FaultKind::Permission } else { FaultKind::Unmapped };
+                let kind = if self.space.query(from).is_some() {
+                    FaultKind::Permission
+                } else {
+                    FaultKind::Unmapped
+                };
                 return Err(Fault { kind, access: Access::Execute, addr: from });
             };
             self.exec.set((lo, hi, generation));

@@ -12,6 +12,9 @@ use std::ffi::CStr;
 use std::sync::atomic::Ordering;
 
 /// The body of `xl_rt_soft_op`.
+///
+/// # Safety
+/// Called by that routine only, for lifted code.
 pub unsafe extern "C" fn soft_op(state: *mut GuestState, op: *const SoftOp) {
     // SAFETY: see the module's heading.
     let (state, op) = unsafe { (&mut *state, &*op) };

@@ -38,7 +38,13 @@ impl Down {
 }
 
 /// Writes the stack whose top (page-aligned) is `top`.
-pub fn build(top: u64, image: &Loaded, exe: &CStr, argv: &[CString], envp: &[CString]) -> Result<Initial, Errno> {
+pub fn build(
+    top: u64,
+    image: &Loaded,
+    exe: &CStr,
+    argv: &[CString],
+    envp: &[CString],
+) -> Result<Initial, Errno> {
     // The kernel leaves a null word at the very top.
     let mut d = Down { at: top - 8 };
     let execfn = d.string(exe)?;

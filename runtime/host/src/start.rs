@@ -41,7 +41,9 @@ fn check(desc: &ImageDesc) {
         fail(format_args!("this file's guest image is damaged; translate the program again"));
     }
     if desc.abi_hash != ABI_HASH {
-        fail(format_args!("the guest image and the runtime are of different versions; translate the program again"));
+        fail(format_args!(
+            "the guest image and the runtime are of different versions; translate the program again"
+        ));
     }
     if desc.isa != Isa::A64 as u32 {
         fail(format_args!("guest instruction set {} is not supported by this runtime", desc.isa));
@@ -91,10 +93,12 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let initial = stack::build(top, &image, &exec_name(&exe), &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
     let actions = Actions::inherited();
-    let process = thread::publish(Process { image, mem, actions, auxv: initial.auxv, argv, exe, options, trampoline });
+    let process =
+        thread::publish(Process { image, mem, actions, auxv: initial.auxv, argv, exe, options, trampoline });
 
-    let (stack_top, limit) = entry::new_stack()
-        .unwrap_or_else(|e| fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0))));
+    let (stack_top, limit) = entry::new_stack().unwrap_or_else(|e| {
+        fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0)))
+    });
     let state = GuestState {
         pc: desc.entry.wrapping_add(image.bias),
         sp: initial.sp,
@@ -110,5 +114,6 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     }
     signal::block_host();
     signal::set_host_mask(&thread);
-    dispatch::run(Box::into_raw(thread))
+    // SAFETY: leaked here, by its only owner; the stack was made for it above.
+    unsafe { dispatch::run(Box::into_raw(thread)) }
 }

@@ -50,7 +50,9 @@ impl Options {
         match var("XLATE_ENGINE").as_deref() {
             None | Some("auto" | "") => {}
             Some("interp") => o.interpreter_only = true,
-            Some(other) => line(format_args!("XLATE_ENGINE={other}: unknown, using auto (known: auto, interp)")),
+            Some(other) => {
+                line(format_args!("XLATE_ENGINE={other}: unknown, using auto (known: auto, interp)"))
+            }
         }
         for word in var("XLATE_TRACE").unwrap_or_default().split(',').filter(|w| !w.is_empty()) {
             match TOPICS.iter().find(|t| t.0 == word) {

@@ -22,7 +22,7 @@ pub unsafe extern "C" fn main(_argc: c_int, argv: *const *const c_char, envp: *c
     // Lifted code refers to it by name only.
     std::hint::black_box(host::entry::soft_op_address());
     // SAFETY: the C runtime passes its vectors; the image is this executable's.
-    unsafe { host::start::main(argv, envp, &*(&raw const xl_image)) }
+    unsafe { host::start::main(argv, envp, &xl_image) }
 }
 
 /// See `abi::symbol::SYSCALL`.

@@ -77,7 +77,14 @@ fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
 fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action, fault: FaultInfo) {
     let saved = t.signals.mask;
     let now = t.signals.temporary.take().unwrap_or(saved);
-    crate::trace!(Topic::Signal, "signal {} (code {}) at {:#x} → handler {:#x}", info.signo, info.code, s.pc, action.handler);
+    crate::trace!(
+        Topic::Signal,
+        "signal {} (code {}) at {:#x} → handler {:#x}",
+        info.signo,
+        info.code,
+        s.pc,
+        action.handler
+    );
     let pushed = frame::push(s, &mut t.signals.alt, action, info, saved, fault, t.process.trampoline);
     if pushed.is_err() {
         // The stack cannot take the frame: SIGSEGV, and if that was it, the end.
@@ -162,7 +169,14 @@ pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u6
 fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo, fault: FaultInfo) {
     let action = t.process.actions.get(info.signo);
     let blocked = t.signals.mask & bit(info.signo) != 0;
-    crate::trace!(Topic::Fault, "signal {} (code {}, address {:#x}) by the instruction at {:#x}", info.signo, info.code, info.rest[0], s.pc);
+    crate::trace!(
+        Topic::Fault,
+        "signal {} (code {}, address {:#x}) by the instruction at {:#x}",
+        info.signo,
+        info.code,
+        info.rest[0],
+        s.pc
+    );
     if blocked || action.handler == SIG_IGN || action.handler == SIG_DFL {
         die_by(info);
     }

@@ -52,7 +52,11 @@ pub fn push(
     fault: FaultInfo,
     trampoline: u64,
 ) -> Result<(), Errno> {
-    let top = if action.has(libc::SA_ONSTACK) && alt.size != 0 && !alt.contains(s.sp) { alt.sp.wrapping_add(alt.size) } else { s.sp };
+    let top = if action.has(libc::SA_ONSTACK) && alt.size != 0 && !alt.contains(s.sp) {
+        alt.sp.wrapping_add(alt.size)
+    } else {
+        s.sp
+    };
     let record = top.wrapping_sub(16) & !15;
     let frame = record.wrapping_sub(FRAME_SIZE as u64);
 
@@ -185,7 +189,11 @@ fn fpsimd_record(frame: u64) -> Option<[u8; FPSIMD_SIZE]> {
                 let end: [u32; 2] = read(base + (at + size) as u64).ok()?;
                 let bytes = bytes as u32 as usize;
                 // The kernel demands that the data follow the terminator directly.
-                if end != [0, 0] || data != base + (at + size) as u64 + 16 || bytes % 16 != 0 || bytes > 1 << 20 {
+                if end != [0, 0]
+                    || data != base + (at + size) as u64 + 16
+                    || !bytes.is_multiple_of(16)
+                    || bytes > 1 << 20
+                {
                     return None;
                 }
                 (base, limit, at, extra) = (data, bytes, 0, true);
@@ -193,7 +201,7 @@ fn fpsimd_record(frame: u64) -> Option<[u8; FPSIMD_SIZE]> {
             }
             _ => return None,
         }
-        if size < 16 || size % 16 != 0 {
+        if size < 16 || !size.is_multiple_of(16) {
             return None;
         }
         at += size;

@@ -43,7 +43,12 @@ impl HostAction {
     fn ours(flags: u64) -> HostAction {
         let f: unsafe extern "C" fn(i32, *mut SigInfo, *mut libc::ucontext_t) = on_signal;
         let base = (libc::SA_SIGINFO | libc::SA_ONSTACK) as u64 | super::action::SA_RESTORER;
-        HostAction { handler: f as usize as u64, flags: base | flags, restorer: xl_host_restorer as *const () as u64, mask: !0 }
+        HostAction {
+            handler: f as usize as u64,
+            flags: base | flags,
+            restorer: xl_host_restorer as *const () as u64,
+            mask: !0,
+        }
     }
 
     /// The host's disposition for a guest's.
@@ -76,7 +81,8 @@ pub fn install_handlers() -> Result<(), Errno> {
     let sp = check(syscall(libc::SYS_mmap, [0, HANDLER_STACK, prot, flags as u64, u64::MAX, 0]))?;
     // An inaccessible page below turns an overflow into a fault instead of damage.
     check(syscall(libc::SYS_mprotect, [sp, 4096, 0, 0, 0, 0]))?;
-    let stack = libc::stack_t { ss_sp: (sp + 4096) as *mut _, ss_flags: 0, ss_size: HANDLER_STACK as usize - 4096 };
+    let stack =
+        libc::stack_t { ss_sp: (sp + 4096) as *mut _, ss_flags: 0, ss_size: HANDLER_STACK as usize - 4096 };
     check(syscall(libc::SYS_sigaltstack, [&raw const stack as u64, 0, 0, 0, 0, 0]))?;
     for sig in UNBLOCKABLE {
         host_action(sig, Some(HostAction::ours(0)))?;
@@ -167,7 +173,13 @@ pub fn resend(info: &SigInfo) {
 
 /// Ends the process by the default action of the signal, so that the parent sees it.
 pub fn die_by(info: &SigInfo) -> ! {
-    crate::trace!(Topic::Signal, "ending by signal {} (code {}, address {:#x})", info.signo, info.code, info.rest[0]);
+    crate::trace!(
+        Topic::Signal,
+        "ending by signal {} (code {}, address {:#x})",
+        info.signo,
+        info.code,
+        info.rest[0]
+    );
     let _ = host_action(info.signo, Some(HostAction::default()));
     swap_host_mask(!bit(info.signo));
     resend(info);
@@ -212,8 +224,8 @@ fn resend_later(info: &SigInfo) {
 /// Keeps a signal that cannot be blocked on the host until the guest takes it.
 pub fn hold(s: &Shared, info: &SigInfo) {
     if let Some(i) = UNBLOCKABLE.iter().position(|u| *u == info.signo) {
-        // SAFETY: only this thread and its handlers use the slots; like the kernel, a signal already there stays.
         if s.held.load(Ordering::Relaxed) & bit(info.signo) == 0 {
+            // SAFETY: only this thread and its handlers use the slots. Like the kernel, what is there already stays.
             unsafe { (*s.held_info.get())[i] = *info };
         }
         s.held.fetch_or(bit(info.signo), Ordering::Relaxed);

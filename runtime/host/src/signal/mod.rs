@@ -14,7 +14,9 @@ pub mod host;
 pub use action::{Action, Actions, SIG_DFL, SIG_IGN};
 pub use calls::*;
 pub use deliver::{Restart, deliver, fault};
-pub use host::{is_pending, after_exec_failed, after_fork_child, before_exec, block_host, install_handlers, set_host_mask};
+pub use host::{
+    after_exec_failed, after_fork_child, before_exec, block_host, install_handlers, is_pending, set_host_mask,
+};
 
 /// Signals that the host must never block: faults of lifted code and single steps raise them.
 pub const UNBLOCKABLE: [i32; 5] = [libc::SIGILL, libc::SIGTRAP, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV];
@@ -92,6 +94,11 @@ pub struct ThreadSignals {
 impl ThreadSignals {
     /// With that mask.
     pub fn new(mask: SigSet) -> Self {
-        ThreadSignals { mask: mask & !UNCATCHABLE_SET, temporary: None, alt: AltStack::NONE, no_restart: false }
+        ThreadSignals {
+            mask: mask & !UNCATCHABLE_SET,
+            temporary: None,
+            alt: AltStack::NONE,
+            no_restart: false,
+        }
     }
 }

@@ -121,5 +121,6 @@ extern "C" fn run_child(start: &Start<'_>) -> ! {
         start.args,
     );
     signal::after_fork_child(child);
-    crate::dispatch::run(start.child)
+    // SAFETY: as above; the references made here end before.
+    unsafe { crate::dispatch::run(start.child) }
 }
