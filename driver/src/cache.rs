@@ -11,7 +11,8 @@ use std::process::Command;
 
 pub(crate) fn run(args: &RunArgs) -> Result<u8> {
     let program = translated(&args.input, &args.common)?;
-    let error = Command::new(&program).arg0(&args.input).args(&args.args).exec();
+    let name = args.argv0.as_deref().unwrap_or(args.input.as_os_str());
+    let error = Command::new(&program).arg0(name).args(&args.args).exec();
     bail!(
         "{}: the translated program {} could not be started: {error}",
         args.input.display(),
