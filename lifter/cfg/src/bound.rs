@@ -66,7 +66,7 @@ const BLOCKS_BACK: usize = 24;
 
 impl Slice {
     /// What the operations that made `e` say of it.
-    pub(crate) fn made(&mut self, block: usize, e: Expr, depth: u32) -> Bound {
+    pub(crate) fn made(&mut self, e: Expr, depth: u32) -> Bound {
         let (ty, node) = self.arena.get(e);
         let any = Bound::any(ty);
         let upper = |umax: u64| {
@@ -99,13 +99,13 @@ impl Slice {
                 },
                 PureOp::Zext => {
                     let from = self.arena.get(a).0;
-                    let inner = self.made(block, a, depth - 1);
+                    let inner = self.made(a, depth - 1);
                     let (lo, hi) = inner.interval(u64::MAX).unwrap_or((0, Bound::any(from).umax));
                     Bound { umin: lo, ..upper(hi) }
                 }
                 PureOp::Select => {
-                    let yes = self.implied(a, true, b, depth - 1).and(self.made(block, b, depth - 1));
-                    let no = self.implied(a, false, c, depth - 1).and(self.made(block, c, depth - 1));
+                    let yes = self.implied(a, true, b, depth - 1).and(self.made(b, depth - 1));
+                    let no = self.implied(a, false, c, depth - 1).and(self.made(c, depth - 1));
                     yes.or(no)
                 }
                 _ => any,
@@ -127,7 +127,7 @@ impl Slice {
             let here = self.blocks[block].run.pc;
             // Where ways meet, the index may be another value on each.
             let on_edge = self.before_join(block, p, e);
-            let mut bound = self.made(p, on_edge, 8);
+            let mut bound = self.made(on_edge, 8);
             if let Exit::Branch { cond, then, els } = lifted.run.exit
                 && then != els
             {

@@ -2,9 +2,15 @@
 //! certain, then from pointers, then by sweeping what is left. Every step is a function of the state before it, and
 //! results are merged in address order, so that the outcome does not depend on threads.
 
+mod cover;
+mod edges;
+mod pointers;
+
+pub(crate) use cover::{Cover, merged, without};
+use pointers::data_pointers;
+
 use crate::body::{Body, analyse};
 use crate::names::Names;
-use crate::slice::CALLER_SAVED;
 use crate::sweep;
 use crate::text::{Kind, Text};
 use crate::walk::Limits;
@@ -13,7 +19,7 @@ use image::{Image, Range};
 use ir::GuestAddr;
 use isa::FunctionShape;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Code of other functions that a function may duplicate, in bytes; where more would be needed, the place jumped to
 /// becomes a function.
@@ -109,28 +115,6 @@ fn known_ranges(text: &Text<'_>) -> Vec<Range> {
     ranges
 }
 
-/// Words of data that could be code addresses, and relocated pointers into text.
-fn data_pointers(text: &Text<'_>) -> BTreeSet<u64> {
-    let image = text.image;
-    let mut found: BTreeSet<u64> = image.pointers.iter().map(|p| p.target).collect();
-    if !image.position_independent {
-        for s in &image.segments {
-            let start = s.vaddr.next_multiple_of(8);
-            let Some(bytes) = image.bytes_at(start, s.file_backed().end.saturating_sub(start)) else {
-                continue;
-            };
-            let words = bytes.par_chunks_exact(8).enumerate().filter_map(|(i, w)| {
-                let at = start + 8 * i as u64;
-                let value = u64::from_le_bytes(w.try_into().ok()?);
-                (value % 4 == 0 && text.range(value).is_some() && text.range(at).is_none()).then_some(value)
-            });
-            found.par_extend(words);
-        }
-    }
-    found.retain(|&a| text.kind(a).is_code());
-    found
-}
-
 impl Search<'_> {
     fn add(&mut self, addr: u64, source: Source) -> bool {
         if self.entries.contains(&addr) || self.absorbed.contains(&addr) || !self.text.kind(addr).is_code() {
@@ -192,6 +176,11 @@ impl Search<'_> {
         }
     }
 
+    /// Has `f` analysed again.
+    fn forget(&mut self, f: u64) -> bool {
+        self.bodies.remove(&f).is_some()
+    }
+
     fn analyse_dirty(&mut self) {
         let changed = std::mem::take(&mut self.changed);
         let dirty: Vec<u64> = self
@@ -237,245 +226,6 @@ impl Search<'_> {
         }
     }
 
-    fn follow_calls(&mut self) -> bool {
-        let targets: BTreeSet<u64> = self.bodies.values().flat_map(|b| b.calls.iter().map(|c| c.1)).collect();
-        self.add_all(targets, Source::Call) || !self.changed.is_empty()
-    }
-
-    /// Jumps out of functions: to new functions, to places inside others, or between a function and its cold part.
-    fn follow_jumps(&mut self) -> bool {
-        let mut pending: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
-        let mut jumpers: HashMap<u64, BTreeSet<u64>> = HashMap::new();
-        for (&e, b) in &self.bodies {
-            for &(site, t) in &b.out {
-                jumpers.entry(t).or_default().insert(e);
-                // Padding behind a call that does not return is no code.
-                let fall = t == site + 4 && self.text.is_padding(t);
-                if !fall && !self.entries.contains(&t) && self.text.kind(t).is_code() {
-                    pending.entry(t).or_default().insert(e);
-                }
-            }
-        }
-        if pending.is_empty() {
-            return false;
-        }
-        let cover = Cover::new(&self.bodies);
-        let called: BTreeSet<u64> = self
-            .bodies
-            .values()
-            .flat_map(|b| b.calls.iter().map(|c| c.1).chain(b.pointers.iter().copied()))
-            .collect();
-        let mut progress = false;
-        for (target, from) in pending {
-            let owner = match self.known_range(target) {
-                Some(r) if self.entries.contains(&r.start) => Some(r.start),
-                _ => cover.owner(target),
-            };
-            let Some(owner) = owner else {
-                progress |= self.add(target, Source::TailCall);
-                continue;
-            };
-            for f in from {
-                if f == owner || !self.entries.contains(&f) || !self.entries.contains(&owner) {
-                    // Its own code, before its entry or behind its end: shared like any other.
-                    if f == owner {
-                        progress |= self.shared.entry(f).or_default().insert(target) && self.forget(f);
-                    }
-                    continue;
-                }
-                let only = jumpers.get(&f).is_some_and(|j| j.len() == 1 && j.contains(&owner));
-                if only && self.is_fragment(f, &called) {
-                    let (own, _) = self.own_range(f);
-                    self.entries.remove(&f);
-                    self.sources.remove(&f);
-                    self.absorbed.insert(f);
-                    self.changed.insert(f);
-                    self.bodies.remove(&f);
-                    let inner = self.parts.remove(&f).unwrap_or_default();
-                    let parts = self.parts.entry(owner).or_default();
-                    parts.push(own);
-                    parts.extend(inner);
-                    self.forget(owner);
-                    progress = true;
-                } else {
-                    progress |= self.shared.entry(f).or_default().insert(target) && self.forget(f);
-                }
-            }
-        }
-        progress
-    }
-
-    /// Functions from which no way leads to a return, and has their callers analysed again.
-    fn find_noreturn(&mut self) -> bool {
-        let mut returns: BTreeSet<u64> =
-            self.bodies.iter().filter(|(_, b)| b.returns).map(|(&e, _)| e).collect();
-        loop {
-            let reaches = |t: u64| !self.bodies.contains_key(&t) || returns.contains(&t);
-            let more: Vec<u64> = self
-                .bodies
-                .iter()
-                .filter(|(e, b)| !returns.contains(e) && b.out.iter().any(|o| reaches(o.1)))
-                .map(|(&e, _)| e)
-                .collect();
-            if more.is_empty() {
-                break;
-            }
-            returns.extend(more);
-        }
-        let new: Vec<u64> = self
-            .bodies
-            .keys()
-            .copied()
-            .filter(|e| !returns.contains(e) && !self.noreturn.contains(e))
-            .collect();
-        self.noreturn.extend(&new);
-        let callers: Vec<u64> = self
-            .bodies
-            .iter()
-            .filter(|(_, b)| b.calls.iter().any(|c| new.binary_search(&c.1).is_ok()))
-            .map(|(&e, _)| e)
-            .collect();
-        for &c in &callers {
-            self.forget(c);
-        }
-        !callers.is_empty()
-    }
-
-    /// Which registers functions write, with their callees; has those analysed again that have unexplained jumps and
-    /// calls about which more is known now.
-    fn find_writes(&mut self) -> bool {
-        let unexplained = |b: &Body| !b.unresolved.is_empty() || b.pointer_jumps > 0;
-        if self.refinements >= MAX_REFINEMENTS || !self.bodies.values().any(unexplained) {
-            return false;
-        }
-        let mut writes: BTreeMap<u64, u32> = self.bodies.iter().map(|(&e, b)| (e, b.writes)).collect();
-        let mut grown = true;
-        while grown {
-            grown = false;
-            for (e, b) in &self.bodies {
-                let to =
-                    b.calls.iter().chain(&b.out).map(|c| writes.get(&c.1).copied().unwrap_or(CALLER_SAVED));
-                let all = to.fold(b.writes, |all, w| all | w);
-                if writes.get(e) != Some(&all) {
-                    writes.insert(*e, all);
-                    grown = true;
-                }
-            }
-        }
-        let better = |t: u64| writes.get(&t).is_some_and(|w| self.writes.get(&t) != Some(w));
-        let again: Vec<u64> = self
-            .bodies
-            .iter()
-            .filter(|(_, b)| unexplained(b) && b.calls.iter().any(|c| better(c.1)))
-            .map(|(&e, _)| e)
-            .collect();
-        self.refinements += 1;
-        self.writes = writes;
-        for &f in &again {
-            self.forget(f);
-        }
-        !again.is_empty()
-    }
-
-    /// Has `f` analysed again.
-    fn forget(&mut self, f: u64) -> bool {
-        self.bodies.remove(&f).is_some()
-    }
-
-    /// True if nothing but a jump leads to `f`, as to the cold part of a function.
-    fn is_fragment(&self, f: u64, called: &BTreeSet<u64>) -> bool {
-        let by_name = || {
-            let i = self.image.symbols.partition_point(|s| s.addr < f);
-            let mut here = self.image.symbols[i..].iter().take_while(|s| s.addr == f).filter(|s| s.function);
-            here.all(|s| s.name.contains(".cold"))
-        };
-        match self.sources.get(&f) {
-            Some(Source::Symbol) if !by_name() => false,
-            Some(Source::Symbol | Source::Unwind | Source::TailCall) => {
-                !called.contains(&f) && !self.data_pointers.contains(&f) && f != self.image.entry
-            }
-            _ => false,
-        }
-    }
-
-    fn code_pointers(&mut self) -> bool {
-        let pointers: BTreeSet<u64> =
-            self.bodies.values().flat_map(|b| b.pointers.iter().chain(&b.table_functions).copied()).collect();
-        self.accept(&pointers, Source::CodePointer)
-    }
-
-    fn accept_data_pointers(&mut self) -> bool {
-        let pointers = std::mem::take(&mut self.data_pointers);
-        let any = self.accept(&pointers, Source::DataPointer);
-        self.data_pointers = pointers;
-        any
-    }
-
-    /// Makes functions, or labels of functions, of those `pointers` that look like it.
-    fn accept(&mut self, pointers: &BTreeSet<u64>, source: Source) -> bool {
-        let cover = Cover::new(&self.bodies);
-        let mut any = false;
-        let mut again = BTreeSet::new();
-        for &a in pointers {
-            if self.entries.contains(&a)
-                || matches!(self.text.kind(a), Kind::Data | Kind::Undefined | Kind::Trap)
-            {
-                continue;
-            }
-            any |= match (cover.owner(a), self.known_range(a)) {
-                // Inside a function: a label, if the function has jumps that could lead there.
-                (covered, Some(r)) => {
-                    let jumps = |b: &Body| !b.unresolved.is_empty() || b.pointer_jumps > 0;
-                    if self.labels.contains_key(&r.start) || self.bodies.get(&r.start).is_some_and(jumps) {
-                        again.insert(r.start);
-                        self.labels.entry(r.start).or_default().insert(a)
-                    } else {
-                        covered.is_none() && self.add(a, source)
-                    }
-                }
-                // Without known ranges a function may have been taken for what follows a call that does not return.
-                (Some(_), None) => self.is_prologue(a) && self.may_follow_end(a) && self.add(a, source),
-                (None, None) => self.looks_like_entry(a) && self.add(a, source),
-            };
-        }
-        if any {
-            for f in again {
-                self.forget(f);
-            }
-        }
-        any
-    }
-
-    /// True if `addr` lies in a known function that meets an undefined instruction.
-    pub(crate) fn in_undefined_function(&self, addr: u64) -> bool {
-        let body = self.known_range(addr).and_then(|r| self.bodies.get(&r.start));
-        self.known_range(addr).is_some() && body.is_none_or(|b| b.undefined)
-    }
-
-    fn may_follow_end(&self, addr: u64) -> bool {
-        let before = self.text.kind(addr - 4);
-        before.ends() || self.text.is_padding(addr - 4) || before == Kind::Call
-    }
-
-    /// True if `addr` could begin a function by what stands before it or at it.
-    pub(crate) fn looks_like_entry(&self, addr: u64) -> bool {
-        let kind = self.text.kind(addr);
-        if !kind.is_code() || kind == Kind::Trap {
-            return false;
-        }
-        let before = self.text.kind(addr.wrapping_sub(4));
-        before.ends() || self.text.is_padding(addr - 4) || self.is_prologue(addr)
-    }
-
-    /// BTI c and jc, PACIASP, and stores of a frame at the stack pointer or its move down.
-    fn is_prologue(&self, addr: u64) -> bool {
-        let Some(w) = self.text.word(addr) else { return false };
-        matches!(w, 0xd503_245f | 0xd503_24df | 0xd503_233f)
-            || w & 0xffc0_03e0 == 0xa980_03e0
-            || w & 0xffe0_0fe0 == 0xf800_0fe0
-            || w & 0xff80_03ff == 0xd100_03ff
-    }
-
     fn finish(self) -> Program {
         let mut names = Names::new(self.image);
         let mut program = Program::default();
@@ -517,62 +267,4 @@ impl Search<'_> {
         }
         program
     }
-}
-
-/// Which function's body holds an address.
-pub(crate) struct Cover(Vec<(u64, u64, u64)>);
-
-impl Cover {
-    /// Of all bodies.
-    pub(crate) fn new(bodies: &BTreeMap<u64, Body>) -> Cover {
-        let mut all: Vec<(u64, u64, u64)> =
-            bodies.iter().flat_map(|(&e, b)| b.blocks.iter().map(move |b| (b.start.0, b.end.0, e))).collect();
-        // At equal places the nearest entry before it comes last and is found first.
-        all.sort_unstable();
-        Cover(all)
-    }
-
-    /// The function that holds `addr`; if several do, the one with the nearest entry before it.
-    pub(crate) fn owner(&self, addr: u64) -> Option<u64> {
-        let i = self.0.partition_point(|b| b.0 <= addr);
-        let near = self.0[..i].iter().rev().take(64).filter(|b| addr < b.1);
-        near.map(|b| b.2).max_by_key(|&e| if e <= addr { (true, e) } else { (false, e) })
-    }
-
-    /// Covered ranges, merged.
-    pub(crate) fn ranges(&self) -> Vec<Range> {
-        merged(self.0.iter().map(|b| Range { start: b.0, end: b.1 }).collect())
-    }
-}
-
-/// Sorted, disjoint.
-pub(crate) fn merged(mut ranges: Vec<Range>) -> Vec<Range> {
-    ranges.sort();
-    let mut out: Vec<Range> = Vec::new();
-    for r in ranges {
-        match out.last_mut() {
-            Some(l) if r.start <= l.end => l.end = l.end.max(r.end),
-            _ => out.push(r),
-        }
-    }
-    out
-}
-
-/// `all` without `holes`, both sorted and disjoint.
-pub(crate) fn without(all: &[Range], holes: &[Range]) -> Vec<Range> {
-    let mut out = Vec::new();
-    for r in all {
-        let mut start = r.start;
-        let first = holes.partition_point(|h| h.end <= r.start);
-        for h in holes[first..].iter().take_while(|h| h.start < r.end) {
-            if h.start > start {
-                out.push(Range { start, end: h.start });
-            }
-            start = start.max(h.end);
-        }
-        if start < r.end {
-            out.push(Range { start, end: r.end });
-        }
-    }
-    out
 }

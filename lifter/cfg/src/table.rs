@@ -61,7 +61,7 @@ pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target
     let mut guarded = Vec::new();
     let mut made = Vec::new();
     for &c in &candidates {
-        let from_operations = slice.made(block, c, 8);
+        let from_operations = slice.made(c, 8);
         let both = slice.on_paths(block, c).and(from_operations);
         if let Some(i) = both.interval(MAX_ENTRIES) {
             if from_operations.interval(MAX_ENTRIES) == Some(i) {

@@ -118,7 +118,7 @@ impl<'a> Text<'a> {
     /// What the word at `addr` is; `Data` outside text and off word boundaries.
     pub(crate) fn kind(&self, addr: u64) -> Kind {
         match self.find(addr) {
-            Some((r, first)) if addr % 4 == 0 => self.kinds[first + ((addr - r.start) / 4) as usize],
+            Some((r, first)) if addr.is_multiple_of(4) => self.kinds[first + ((addr - r.start) / 4) as usize],
             _ => Kind::Data,
         }
     }
@@ -174,7 +174,7 @@ pub struct ImageCode<'a>(pub &'a Image);
 impl Code for ImageCode<'_> {
     fn word(&self, pc: GuestAddr) -> Option<u32> {
         let s = self.0.segment_at(pc.0).filter(|s| s.exec)?;
-        if pc.0 % 4 != 0 || !s.file_backed().contains(pc.0) {
+        if !pc.0.is_multiple_of(4) || !s.file_backed().contains(pc.0) {
             return None;
         }
         self.0.u32_at(pc.0)

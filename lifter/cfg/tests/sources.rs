@@ -191,7 +191,7 @@ fn no_text_makes_it_panic() {
             state ^= state << 13;
             state ^= state >> 7;
             state ^= state << 17;
-            if round % 3 == 0 || state % 16 == 0 {
+            if round % 3 == 0 || state.is_multiple_of(16) {
                 *b = (state >> 32) as u8;
             }
         }
