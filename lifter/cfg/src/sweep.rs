@@ -45,7 +45,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
 }
 
 /// Where the function that could begin at `entry` stops covering `gap` without a hole; `None` if it is none.
-fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
+pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
     let text = &s.text;
     let own = Range { start: entry, end: gap.end };
     let shared = BTreeSet::new();

@@ -166,6 +166,20 @@ fn a_real_program_stripped_or_not() {
 }
 
 #[test]
+fn without_section_headers_data_is_not_taken_for_code() {
+    let bytes = hosted(HOSTED, &["-O2", "-static"]);
+    let full = cfg::discover(&image::load("full", bytes.clone()).expect("loads"), &Options::default());
+    let mut bare = strip(&bytes);
+    bare[0x28..0x30].fill(0);
+    let image = image::load("bare", bare).expect("loads");
+    assert!(!image.text_exact);
+    let p = cfg::discover(&image, &Options::default());
+    check(&p);
+    assert!(p.covered * 100 > full.covered * 99, "{} of {}", p.covered, full.covered);
+    assert!(p.covered * 100 < full.covered * 103, "{} of {}", p.covered, full.covered);
+}
+
+#[test]
 fn the_result_does_not_depend_on_threads() {
     let image = image::load("t", hosted(HOSTED, &["-O2", "-static"])).expect("loads");
     let with = |threads| {

@@ -16,7 +16,11 @@ impl fmt::Display for Image {
         for s in &self.segments {
             let flag = |on, c| if on { c } else { '-' };
             let prot: String = [flag(s.read, 'r'), flag(s.write, 'w'), flag(s.exec, 'x')].iter().collect();
-            writeln!(f, "segment {:#x} +{:#x} {prot} from {:#x} +{:#x}", s.vaddr, s.memsz, s.offset, s.filesz)?;
+            writeln!(
+                f,
+                "segment {:#x} +{:#x} {prot} from {:#x} +{:#x}",
+                s.vaddr, s.memsz, s.offset, s.filesz
+            )?;
         }
         for t in &self.text {
             writeln!(f, "text {:#x}..{:#x}", t.start, t.end)?;

@@ -37,6 +37,8 @@ pub struct Image {
     pub segments: Vec<Segment>,
     /// Executable sections' address ranges (or, without section headers, executable segments' file-backed ranges).
     pub text: Vec<Range>,
+    /// True if `text` comes from section headers; else it may hold read-only data, too.
+    pub text_exact: bool,
     /// Function and object symbols, static and dynamic, by address; mapping symbols are not among them.
     pub symbols: Vec<Symbol>,
     /// `$x` / `$d` mapping symbols by address.

@@ -63,6 +63,7 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
         exec_stack: true,
         segments: Vec::new(),
         text: Vec::new(),
+        text_exact: true,
         symbols: Vec::new(),
         mapping: Vec::new(),
         unwind: Vec::new(),
@@ -211,8 +212,7 @@ fn segment(
         return no.malformed("p_vaddr", offset + 16, "not congruent to p_offset modulo the page size");
     }
     if s.filesz == 0 {
-        // Congruent, for loaders that compute with it.
-        s.offset = s.vaddr % 4096;
+        s.offset = 0;
     }
     Ok(s)
 }

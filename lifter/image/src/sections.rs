@@ -104,6 +104,7 @@ fn text(image: &mut Image, sections: &[Header], headers: &[ProgramHeader64<Littl
         }
         image.text =
             image.segments.iter().filter(|s| s.exec && s.filesz > 0).map(|s| s.file_backed()).collect();
+        image.text_exact = false;
         exclude_tables(image, headers);
     }
 }

@@ -34,6 +34,7 @@ fn static_program() {
     let b = load("bare", bare).expect("loads");
     assert_eq!(b.segments.len(), i.segments.len());
     assert!(b.is_text(addr(&i, "main")) && b.symbols.is_empty());
+    assert!(i.text_exact && !b.text_exact);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{Cover, Search};
 use crate::Source;
 use crate::body::Body;
+use crate::sweep;
 use crate::text::{Kind, Text};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -67,7 +68,7 @@ impl Search<'_> {
                 }
                 // Without known ranges a function may have been taken for what follows a call that does not return.
                 (Some(_), None) => self.is_prologue(a) && self.may_follow_end(a) && self.add(a, source),
-                (None, None) => self.looks_like_entry(a) && self.add(a, source),
+                (None, None) => self.looks_like_entry(a) && self.plausible(a) && self.add(a, source),
             };
         }
         if any {
@@ -76,6 +77,12 @@ impl Search<'_> {
             }
         }
         any
+    }
+
+    /// Where text may hold read-only data, what a pointer leads to must be code throughout.
+    fn plausible(&self, addr: u64) -> bool {
+        let (own, _) = self.own_range(addr);
+        self.image.text_exact || sweep::extent(self, &self.entries, addr, own).is_some()
     }
 
     /// True if `addr` lies in a known function that meets an undefined instruction.
