@@ -145,6 +145,8 @@ fn syndrome(f: Fault) -> u64 {
     const INSTRUCTION_ABORT: u64 = 0x20;
     const DATA_ABORT: u64 = 0x24;
     let status = match f.kind {
+        // Addresses of the kernel's half: Linux does not tell what is mapped there.
+        _ if f.addr >> 55 & 1 != 0 => 0x04,
         FaultKind::Unmapped => 0x07,
         FaultKind::Permission => 0x0f,
         FaultKind::Alignment => 0x21,

@@ -94,6 +94,8 @@ pub fn push(
     copy_to_guest(frame, &f)?;
     write(record, [s.x[29], s.x[30]])?;
 
+    // The exclusive monitor does not survive an exception.
+    s.excl_size = 0;
     s.x[0] = info.signo as u64;
     if action.has(libc::SA_SIGINFO) {
         s.x[1] = frame;
@@ -147,7 +149,6 @@ pub fn pop(s: &mut GuestState) -> Option<Restored> {
     for (i, v) in s.v.iter_mut().enumerate() {
         *v = [word(16 + 16 * i), word(24 + 16 * i)];
     }
-    // The exclusive monitor does not survive an exception return.
     s.excl_size = 0;
     Some(Restored {
         mask: get(UC_SIGMASK),
