@@ -126,6 +126,36 @@ fn equal_names_are_told_apart() {
     );
 }
 
+#[test]
+fn cold_parts_belong_to_their_function() {
+    // As gcc lays out `work` with a rare branch: the cold part has a symbol and unwind information of its own.
+    let filler = "add x1, x1, #1\n eor x1, x1, x0\n".repeat(100);
+    let source = format!(
+        ".section .text.unlikely,\"ax\"\n.type work.cold, %function\nwork.cold: .cfi_startproc\n\
+         bl rare\n b back\n .cfi_endproc\n.size work.cold, . - work.cold\n\
+         .text\n.type work, %function\nwork: .cfi_startproc\n cbz x0, work.cold\n\
+         back: {filler} cbnz x1, back\n ret\n .cfi_endproc\n.size work, . - work\n\
+         .globl start\n.type start, %function\nstart: .cfi_startproc\n bl work\n b start\n .cfi_endproc\n\
+         .size start, . - start\n\
+         .type rare, %function\nrare: .cfi_startproc\n ret\n .cfi_endproc\n.size rare, . - rare\n"
+    );
+    let image = gcc(&source, "S", &[]);
+    let cold = image.symbols.iter().find(|s| s.name == "work.cold").expect("a cold part").addr;
+    assert!(image.unwind.iter().any(|r| r.start == cold));
+    for stripped in [false, true] {
+        let mut image = image.clone();
+        if stripped {
+            image.symbols.clear();
+        }
+        let p = discover(&image);
+        check(&p);
+        assert!(!entries(&p).contains(&cold), "stripped {stripped}\n{}", p.cfg_report());
+        let holders = p.functions.iter().filter(|f| f.shape.blocks.iter().any(|b| b.start.0 == cold)).count();
+        assert_eq!(holders, 1, "{}", p.cfg_report());
+        assert!(p.coverage() > 0.999, "{}", p.report());
+    }
+}
+
 const HOSTED: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
