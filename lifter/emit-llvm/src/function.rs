@@ -137,6 +137,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) dirty: RegSet,
     /// The fault block for the registers as they are now.
     fault: Option<Bb>,
+    /// Where all fault blocks meet to leave.
+    common_leave: Option<Bb>,
     /// Scalar comparisons made in this block: operands and whether signaling.
     pub(crate) compares: Vec<(Value, Value, bool)>,
 }
@@ -179,6 +181,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         pc: f.entry,
         dirty: RegSet::default(),
         fault: None,
+        common_leave: None,
         compares: Vec::new(),
     };
     fx.receive_hot(|i| l.param(func, i));
@@ -186,6 +189,10 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     fx.entry(f, &resume);
     for (i, b) in f.blocks.iter().enumerate() {
         fx.block_body(i, b);
+    }
+    if let Some(b) = fx.common_leave {
+        l.at_end(b);
+        fx.leave();
     }
     resume
         .iter()
@@ -280,7 +287,8 @@ impl<'a> Fx<'a, '_> {
         let b = self.l.block(self.func, "fault");
         self.l.at_end(b);
         self.store_dirty();
-        self.leave();
+        let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
+        self.l.br(common);
         self.l.at_end(here);
         self.fault = Some(b);
         b
