@@ -11,7 +11,7 @@ pub use state::*;
 /// General-purpose guest registers that a lifted function takes and returns in host registers ("hot" registers).
 ///
 /// A lifted function is an LLVM function of calling convention `x86_regcallcc` (92):
-/// `{i64, [10 × i64], [16 × <2 x i64>]} f({ptr noalias state, 10 × i64, 16 × <2 x i64>})`, all members as separate
+/// `{i64, [10 × i64], [8 × <2 x i64>]} f({ptr noalias state, 10 × i64, 8 × <2 x i64>})`, all members as separate
 /// scalars. Slot 0 carries the state pointer in and the run-time guest pc to go on at out. Which registers the slots
 /// stand for is a property of the output ([`ImageDesc::hot`]). All other guest registers are in [`GuestState`].
 /// The caller compares the returned pc with its return address and, on a mismatch, returns the same aggregate: host
@@ -19,7 +19,7 @@ pub use state::*;
 pub const HOT_GPRS: usize = 10;
 
 /// Vector guest registers passed and returned in host registers.
-pub const HOT_VECS: usize = 16;
+pub const HOT_VECS: usize = 8;
 
 /// Returned as the guest pc when [`GuestState::exit`] says why and [`GuestState::pc`] where. No guest return address
 /// equals it, so every host frame up to the dispatcher returns it.
