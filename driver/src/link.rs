@@ -1,12 +1,12 @@
-//! Links objects and the embedded runtime library into a static PIE with the system's C compiler driver. Takes object
+//! Links objects and the embedded runtime into a static PIE with the system's C compiler driver. Takes object
 //! bytes, gives a file; everything temporary lies in a directory that goes away.
 
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
 
-/// The runtime, built by the build script.
-static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libxlate_rt.a"));
+/// The runtime as one object, made by the build script.
+static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/xlate_rt.o"));
 
 /// Hash of the embedded runtime: part of the cache's keys.
 pub(crate) fn runtime_hash() -> blake3::Hash {
@@ -32,7 +32,7 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
     for (i, object) in objects.iter().enumerate() {
         command.arg(write(format!("{i:05}.o"), object)?);
     }
-    command.arg(write("libxlate_rt.a".into(), RUNTIME)?);
+    command.arg(write("xlate_rt.o".into(), RUNTIME)?);
     if verbose {
         eprintln!("xlate: {command:?}");
     }
