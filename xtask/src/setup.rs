@@ -29,6 +29,7 @@ const BUILD: &[&str] = &[
 const TEST: &[&str] = &[
     "gcc-aarch64-linux-gnu",
     "g++-aarch64-linux-gnu",
+    "musl-tools",
     "libc6-dev-arm64-cross",
     "binutils-aarch64-linux-gnu",
     "qemu-user-static",

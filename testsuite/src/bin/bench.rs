@@ -42,9 +42,10 @@ fn main() {
 
 fn measure(source: &Path, runs: usize, xflags: &[&str]) -> Row {
     let name = source.file_stem().expect("a source has a name").to_string_lossy().into_owned();
-    let arm = guest::build(source, guest::Libc::Glibc, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    let arm = guest::build(source, guest::Libc::Musl, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
     let native = store().join(format!("bench-{name}"));
-    let ok = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&native).arg(source).arg("-lm").status();
+    // The same C library on both sides.
+    let ok = Command::new("musl-gcc").args(["-O2", "-static", "-o"]).arg(&native).arg(source).arg("-lm").status();
     assert!(ok.is_ok_and(|s| s.success()), "{name} does not compile natively");
     let start = std::time::Instant::now();
     let translated = compare::translate(&arm, xflags).unwrap_or_else(|e| panic!("{e}"));
