@@ -113,28 +113,69 @@ pub const ENGINES: &[(&str, &[&str], &str)] = &[
     ("llvm -O2", &["-O2"], "auto"),
 ];
 
+/// Where qemu 7.2 differs from the architecture or from the features that xlate announces: the reason.
+pub fn excused(w: u32, qemu: &str, engine: &str) -> Option<&'static str> {
+    let row = isa::a64::decode(w)?;
+    let sigbus = engine.contains(" signal 7 ");
+    match row.name {
+        "SYS" | "SYSL" | "MSR (immediate)" => Some("qemu -cpu max has more features than we announce"),
+        "DC ZVA" => Some("qemu -cpu max has another block size"),
+        "DC CVAP" | "DC CVADP" => Some("undefined in qemu's user mode, in spite of its announcement"),
+        n if sigbus && n.starts_with("LDAP") => Some("qemu does not check their alignment"),
+        n if sigbus && n.starts_with("ST") && n.contains('X') && !qemu.contains("signal") => {
+            Some("the alignment is checked before the monitor")
+        }
+        "FCVTZU (vector, fixed-point)" if engine.contains("signal 4") && w & 0x2078_fc00 == 0x2000_fc00 => {
+            Some("cmode 1111 with o2 and op is unallocated; qemu executes it")
+        }
+        "FCVTZS (scalar SIMD, fixed-point)" if w & 0x0060_0000 == 0 => {
+            Some("qemu puts the sign of the half-width result above it")
+        }
+        "FJCVTZS" if fpcr(engine) >> 24 & 1 == 1 => {
+            Some("FPToFixedJS clears Z for a subnormal that FZ makes zero; qemu does not")
+        }
+        _ => None,
+    }
+}
+
+/// The program's report in lines, each with the FPCR of the run in front of what changed.
+fn lines(o: &Outcome) -> Vec<String> {
+    // Linux reports undefined instructions as ILL_ILLOPC, qemu as ILL_ILLOPN.
+    String::from_utf8_lossy(&o.stdout)
+        .lines()
+        .map(|l| l.replace("signal 4 code 2", "signal 4 code 1"))
+        .collect()
+}
+
+fn fpcr(line: &str) -> u32 {
+    line.split(['/', ' ']).nth(1).and_then(|f| u32::from_str_radix(f, 16).ok()).unwrap_or(0)
+}
+
 /// Runs the program of `words` under qemu and in an engine with these arguments; gives the lines that differ, as
-/// (qemu's, engine's), at most `limit`.
+/// (word, qemu's, engine's), without those that are excused.
 pub fn differences(
     words: &[u32],
     engine: usize,
     args: &[&str],
-    limit: usize,
-) -> Result<Vec<(String, String)>, String> {
+) -> Result<Vec<(u32, String, String)>, String> {
     let (name, flags, env) = ENGINES[engine];
     let program = program(words);
     let run =
-        Run { args: args.to_vec(), timeout: Some(std::time::Duration::from_secs(300)), ..Run::default() };
+        Run { args: args.to_vec(), timeout: Some(std::time::Duration::from_secs(600)), ..Run::default() };
     let expected = qemu(&program, &run);
     let translated = translate(&program, flags)?;
     let got = run_translated(&translated, &Run { env: vec![("XLATE_ENGINE", env)], ..run });
-    if expected.status != 0 || got.status != 0 {
-        return Err(format!("{name}: status {} instead of {}: {:?}", got.status, expected.status, got));
+    let (e, g) = (lines(&expected), lines(&got));
+    if expected.status != 0 || got.status != 0 || e.len() != g.len() {
+        return Err(format!(
+            "{name}: qemu ends with {expected:?}\nafter {:?}\nengine with {got:?}\nafter {:?}",
+            e.last(),
+            g.last()
+        ));
     }
-    let text = |o: &Outcome| String::from_utf8_lossy(&o.stdout).into_owned();
-    let (e, g) = (text(&expected), text(&got));
-    let pairs = e.lines().zip(g.lines().chain(std::iter::repeat("")));
-    Ok(pairs.filter(|(a, b)| a != b).take(limit).map(|(a, b)| (a.to_string(), b.to_string())).collect())
+    let word = |l: &str| u32::from_str_radix(l.get(..8).unwrap_or(""), 16).unwrap_or(0);
+    let pairs = e.into_iter().zip(g).filter(|(e, g)| e != g).map(|(e, g)| (word(&e), e, g));
+    Ok(pairs.filter(|(w, e, g)| excused(*w, e, g).is_none()).collect())
 }
 
 /// qemu with the features that xlate advertises, as far as it lets them be chosen.
