@@ -125,6 +125,9 @@ pub fn excused(w: u32, qemu: &str, engine: &str) -> Option<&'static str> {
         n if sigbus && n.starts_with("ST") && n.contains('X') && !qemu.contains("signal") => {
             Some("the alignment is checked before the monitor")
         }
+        n if n.contains("(literal)") && qemu.replace("code 2", "code 1") == engine => {
+            Some("qemu reserves the gaps between an image's segments")
+        }
         "FCVTZU (vector, fixed-point)" if engine.contains("signal 4") && w & 0x2078_fc00 == 0x2000_fc00 => {
             Some("cmode 1111 with o2 and op is unallocated; qemu executes it")
         }
