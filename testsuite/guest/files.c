@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -107,10 +108,11 @@ int main(void)
         mine |= (unsigned long)keep(main) >= a && (unsigned long)keep(main) < b && strstr(line, "r-xp") != 0;
     }
     printf("maps %d %d\n", stack, mine);
-    char *brk0 = sbrk(0);
-    sbrk(100000);
+    // By the call itself: musl's sbrk moves nothing.
+    char *brk0 = (char *)syscall(SYS_brk, 0L);
+    syscall(SYS_brk, brk0 + 100000);
     brk0[50000] = 1;
-    printf("brk %ld\n", (long)((char *)sbrk(0) - brk0));
+    printf("brk %ld\n", (long)((char *)syscall(SYS_brk, 0L) - brk0));
     printf("mmap fail %d %s\n", mmap(0, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED, strerror(errno));
     unlink("sub/g"), rmdir("sub"), unlink("l"), chdir("/"), rmdir(dir);
     return 0;

@@ -37,7 +37,7 @@ pub struct Run<'a> {
     pub env: Vec<(&'a str, &'a str)>,
     /// Working directory.
     pub dir: Option<PathBuf>,
-    /// Name the program sees as argv[0], where the runner allows it.
+    /// When it is killed [default: one minute]; its status is then -1000.
     pub timeout: Option<Duration>,
 }
 
@@ -49,10 +49,10 @@ pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
     let xlate = tools::xlate();
     let meta = std::fs::metadata(&xlate).map_err(|e| e.to_string())?;
     (meta.len(), meta.modified().ok()).hash(&mut h);
-    let dir = store().join("translated");
+    // The name stays, because programs look at it: busybox is what argv[0] says.
+    let dir = store().join("translated").join(format!("{:016x}", h.finish()));
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
-    let name = program.file_name().expect("a program has a name").to_string_lossy();
-    let out = dir.join(format!("{name}-{:016x}", h.finish()));
+    let out = dir.join(program.file_name().expect("a program has a name"));
     if !out.exists() {
         let result = Command::new(&xlate).arg(program).arg("-o").arg(&out).args(flags).output();
         let result = result.map_err(|e| format!("{}: {e}", xlate.display()))?;

@@ -1,12 +1,23 @@
-//! Our own guest programs, translated at two levels, interpreted, and under qemu-user: the same output and status.
+//! Our own guest programs, interpreted, translated at one or two levels, and under qemu-user: the same output and status.
 
 use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use testsuite::full;
 use testsuite::guest::{Libc, ours};
+
+const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
+const QUICK: (&[&str], &str) = (&["-O0"], "auto");
+const INTERPRETED: (&[&str], &str) = (&["-O0", "--no-lift"], "interp");
+
+/// Programs with glibc or libstdc++ are ten and more times larger than those with musl; optimising them has its place
+/// in the full run.
+fn engines(libc: Libc) -> &'static [(&'static [&'static str], &'static str)] {
+    if libc == Libc::Musl || full() { &[INTERPRETED, QUICK, OPTIMISED] } else { &[INTERPRETED, QUICK] }
+}
 
 fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {
     let program = ours(source, libc, flags);
     let expected = run_qemu(&program, run);
-    for (xflags, engine) in [(&["-O2"][..], "auto"), (&["-O0"], "auto"), (&["-O0", "--no-lift"], "interp")] {
+    for (xflags, engine) in engines(libc) {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
         let mut run = run.clone();
         run.env.push(("XLATE_ENGINE", engine));
