@@ -86,8 +86,14 @@ impl Fx<'_, '_> {
         let c = |x: u64| self.lane_const(lane, x);
         let amount = if n == 8 { b } else { l.ashr(l.shl(b, c(n - 8)), c(n - 8)) };
         let mask = c(n - 1);
-        let left = l.shl(a, l.and(amount, mask));
-        let left = l.select(l.icmp(IPred::LLVMIntULT, amount, c(n)), left, l.zero(t));
+        let left = match lane {
+            Lane::H8 => l.mul(a, self.power_of_two(lane, b)),
+            Lane::S4 if !self.unit.features.avx2 => l.mul(a, self.power_of_two(lane, b)),
+            Lane::B16 | Lane::S4 | Lane::D2 => {
+                let left = l.shl(a, l.and(amount, mask));
+                l.select(l.icmp(IPred::LLVMIntULT, amount, c(n)), left, l.zero(t))
+            }
+        };
         let right_by = l.neg(amount);
         let clamp = |x: V| l.intrinsic("llvm.umin", &[t], &[x, mask]);
         let right = if round {
@@ -104,6 +110,22 @@ impl Fx<'_, '_> {
             l.select(l.icmp(IPred::LLVMIntULT, right_by, c(n)), r, l.zero(t))
         };
         l.select(l.icmp(IPred::LLVMIntSLT, amount, l.zero(t)), right, left)
+    }
+
+    /// 2 to the power of each lane's low byte, 0 where that is not below the lane's width. Before AVX2, LLVM makes this
+    /// for a shift of 16- or 32-bit lanes by converting floats to integers, which raises Invalid Operation for 2^31.
+    fn power_of_two(&self, lane: Lane, b: V) -> V {
+        let l = self.l;
+        let (bytes, byte, width) = (self.lane_ty(Lane::B16), l.int_ty(8), lane.bits() / 8);
+        let b = l.bitcast(b, bytes);
+        let spread: Vec<u32> = (0..16).map(|i| i / width * width).collect();
+        let first: Vec<V> = (0..16).map(|i| l.int(byte, u128::from(i % width * 8))).collect();
+        let bit: Vec<V> = (0..16).map(|i| l.int(byte, if i < 8 { 1 << i } else { 0 })).collect();
+        // Which of its bits each byte has; from 16 on, and below 0, `pshufb` is to give zero for bit 7.
+        let index = l.sub(l.shuffle(b, l.poison(bytes), &spread), l.const_vec(&first));
+        let index = l.intrinsic("llvm.uadd.sat", &[bytes], &[index, self.lane_const(Lane::B16, 0x70)]);
+        let power = l.intrinsic("llvm.x86.ssse3.pshuf.b.128", &[], &[l.const_vec(&bit), index]);
+        l.bitcast(power, self.lane_ty(lane))
     }
 
     pub(crate) fn vec_bit(&mut self, op: VBit, args: &[Value]) -> V {

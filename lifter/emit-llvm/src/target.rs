@@ -14,6 +14,8 @@ use std::sync::Once;
 pub(crate) struct Features {
     /// FMA3.
     pub(crate) fma: bool,
+    /// AVX2.
+    pub(crate) avx2: bool,
     /// AES-NI.
     pub(crate) aes: bool,
     /// PCLMULQDQ.
@@ -64,7 +66,12 @@ impl Target {
         };
         let has = |f: &str| feature_text.split(',').any(|x| x.strip_prefix('+') == Some(f));
         let v3 = matches!(cpu.as_str(), "x86-64-v3" | "x86-64-v4");
-        let features = Features { fma: v3 || has("fma"), aes: has("aes"), pclmul: has("pclmul") };
+        let features = Features {
+            fma: v3 || has("fma"),
+            avx2: v3 || has("avx2"),
+            aes: has("aes"),
+            pclmul: has("pclmul"),
+        };
         // SSSE3, SSE4.1, SSE4.2 and CMPXCHG16B are taken for granted by the lowerings.
         let feature_text = match feature_text.as_str() {
             "" => "+sse4.2,+cx16,+popcnt,+sahf".to_string(),
