@@ -9,6 +9,7 @@
 use crate::hostcall::{Errno, check, syscall};
 use abi::GuestState;
 use std::arch::global_asm;
+use std::arch::x86_64::{__cpuid, _xgetbv};
 use std::mem::offset_of;
 
 global_asm!(
@@ -123,9 +124,15 @@ pub fn soft_op_address() -> u64 {
 
 /// Looks at the processor. Called once, before any other thread exists.
 pub fn init() {
-    let avx = std::arch::is_x86_feature_detected!("avx") as u8;
+    // By hand: the standard library's detection asks CPUID some ten times, each of which costs microseconds in a
+    // virtual machine, and programs start often.
+    const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
+    const SSE_AVX_STATE: u64 = 6;
+    let has = __cpuid(1).ecx & OSXSAVE_AVX == OSXSAVE_AVX;
+    // SAFETY: OSXSAVE says that the instruction exists.
+    let avx = has && unsafe { _xgetbv(0) } & SSE_AVX_STATE == SSE_AVX_STATE;
     // SAFETY: no other thread and no lifted code runs yet.
-    unsafe { (&raw mut HAS_AVX).write(avx) };
+    unsafe { (&raw mut HAS_AVX).write(avx.into()) };
 }
 
 /// Where a signal handler sends lifted code whose state is complete; with rdi = the state.
@@ -151,7 +158,8 @@ const RESERVE: u64 = 512 * 1024;
 
 /// Makes a stack for lifted code: (top, limit).
 pub fn new_stack() -> Result<(u64, u64), Errno> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // MAP_STACK keeps huge pages away, the first of which would cost more than a short program.
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
     let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
     let map = |size: u64| {
         check(syscall(libc::SYS_mmap, [0, size, prot, flags as u64, u64::MAX, 0])).map(|a| (a, size))
