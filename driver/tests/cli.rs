@@ -101,6 +101,8 @@ fn bad_inputs_get_a_message_and_status_2() {
     arm32[18] = 40;
     let mut big_endian = tiny();
     big_endian[5] = 2;
+    big_endian[16..20].copy_from_slice(&[0, 2, 0, 183]);
+    big_endian[20..24].copy_from_slice(&[0, 0, 0, 1]);
     let mut x86 = tiny();
     x86[18] = 62;
     let mut truncated = tiny();
@@ -110,11 +112,11 @@ fn bad_inputs_get_a_message_and_status_2() {
     let cases: [(&[u8], &str); 7] = [
         (b"", "ELF"),
         (b"#!/bin/sh\n", "ELF"),
-        (&arm32, "not yet"),
+        (&arm32, "AArch32"),
         (&big_endian, "endian"),
         (&x86, "AArch64"),
         (&truncated, "input"),
-        (&dynamic, "not yet"),
+        (&dynamic, "dynamically linked"),
     ];
     for (bytes, expected) in cases {
         std::fs::write(&path, bytes).unwrap();
