@@ -2,7 +2,7 @@
 // program runs under qemu-user and translated, so that every engine meets the same instructions in ordinary text.
 //
 // The table (a generated assembly file) defines `case_count`, `case_entry[]` (address of the instruction, followed by a
-// `ret`) and `case_word[]`. Argument 1: number of states; argument 2: first FPCR (hexadecimal), 3: seed.
+// `ret`), `case_word[]` and perhaps `case_state[]`. Argument 1: number of states; argument 2: first FPCR (hexadecimal), 3: seed.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -22,6 +22,8 @@ struct regs {
     uint64_t v[32][2];
 };
 static struct regs in, out;
+// Given states, one for each case, instead of random ones.
+extern const struct regs case_state[] __attribute__((weak));
 // Accesses reach from 1 KiB below the base register to 64 KiB above it.
 enum { BELOW = 0x1000, WORDS = (BELOW + 0x11000) / 8 };
 static uint64_t *buffer;
@@ -164,16 +166,18 @@ int main(int argc, char **argv)
             in.nzcv = (next() & 15) << 28;
             in.fpcr = fpcr;
             in.fpsr = next() & 1 ? 0 : 0x0800009f & next();
-            in.entry = (uint64_t)case_entry[c];
             for (int i = 0; i < 32; i++)
                 in.v[i][0] = pick(), in.v[i][1] = pick();
             if (next() & 1)
                 for (int i = 0; i < 32; i++)
                     in.v[i][1] = in.v[i][0] = i & 1 ? special() : in.v[i][0];
+            if (case_state)
+                in = case_state[c], memory = 0;
+            in.entry = (uint64_t)case_entry[c];
             out = in;
             signal_number = 0;
             run(&in, &out);
-            printf("%08x/%llx/%d", w, (unsigned long long)fpcr, s);
+            printf("%08x/%llx/%d", w, (unsigned long long)in.fpcr, s);
             if (signal_number)
                 printf(" signal %d code %d%s", signal_number, signal_code, signal_addr == in.entry ? " here" : "");
             for (int i = 0; i < 30; i++)

@@ -1,6 +1,6 @@
 //! Builds guest programs with the cross compiler, against glibc or musl, and keeps them by content.
 
-use crate::{packages, store, tools};
+use crate::{packages, store, temporary, tools};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -43,7 +43,7 @@ pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBu
     if out.exists() {
         return Ok(out);
     }
-    let temp = dir.join(format!(".{stem}-{:016x}.{}", h.finish(), std::process::id()));
+    let temp = temporary(&out);
     let mut gcc = Command::new(tools::cross_gcc());
     gcc.arg("-static").arg("-o").arg(&temp);
     match libc {

@@ -2,6 +2,7 @@
 //! packages, runs them translated and under qemu-user, and compares. A missing tool is an error that says how to
 //! install it, never a skipped test.
 
+pub mod cases;
 pub mod compare;
 pub mod guest;
 pub mod insns;
@@ -12,6 +13,7 @@ pub mod tools;
 pub mod torture;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 /// The workspace's root directory.
 pub fn root() -> &'static Path {
@@ -29,4 +31,12 @@ pub fn store() -> PathBuf {
 /// True if every test program is asked for (`cargo xtask test --full`).
 pub fn full() -> bool {
     std::env::var_os("XLATE_TEST_FULL").is_some()
+}
+
+/// A name beside `path` that no other thread or process uses, for writing before renaming.
+pub fn temporary(path: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = path.file_name().expect("invariant: a file has a name").to_string_lossy();
+    let (pid, n) = (std::process::id(), COUNT.fetch_add(1, Relaxed));
+    path.with_file_name(format!(".{pid}-{n}-{name}"))
 }

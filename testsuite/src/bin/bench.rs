@@ -45,7 +45,8 @@ fn measure(source: &Path, runs: usize, xflags: &[&str]) -> Row {
     let arm = guest::build(source, guest::Libc::Musl, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
     let native = store().join(format!("bench-{name}"));
     // The same C library on both sides.
-    let ok = Command::new("musl-gcc").args(["-O2", "-static", "-o"]).arg(&native).arg(source).arg("-lm").status();
+    let ok =
+        Command::new("musl-gcc").args(["-O2", "-static", "-o"]).arg(&native).arg(source).arg("-lm").status();
     assert!(ok.is_ok_and(|s| s.success()), "{name} does not compile natively");
     let start = std::time::Instant::now();
     let translated = compare::translate(&arm, xflags).unwrap_or_else(|e| panic!("{e}"));

@@ -1,0 +1,50 @@
+//! The cases of `cases/a64.txt` in every engine, against what the manual says.
+
+use testsuite::cases::{Case, expected, parse, program};
+use testsuite::compare::{Run, run_translated, translate};
+use testsuite::insns::{ENGINES, lines, qemu};
+
+fn cases() -> Vec<Case> {
+    parse(include_str!("../cases/a64.txt")).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn compare(who: &str, cases: &[Case], got: &[String]) {
+    let mut wrong = String::new();
+    for (i, c) in cases.iter().enumerate() {
+        let (expected, got) = (expected(i, c), got.get(i).map_or("nothing", |s| s));
+        if expected != got {
+            wrong += &format!("{}\n  expected {expected}\n  got      {got}\n", c.text);
+        }
+    }
+    assert!(wrong.is_empty(), "{who}:\n{wrong}");
+}
+
+fn check(engine: usize) {
+    let (name, flags, env) = ENGINES[engine];
+    let cases = cases();
+    let translated = translate(&program(&cases), flags).unwrap_or_else(|e| panic!("{e}"));
+    let run = Run { args: vec!["1"], env: vec![("XLATE_ENGINE", env)], ..Run::default() };
+    compare(name, &cases, &lines(&run_translated(&translated, &run)));
+}
+
+#[test]
+fn interpreter() {
+    check(0);
+}
+
+#[test]
+fn llvm_unoptimised() {
+    check(1);
+}
+
+#[test]
+fn llvm_optimised() {
+    check(2);
+}
+
+/// A second reader of the manual; a case where it is wrong belongs in its own file, with the reason.
+#[test]
+fn qemu_agrees() {
+    let cases = cases();
+    compare("qemu", &cases, &lines(&qemu(&program(&cases), &Run { args: vec!["1"], ..Run::default() })));
+}
