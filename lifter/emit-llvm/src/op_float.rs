@@ -58,6 +58,25 @@ impl Fx<'_, '_> {
         self.any(shape, c)
     }
 
+    /// i1: any lane of a result is a NaN or the smallest normal number. To that, x86 may have rounded a smaller value
+    /// without calling it an underflow: it looks after rounding, Arm before. Sums cannot be tiny and inexact; products,
+    /// quotients and narrowed values can. `ucomisd` and one jump find both cases.
+    fn any_nan_or_smallest(&self, bits: u32, lanes: u32, v: V) -> V {
+        let l = self.l;
+        let smallest = l.const_float(
+            l.float_ty(bits),
+            if bits == 32 { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE },
+        );
+        let smallest = if lanes == 1 { smallest } else { l.splat_const(lanes, smallest) };
+        let c = l.fcmp(FPred::LLVMRealUEQ, l.intrinsic("llvm.fabs", &[l.type_of(v)], &[v]), smallest);
+        if lanes == 1 { c } else { self.any_lane(c, lanes) }
+    }
+
+    fn special(&self, shape: FShape, r: V) -> V {
+        let lanes = if shape.is_vector() { 128 / shape.bits() } else { 1 };
+        self.any_nan_or_smallest(shape.bits(), lanes, r)
+    }
+
     fn any(&self, shape: FShape, c: V) -> V {
         if shape.is_vector() { self.any_lane(c, 128 / shape.bits()) } else { c }
     }
@@ -96,9 +115,12 @@ impl Fx<'_, '_> {
                     _ => "fadd",
                 };
                 let r = simple(self, name);
-                let nan = self.any_nan(shape, r);
+                let special = match f {
+                    FBin::Mul | FBin::Div => self.special(shape, r),
+                    _ => self.any_nan(shape, r),
+                };
                 let r = self.unfloat(shape, r);
-                self.or_soft(nan, r, op, ty, args)
+                self.or_soft(special, r, op, ty, args)
             }
             FBin::AbsDiff => {
                 let r = simple(self, "fsub");
@@ -181,9 +203,9 @@ impl Fx<'_, '_> {
         let operands: Vec<V> = args.iter().map(|&a| self.float(shape, a)).collect();
         if self.unit.features.fma {
             let r = self.constrained("fma", &[t], &operands, true);
-            let nan = self.any_nan(shape, r);
+            let special = self.special(shape, r);
             let r = self.unfloat(shape, r);
-            return self.or_soft(nan, r, op, ty, args);
+            return self.or_soft(special, r, op, ty, args);
         }
         // The code must run on hosts without FMA, but nearly all have it: the glue looks once, at start.
         let flag = l.extern_global(HOST_FMA, l.int_ty(8));
@@ -201,10 +223,10 @@ impl Fx<'_, '_> {
         l.unlikely_br(none, soft, fused);
         l.at_end(fused);
         let r = l.asm_call(text, "=x,0,x,x", t, &operands, &[]);
-        let nan = self.any_nan(shape, r);
+        let special = self.special(shape, r);
         let r = self.unfloat(shape, r);
         let from = l.current_block();
-        l.unlikely_br(nan, soft, end);
+        l.unlikely_br(special, soft, end);
         l.at_end(soft);
         let exact = self.soft_pure(op, ty, args);
         l.br(end);
@@ -257,7 +279,9 @@ impl Fx<'_, '_> {
                 self.constrained("fpext", &[to, from], &[self.value(args[0])], false)
             }
             (Type::F64, Type::F32, Round::Current) => {
-                self.constrained("fptrunc", &[to, from], &[self.value(args[0])], true)
+                let r = self.constrained("fptrunc", &[to, from], &[self.value(args[0])], true);
+                let special = self.any_nan_or_smallest(32, 1, r);
+                self.or_soft(special, r, op, ty, args)
             }
             _ => self.soft_pure(op, ty, args),
         }
@@ -283,7 +307,9 @@ impl Fx<'_, '_> {
         let v = self.float(from, args[0]);
         let half = l.vec_ty(l.float_ty(32), 2);
         let r = self.constrained("fptrunc", &[half, self.float_shape(from)], &[v], true);
-        self.flat(l.shuffle(r, l.zero(half), &[0, 1, 2, 3]))
+        let special = self.any_nan_or_smallest(32, 2, r);
+        let r = self.flat(l.shuffle(r, l.zero(half), &[0, 1, 2, 3]));
+        self.or_soft(special, r, op, Type::V128, args)
     }
 
     #[allow(clippy::too_many_arguments)]
