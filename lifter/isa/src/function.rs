@@ -74,15 +74,36 @@ pub fn lift_function(shape: &FunctionShape, code: &dyn Code) -> Function {
     Function { name: shape.name.clone(), entry: shape.entry, blocks }
 }
 
+/// Functions with more blocks than this get few resume points.
+const LARGE: usize = 250;
+
+/// Resume points of a large function.
+const LARGE_POINTS: usize = 24;
+
+/// Marks where the dispatcher may enter. Each point is a second way in, at which every register merges, and the register
+/// allocator's work grows faster than their number: in large functions only the heads of the longest loops are marked
+/// (docs/decisions/0006-large-functions.md). Elsewhere the interpreter goes on until it meets one, or the function returns.
 fn mark_resume_points(blocks: &mut [Block]) {
-    let mut points = Vec::new();
+    // Block and length of the loop it heads; return sites have none.
+    let mut points: Vec<(u64, BlockId)> = Vec::new();
     for b in blocks.iter() {
         match &b.term {
-            Term::Call { cont: Some(c), .. } | Term::Syscall { cont: Some(c), .. } => points.push(*c),
-            t => points.extend(t.successors().into_iter().filter(|s| blocks[s.0 as usize].pc <= b.pc)),
+            Term::Call { cont: Some(c), .. } | Term::Syscall { cont: Some(c), .. } => points.push((0, *c)),
+            _ => {}
+        }
+        for s in b.term.successors() {
+            let head = blocks[s.0 as usize].pc;
+            if head <= b.pc {
+                points.push((b.pc.0 - head.0 + 1, s));
+            }
         }
     }
-    for p in points {
+    if blocks.len() > LARGE {
+        points.sort_by_key(|&(length, block)| (std::cmp::Reverse(length), block));
+        points.dedup_by_key(|p| p.1);
+        points.truncate(LARGE_POINTS);
+    }
+    for (_, p) in points {
         blocks[p.0 as usize].resume = true;
     }
 }
