@@ -8,6 +8,7 @@ use crate::{store, temporary};
 use isa::a64::Row;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Encodings that these programs cannot execute alone, with the reason.
 pub const EXCLUDED: &[(&str, &str)] = &[
@@ -41,8 +42,8 @@ impl Random {
 }
 
 /// A random word of `row` that the case program can execute: no link register, and for accesses a base register
-/// that points to its buffer.
-pub fn word(row: &Row, random: &mut Random) -> u32 {
+/// that points to its buffer. Registers are below `registers`, or 31.
+pub fn word(row: &Row, registers: u32, random: &mut Random) -> u32 {
     let (mask, value) = row.bits();
     let letters: Vec<char> = row.pattern.chars().filter(|c| *c != ' ').collect();
     let field = |hi: usize, letter: char| letters[31 - hi..36 - hi].iter().all(|c| *c == letter);
@@ -54,8 +55,8 @@ pub fn word(row: &Row, random: &mut Random) -> u32 {
         }
         let shift = hi - 4;
         let mut r = w >> shift & 31;
-        if r == 30 {
-            r = 29;
+        if r != 31 {
+            r %= registers.min(30);
         }
         if memory && hi == 9 {
             r = 16 + r % 8;
@@ -77,27 +78,47 @@ pub fn word(row: &Row, random: &mut Random) -> u32 {
     w
 }
 
-/// The assembly table for `words`.
-pub fn table(words: &[u32]) -> String {
+/// A random sequence in few registers, so that instructions meet each other's results. Nothing that is undefined, traps,
+/// or where qemu differs; and no accesses, whose base registers would be overwritten.
+pub fn sequence(length: usize, random: &mut Random) -> Vec<u32> {
+    static ROWS: LazyLock<Vec<&Row>> = LazyLock::new(|| {
+        isa::a64::rows()
+            .filter(|r| {
+                r.bits().1 >> 25 & 5 != 4 && r.bits().1 >> 26 != 0x35 && !["UDF", "FJCVTZS"].contains(&r.name)
+            })
+            .collect()
+    });
+    let mut words = Vec::new();
+    while words.len() < length {
+        let w = word(ROWS[random.word() as usize % ROWS.len()], 5, random);
+        let known = isa::a64::decode(w).is_some_and(|r| EXCLUDED.iter().all(|e| e.0 != r.name));
+        if known && !disassemble(w).starts_with('.') && excused(w, "", "").is_none() {
+            words.push(w);
+        }
+    }
+    words
+}
+
+/// The assembly table for these cases, each of one word or more.
+pub fn table(cases: &[Vec<u32>]) -> String {
     let mut s = String::from("\t.text\n");
-    for (i, w) in words.iter().enumerate() {
-        let _ = writeln!(s, "\t.type c{i}, %function\nc{i}:\t.inst 0x{w:08x}\n\tret\n\t.size c{i}, 8");
+    for (i, words) in cases.iter().enumerate() {
+        let _ = writeln!(s, "\t.type c{i}, %function\nc{i}:");
+        for w in words {
+            let _ = writeln!(s, "\t.inst 0x{w:08x}");
+        }
+        let _ = writeln!(s, "\tret\n\t.size c{i}, . - c{i}");
     }
     let _ = writeln!(s, "\t.section .rodata\n\t.balign 8\n\t.global case_count, case_entry, case_word");
-    let _ = writeln!(s, "case_count: .quad {}\ncase_entry:", words.len());
-    for i in 0..words.len() {
+    let _ = writeln!(s, "case_count: .quad {}\ncase_entry:", cases.len());
+    for i in 0..cases.len() {
         let _ = writeln!(s, "\t.quad c{i}");
     }
     s.push_str("case_word:\n");
-    for w in words {
-        let _ = writeln!(s, "\t.word 0x{w:08x}");
+    for (i, words) in cases.iter().enumerate() {
+        let _ = writeln!(s, "\t.word 0x{:08x}", if words.len() == 1 { words[0] } else { i as u32 });
     }
     s
-}
-
-/// Builds the case program for `words`.
-pub fn program(words: &[u32]) -> PathBuf {
-    build_table(&table(words))
 }
 
 /// Builds the case program with this assembly table.
@@ -160,15 +181,15 @@ fn fpcr(line: &str) -> u32 {
     line.split(['/', ' ']).nth(1).and_then(|f| u32::from_str_radix(f, 16).ok()).unwrap_or(0)
 }
 
-/// Runs the program of `words` under qemu and in an engine with these arguments; gives the lines that differ, as
-/// (word, qemu's, engine's), without those that are excused.
+/// Runs the program of `cases` under qemu and in an engine with these arguments; gives the lines that differ, as
+/// (case, qemu's, engine's), without those that are excused.
 pub fn differences(
-    words: &[u32],
+    cases: &[Vec<u32>],
     engine: usize,
     args: &[&str],
-) -> Result<Vec<(u32, String, String)>, String> {
+) -> Result<Vec<(usize, String, String)>, String> {
     let (name, flags, env) = ENGINES[engine];
-    let program = program(words);
+    let program = build_table(&table(cases));
     let run =
         Run { args: args.to_vec(), timeout: Some(std::time::Duration::from_secs(600)), ..Run::default() };
     let expected = qemu(&program, &run);
@@ -182,9 +203,12 @@ pub fn differences(
             g.last()
         ));
     }
-    let word = |l: &str| u32::from_str_radix(l.get(..8).unwrap_or(""), 16).unwrap_or(0);
-    let pairs = e.into_iter().zip(g).filter(|(e, g)| e != g).map(|(e, g)| (word(&e), e, g));
-    Ok(pairs.filter(|(w, e, g)| excused(*w, e, g).is_none()).collect())
+    let states = (e.len() / cases.len().max(1)).max(1);
+    let pairs = e.into_iter().zip(g).enumerate().filter(|(_, (e, g))| e != g);
+    Ok(pairs
+        .map(|(line, (e, g))| (line / states, e, g))
+        .filter(|(case, e, g)| cases[*case].len() > 1 || excused(cases[*case][0], e, g).is_none())
+        .collect())
 }
 
 /// qemu with the features that xlate advertises, as far as it lets them be chosen.
@@ -194,8 +218,15 @@ pub fn qemu(program: &Path, run: &Run) -> Outcome {
     run_qemu(program, &run)
 }
 
-/// A readable line for a word: the row and the disassembly.
-pub fn describe(w: u32) -> String {
-    let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
-    format!("{w:08x} {} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
+/// A readable line for each word: the row and the disassembly.
+pub fn describe(words: &[u32]) -> String {
+    let line = |w: &u32| {
+        let row = isa::a64::decode(*w).map_or("unallocated", |r| r.name);
+        format!("{w:08x} {} [{row}]", disassemble(*w))
+    };
+    words.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn disassemble(w: u32) -> String {
+    isa::a64::decode::disassemble(w, ir::GuestAddr(0))
 }
