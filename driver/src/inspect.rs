@@ -74,6 +74,7 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
                 lifted.iter().map(|f| (f.entry, f.name.as_str())).collect();
             let resolve = |a| known.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
             for f in lifted.iter().filter(|l| chosen.iter().any(|c| c.shape.entry == l.entry)) {
+                let emit = pipeline::options_for(std::slice::from_ref(f), &emit);
                 text += &match args.emit {
                     Emit::Llvm => emit_llvm::emit_raw_llvm_text(f, &emit, &resolve)?,
                     Emit::LlvmOpt => emit_llvm::emit_llvm_text(f, &emit, &resolve)?,
@@ -111,7 +112,8 @@ fn instructions(image: &Image, found: &Found, text: &mut String) {
         while pc < block.end {
             let word = code.word(pc).unwrap_or(0);
             let name = isa::a64::decode(word).map_or("(unallocated)", |row| row.name);
-            let _ = writeln!(text, "  {pc}: {word:08x}  {:<44} {name}", isa::a64::decode::disassemble(word, pc));
+            let _ =
+                writeln!(text, "  {pc}: {word:08x}  {:<44} {name}", isa::a64::decode::disassemble(word, pc));
             pc = pc.offset(4);
         }
         let _ = writeln!(text);
@@ -128,7 +130,11 @@ fn coverage(image: &Image, program: &cfg::Program) -> String {
             let lifted = pipeline::lift_one(image, &f.shape);
             let line = |pc: ir::GuestAddr, why: &str| {
                 let word = cfg::ImageCode(image).word(pc).unwrap_or(0);
-                format!("{pc}: {word:08x} {why} in {}: {}", f.shape.name, isa::a64::decode::disassemble(word, pc))
+                format!(
+                    "{pc}: {word:08x} {why} in {}: {}",
+                    f.shape.name,
+                    isa::a64::decode::disassemble(word, pc)
+                )
             };
             lifted
                 .blocks

@@ -167,7 +167,7 @@ fn emit_units(
                 let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some(&i) = order.get(n) else { return Ok(mine) };
                 let name = format!("u{i}");
-                let unit = emit_llvm::emit_unit(&name, units[i], options, &resolve)
+                let unit = emit_llvm::emit_unit(&name, units[i], &options_for(units[i], options), &resolve)
                     .map_err(|source| Error::Emit { unit: name, source })?;
                 progress.advance(units[i].len() as u64);
                 mine.push((i, unit));
@@ -184,6 +184,15 @@ fn emit_units(
         emitted.resume.extend(unit.resume);
     }
     Ok(emitted)
+}
+
+/// The options of one unit: large functions store their state before each access instead of keeping it recoverable.
+pub fn options_for(unit: &[Function], options: &emit_llvm::Options) -> emit_llvm::Options {
+    let mut options = options.clone();
+    if options.checkpoints == Checkpoints::Callbr && unit.iter().any(units::is_large) {
+        options.checkpoints = Checkpoints::Commit;
+    }
+    options
 }
 
 /// The text range that dispatch and checkpoint tables cover.

@@ -6,6 +6,15 @@ use ir::Function;
 /// IR instructions in a unit, about: some thousand guest instructions, half a second of LLVM's time.
 const UNIT_WEIGHT: usize = 24_000;
 
+/// Functions with more blocks than this are compiled with `Checkpoints::Commit`: the cost of fault blocks, at which all
+/// registers meet, grows faster than the function (docs/decisions/0006-large-functions.md).
+const LARGE_BLOCKS: usize = 250;
+
+/// True if `f` is so large that it is compiled more cheaply, in a unit of its own.
+pub fn is_large(f: &Function) -> bool {
+    f.blocks.len() > LARGE_BLOCKS
+}
+
 /// Size of a unit in IR instructions.
 pub fn weight(functions: &[Function]) -> usize {
     functions.iter().map(function_weight).sum()
@@ -16,13 +25,14 @@ fn function_weight(f: &Function) -> usize {
     f.blocks.iter().map(|b| b.insts.len() + 8).sum()
 }
 
-/// Units of consecutive functions (by address: neighbours call each other).
+/// Units of consecutive functions (by address: neighbours call each other); a large function is a unit of its own.
 pub fn cut(functions: &[Function]) -> Vec<&[Function]> {
     let mut units = Vec::new();
     let (mut start, mut sum) = (0, 0);
     for (i, f) in functions.iter().enumerate() {
         let w = function_weight(f);
-        if i > start && sum + w > UNIT_WEIGHT {
+        let alone = is_large(f) || i > 0 && is_large(&functions[i - 1]);
+        if i > start && (alone || sum + w > UNIT_WEIGHT) {
             units.push(&functions[start..i]);
             (start, sum) = (i, 0);
         }
