@@ -109,8 +109,16 @@ pub fn run_one(test: &Path, setup: &Setup) -> Verdict {
         Err(e) => return Verdict::Fail(e),
     };
     let got = run_translated(&translated, &run);
+    // Thousands of them would fill the disk.
     let _ = std::fs::remove_file(&translated);
-    if got == expected { Verdict::Pass } else { Verdict::Fail(format!("{got:?} instead of {expected:?}")) }
+    let _ = translated.parent().map(std::fs::remove_dir);
+    let same_output = got == expected || got.status == expected.status && prints_addresses(test);
+    if same_output { Verdict::Pass } else { Verdict::Fail(format!("{got:?} instead of {expected:?}")) }
+}
+
+/// Output that differs from run to run: `return-addr.c` prints addresses of its stack.
+fn prints_addresses(test: &Path) -> bool {
+    test.file_name().is_some_and(|n| n == "return-addr.c")
 }
 
 /// Options that the test asks for in its `dg-options` and `dg-additional-options` comments without a condition.
