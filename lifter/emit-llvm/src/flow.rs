@@ -37,6 +37,8 @@ pub(crate) struct Registers {
     pub(crate) hot: RegSet,
     /// The register whose home is `GuestState::qc`, which FPSR accesses touch.
     pub(crate) qc: Option<Reg>,
+    /// N, Z, C and V, known by their homes. They are not kept in slots: see `flags`.
+    flags: [Option<Reg>; 4],
     /// Commit before access: hot registers are stored at checkpoints, too.
     pub(crate) commit: bool,
 }
@@ -48,12 +50,16 @@ impl Registers {
         for &r in hot.gprs.iter().chain(&hot.vecs) {
             set.insert(r);
         }
-        let qc = file
-            .regs
-            .iter()
-            .position(|r| r.offset as usize == offset_of!(abi::GuestState, qc))
-            .map(|i| Reg(i as u16));
-        Registers { hot: set, qc, commit: checkpoints == Checkpoints::Commit }
+        let home =
+            |offset: usize| file.regs.iter().position(|r| r.offset as usize == offset).map(|i| Reg(i as u16));
+        let qc = home(offset_of!(abi::GuestState, qc));
+        let flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, nzcv) + n));
+        Registers { hot: set, qc, flags, commit: checkpoints == Checkpoints::Commit }
+    }
+
+    /// Which of N, Z, C, V (0–3) the register is.
+    pub(crate) fn flag(&self, r: Reg) -> Option<usize> {
+        self.flags.iter().position(|&f| f == Some(r))
     }
 
     /// Registers that are dirty when lifted code begins: with commits, the hot ones, which callers pass in registers.
@@ -63,7 +69,7 @@ impl Registers {
 
     /// Registers whose writes make them dirty.
     fn tracked(&self, r: Reg) -> bool {
-        self.commit || !self.hot.contains(r)
+        self.flag(r).is_none() && (self.commit || !self.hot.contains(r))
     }
 
     /// The dirty set after `inst`.
@@ -101,7 +107,7 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let mut used = regs.hot;
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         match inst {
-            Inst::Get(r) | Inst::Set(r, _) => used.insert(*r),
+            Inst::Get(r) | Inst::Set(r, _) if regs.flag(*r).is_none() => used.insert(*r),
             Inst::WriteSys(SysReg::Fpsr, _) | Inst::ReadSys(SysReg::Fpsr) => {
                 if let Some(qc) = regs.qc {
                     used.insert(qc);
@@ -161,7 +167,7 @@ fn live(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<
             }
             for inst in &b.insts {
                 match inst {
-                    Inst::Get(r) => read(RegSet(1 << r.0), &kills),
+                    Inst::Get(r) if regs.flag(*r).is_none() => read(RegSet(1 << r.0), &kills),
                     Inst::Set(r, _) => kills.insert(*r),
                     // Exits: whatever is dirty is stored. A write of FPCR is one, a write of FPSR redefines QC.
                     Inst::WriteSys(..) | Inst::ReadSys(_) => {

@@ -1,6 +1,7 @@
 //! One IR function → one LLVM function: entry and resume points, registers in stack slots (which LLVM promotes), blocks
 //! and instructions. Data operations, accesses and terminators are in files of their own.
 
+use crate::flags::{self, Descriptions, Flags};
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::target::Features;
@@ -124,6 +125,7 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) func: V,
     pub(crate) state: V,
     flow: &'a Flow,
+    flags: &'a Flags,
     slots: Vec<Option<V>>,
     blocks: Vec<Bb>,
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
@@ -139,6 +141,8 @@ pub(crate) struct Fx<'a, 'c> {
     fault: Option<Bb>,
     /// Where all fault blocks meet to leave.
     common_leave: Option<Bb>,
+    /// What `GuestState::flag_kind` may be now.
+    pub(crate) flag_kind: Descriptions,
     /// Scalar comparisons made in this block: operands and whether signaling.
     pub(crate) compares: Vec<(Value, Value, bool)>,
 }
@@ -154,8 +158,11 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         // With commits, the fault handler reads the state behind LLVM's back.
         l.param_attribute(func, 0, "noalias");
     }
+    let split = flags::split_resume_points(f, &unit.regs);
+    let f = split.as_ref().unwrap_or(f);
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
+    let flags = flags::analyse(f, &unit.regs, unit.options.regs);
     let entry = l.block(func, "entry");
     l.at_end(entry);
     let state = l.param(func, 0);
@@ -172,6 +179,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         func,
         state,
         flow: &flow,
+        flags: &flags,
         slots,
         blocks,
         cur: &f.blocks[0],
@@ -182,6 +190,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         dirty: RegSet::default(),
         fault: None,
         common_leave: None,
+        flag_kind: Descriptions::ANY,
         compares: Vec::new(),
     };
     fx.receive_hot(|i| l.param(func, i));
@@ -364,6 +373,9 @@ impl<'a> Fx<'a, '_> {
         self.pc = b.pc;
         self.dirty = self.flow.dirty[index];
         self.fault = None;
+        self.flag_kind = self.flags.start[index].clone();
+        let flags = self.flags;
+        let mut groups = flags.groups[index].iter().peekable();
         self.compares.clear();
         if self.flow.poll[index] {
             self.poll();
@@ -375,6 +387,9 @@ impl<'a> Fx<'a, '_> {
             }
             self.inst(i, inst);
             self.dirty = self.unit.regs.after(self.dirty, inst);
+            if let Some(g) = groups.next_if(|g| g.at == i) {
+                self.set_flags(&g.form);
+            }
         }
         self.term(&b.term);
     }
@@ -441,9 +456,14 @@ impl<'a> Fx<'a, '_> {
                 self.define(i, v);
             }
             Inst::Get(r) => {
-                let v = self.get(r);
+                let v = match self.unit.regs.flag(r) {
+                    Some(n) => self.flag(n),
+                    None => self.get(r),
+                };
                 self.define(i, v);
             }
+            // Flags are written together: see `block_body`.
+            Inst::Set(r, _) if self.unit.regs.flag(r).is_some() => {}
             Inst::Set(r, v) => {
                 let v = self.value(v);
                 self.set(r, v);

@@ -3,6 +3,8 @@
 //! [`RegFile`] and a choice of hot ones) and no system call.
 
 mod access;
+mod flags;
+mod flags_state;
 mod flow;
 mod function;
 mod glue;

@@ -28,7 +28,7 @@ impl Fx<'_, '_> {
             IntBin::SDiv => self.sdiv(ty, args),
             IntBin::And => l.and(a, b),
             IntBin::Or => l.or(a, b),
-            IntBin::Xor => l.xor(a, b),
+            IntBin::Xor => self.signed_less(args).unwrap_or_else(|| l.xor(a, b)),
             IntBin::Shl => self.shift(ty, args, |x, n| l.shl(x, n), |_| l.zero(t)),
             IntBin::Lshr => self.shift(ty, args, |x, n| l.lshr(x, n), |_| l.zero(t)),
             IntBin::Ashr => {

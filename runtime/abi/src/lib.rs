@@ -2,6 +2,7 @@
 //! functions, exit reasons, and the tables in an output. Everything is `#[repr(C)]`; [`ABI_HASH`] stands in every output
 //! and is checked at start. Knows no ARM instruction, no LLVM and no system call.
 
+pub mod flag;
 mod image;
 mod state;
 
@@ -86,6 +87,8 @@ pub const ABI_HASH: u64 = {
         core::mem::offset_of!(GuestState, v),
         core::mem::offset_of!(GuestState, stack_limit),
         core::mem::offset_of!(GuestState, soft_args),
+        core::mem::offset_of!(GuestState, flag_kind),
+        core::mem::offset_of!(GuestState, flag_a),
         size_of::<ImageDesc>(),
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),

@@ -2,7 +2,7 @@
 
 /// Registers and engine words of one guest thread. 64-byte aligned; the most used words come first, so that they are
 /// within a signed 8-bit displacement of `base + 128`, which LLVM does not use, and in few cache lines, which helps.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 #[repr(C, align(64))]
 pub struct GuestState {
     /// A64: x0–x30. A32: r0–r14 in the low halves of the first 15.
@@ -11,7 +11,7 @@ pub struct GuestState {
     pub sp: u64,
     /// Run-time guest address of the next instruction; valid while no lifted code of this thread runs, and at exits.
     pub pc: u64,
-    /// Flags N, Z, C, V, each 0 or 1.
+    /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind` is 0, as it always is while no lifted code of this thread runs.
     pub nzcv: [u8; 4],
     /// A32: Q, then GE0–GE3, each 0 or 1; then the T bit, then the IT state byte.
     pub a32_flags: [u8; 7],
@@ -52,47 +52,20 @@ pub struct GuestState {
     pub in_lifted: u32,
     /// 1 if a signal waits for delivery.
     pub pending: u32,
+    /// How the flags follow from `flag_a` and `flag_b`; see [`crate::flag`].
+    pub flag_kind: u32,
     /// Unused, zero: keeps what follows 16-byte aligned, as vector loads and stores of lifted code want it.
-    pub reserved: u64,
+    pub reserved: u32,
+    /// First operand of the flags; of 32-bit kinds the low half counts.
+    pub flag_a: u64,
+    /// Second operand.
+    pub flag_b: u64,
     /// Operands of a soft operation, low word first.
     pub soft_args: [[u64; 2]; 3],
     /// Its result.
     pub soft_result: [u64; 2],
     /// V0–V31 (A32: Q0–Q15 in the first 16).
     pub v: [[u64; 2]; 32],
-}
-
-impl Default for GuestState {
-    fn default() -> Self {
-        GuestState {
-            x: [0; 31],
-            sp: 0,
-            pc: 0,
-            nzcv: [0; 4],
-            a32_flags: [0; 7],
-            qc: 0,
-            stack_limit: 0,
-            stack_limit_real: 0,
-            resume: 0,
-            exit: 0,
-            fpcr: 0,
-            fpsr: 0,
-            tpidr: 0,
-            tpidrro: 0,
-            excl_addr: 0,
-            excl_size: 0,
-            excl_value: [0; 2],
-            image_bias: 0,
-            thread: 0,
-            host_sp: 0,
-            in_lifted: 0,
-            pending: 0,
-            reserved: 0,
-            soft_args: [[0; 2]; 3],
-            soft_result: [0; 2],
-            v: [[0; 2]; 32],
-        }
-    }
 }
 
 const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));

@@ -67,6 +67,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 set_in_lifted(state, false);
                 // SAFETY: lifted code is back.
                 let s = unsafe { &mut *state };
+                s.settle_flags();
                 if pc != EXIT_PC {
                     s.pc = pc;
                     continue;
@@ -176,6 +177,7 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     set_in_lifted(state, false);
     // SAFETY: as the caller promises; the dispatcher holds no reference now.
     let (t, s) = unsafe { (&mut *((*state).thread as *mut Thread), &mut *state) };
+    s.settle_flags();
     system_call(t, s);
     if !fpcr_allows(s) {
         // Signal return may have changed FPCR: no frame of lifted code may go on.

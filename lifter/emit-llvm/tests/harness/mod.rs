@@ -257,7 +257,9 @@ impl Program {
 
     /// Enters function `index`; gives the guest pc.
     pub fn run(&self, index: usize, state: &mut GuestState) -> u64 {
-        (self.enter)(state, self.entries[index])
+        let pc = (self.enter)(state, self.entries[index]);
+        state.settle_flags();
+        pc
     }
 
     /// As `run`, with a handler for host faults that does what the runtime's does.

@@ -1,0 +1,239 @@
+//! Flags in compiled code: each instruction that writes them, read in another block by every condition, at joins of
+//! different writers, and at a fault, against the IR's evaluator.
+#![allow(unsafe_code)]
+
+mod harness;
+
+use abi::{EXIT_PC, GuestState};
+use emit_llvm::Checkpoints;
+use harness::*;
+use ir::eval::{Bits, FpEnv, eval};
+use ir::*;
+use isa::a64::{FILE, reg};
+use isa::{BlockShape, Code, FunctionShape};
+
+struct Words(u64, Vec<u32>);
+
+impl Code for Words {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.1.get(((pc.0 - self.0) / 4) as usize).copied()
+    }
+}
+
+/// Instructions that write flags, on x1–x4 and v1, v2.
+fn writers() -> Vec<(&'static str, u32)> {
+    let mut w = Vec::new();
+    let r = |m: u32, n: u32, d: u32| m << 16 | n << 5 | d;
+    for (name, op) in [
+        ("subs x", 0xeb00_0000),
+        ("subs w", 0x6b00_0000),
+        ("adds x", 0xab00_0000),
+        ("adds w", 0x2b00_0000),
+        ("ands x", 0xea00_0000),
+        ("ands w", 0x6a00_0000),
+        ("bics x", 0xea20_0000),
+        ("adcs x", 0xba00_0000),
+        ("sbcs w", 0x7a00_0000),
+    ] {
+        // Result discarded, new, in place of each operand; zero register; equal operands.
+        for (m, n, d) in [(2, 1, 31), (2, 1, 5), (2, 1, 1), (2, 1, 2), (1, 31, 5), (31, 1, 5), (1, 1, 5)] {
+            w.push((name, op | r(m, n, d)));
+        }
+    }
+    for (name, op) in [
+        ("subs x imm", 0xf100_0000),
+        ("subs w imm", 0x7100_0000),
+        ("adds x imm", 0xb100_0000),
+        ("adds w imm", 0x3100_0000),
+    ] {
+        for imm in [0, 1, 0xfff, 1 << 12, 0x1fff] {
+            for d in [31, 1, 5] {
+                w.push((name, op | imm << 10 | 1 << 5 | d));
+            }
+        }
+    }
+    // Behind another writer, so that the guard is a comparison of the same block, and on unknown flags.
+    for cond in [0, 1, 2, 8, 11, 13] {
+        for nzcv in [0, 2, 4, 9, 15] {
+            w.push(("ccmp x", 0xfa40_0000 | r(2, 1, nzcv) | cond << 12));
+            w.push(("ccmp w #0", 0x7a40_0800 | r(0, 1, nzcv) | cond << 12));
+            w.push(("ccmn x #3", 0xba40_0800 | r(3, 1, nzcv) | cond << 12));
+            w.push(("fccmp d", 0x1e60_0400 | r(2, 1, nzcv) | cond << 12));
+        }
+    }
+    for (name, op) in [("fcmp d", 0x1e60_2000), ("fcmp s", 0x1e20_2000), ("fcmp h", 0x1ee0_2000)] {
+        w.push((name, op | r(2, 1, 0)));
+        w.push((name, op | r(0, 1, 8)));
+        w.push((name, op | r(2, 1, 0x10)));
+    }
+    w.push(("cfinv", 0xd500_401f));
+    w.push(("setf8", 0x3a00_080d | 1 << 5));
+    w.push(("setf16", 0x3a00_480d | 1 << 5));
+    w.push(("axflag", 0xd500_405f));
+    w.push(("rmif", 0xba00_0405 | 3 << 15 | 1 << 5));
+    w.push(("rmif", 0xba00_040a | 1 << 5));
+    w.push(("msr nzcv", 0xd51b_4200 | 1));
+    w
+}
+
+/// if x20 { first } else { second }; every condition to x6–x19; a load from x28; return. `before` comes in front of both.
+fn function(at: u64, before: Option<u32>, first: u32, second: u32, resume: bool) -> Function {
+    const NOP: u32 = 0xd503_201f;
+    let before = before.unwrap_or(NOP);
+    let mut words = vec![0xb400_0000 | 4 << 5 | 20, before, first, 0x1400_0003, before, second];
+    words.extend((0..14).map(|cond: u32| 0x9a9f_07e0 | (cond ^ 1) << 12 | (6 + cond)));
+    words.extend([0xf940_0000 | 28 << 5 | 29, 0xd65f_03c0]);
+    let end = at + 4 * words.len() as u64;
+    let block =
+        |start: u64, end: u64| BlockShape { start: GuestAddr(start), end: GuestAddr(end), switch: None };
+    let shape = FunctionShape {
+        name: format!("f{at:x}"),
+        entry: GuestAddr(at),
+        blocks: vec![block(at, at + 4), block(at + 4, at + 16), block(at + 16, at + 24), block(at + 24, end)],
+    };
+    let mut f = isa::lift_function(&shape, &Words(at, words));
+    for b in &mut f.blocks[1..] {
+        b.resume = resume;
+    }
+    ir::pass::run_default(&mut f, &FILE);
+    f
+}
+
+/// Runs `f` on the evaluator up to its load.
+fn reference(f: &Function, regs: &mut [u128]) {
+    let mut env = FpEnv::default();
+    let mut b = 0;
+    loop {
+        let block = &f.blocks[b];
+        let mut values = vec![0u128; block.insts.len()];
+        for (i, inst) in block.insts.iter().enumerate() {
+            let v = |v: Value| values[v.0 as usize];
+            values[i] = match *inst {
+                Inst::Const { bits, .. } => bits,
+                Inst::Get(r) => regs[r.0 as usize],
+                Inst::Set(r, x) => {
+                    regs[r.0 as usize] = v(x);
+                    0
+                }
+                Inst::Pure { op, ty, args } => {
+                    let ty_of = |v: Value| block.insts[v.0 as usize].result(block, |r| FILE.info(r).ty);
+                    let args: Vec<Bits> = args[..op.arity()]
+                        .iter()
+                        .map(|&a| Bits::new(ty_of(a).expect("a value"), v(a)))
+                        .collect();
+                    eval(op, ty, &args, &mut env)
+                }
+                Inst::Load { .. } => return,
+                _ => 0,
+            };
+        }
+        b = match &block.term {
+            Term::Jump(b) => b.0 as usize,
+            Term::Branch { cond, then, els } => {
+                (if values[cond.0 as usize] != 0 { then } else { els }).0 as usize
+            }
+            t => panic!("unexpected {t:?}"),
+        };
+    }
+}
+
+#[test]
+fn every_writer_and_reader() {
+    let mut random = Random(0x1234_5678_9abc_def1);
+    let writers = writers();
+    let pick = |random: &mut Random| writers[(random.next() >> 20) as usize % writers.len()].1;
+    let mut cases = Vec::new();
+    for &(_, w) in &writers {
+        cases.push((None, w, w));
+        cases.push((Some(pick(&mut random)), w, w));
+        cases.push((None, w, pick(&mut random)));
+        cases.push((Some(pick(&mut random)), w, pick(&mut random)));
+    }
+    let edges = [
+        0,
+        1,
+        2,
+        3,
+        0xfff,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        0x1_0000_0000,
+        0x3ff0_0000_0000_0000,
+        0x7ff0_0000_0000_0000,
+        0x7ff8_0000_7fc0_0000,
+        i64::MAX as u64,
+        i64::MIN as u64,
+        u64::MAX,
+        0x1234_5678_8765_4321,
+    ];
+    for (opt, checkpoints) in [
+        (0, Checkpoints::Commit),
+        (1, Checkpoints::Callbr),
+        (2, Checkpoints::Callbr),
+        (3, Checkpoints::Callbr),
+    ] {
+        // All of them once; a part at the other levels, whose lowering is the same.
+        let step = if opt == 2 { 1 } else { 5 };
+        let cases: Vec<_> = cases.iter().copied().step_by(step).collect();
+        for (n, cases) in cases.chunks(256).enumerate() {
+            let functions: Vec<Function> = cases
+                .iter()
+                .enumerate()
+                .map(|(i, &(before, a, b))| {
+                    function(0x10000 + 0x100 * i as u64, before, a, b, (i + n).is_multiple_of(3))
+                })
+                .collect();
+            let program = Program::new(&functions, &options(opt, checkpoints));
+            for (i, f) in functions.iter().enumerate() {
+                for round in 0..24 {
+                    let mut s = GuestState::default();
+                    let mut edge = || edges[(random.next() >> 30) as usize % edges.len()];
+                    for x in &mut s.x[1..5] {
+                        *x = edge();
+                    }
+                    for v in &mut s.v[1..3] {
+                        *v = [edge(), edge()];
+                    }
+                    if round % 4 == 0 {
+                        s.v[2] = s.v[1];
+                        s.x[2] = s.x[1];
+                    }
+                    s.nzcv = std::array::from_fn(|n| (random.next() >> (20 + n) & 1) as u8);
+                    s.x[20] = round & 1;
+                    let good = 77u64;
+                    let faults = round % 3 == 0;
+                    s.x[28] = if faults { 8 } else { &raw const good as u64 };
+                    s.x[30] = 0x4000_0000;
+                    let mut regs = vec![0u128; FILE.regs.len()];
+                    for (r, x) in regs.iter_mut().zip(s.x) {
+                        *r = x as u128;
+                    }
+                    for (n, v) in s.v.iter().enumerate() {
+                        regs[reg::v(n as u32).0 as usize] = v[0] as u128 | (v[1] as u128) << 64;
+                    }
+                    for (n, &f) in s.nzcv.iter().enumerate() {
+                        regs[reg::N.0 as usize + n] = f as u128;
+                    }
+                    let before = s.clone();
+                    reference(f, &mut regs);
+                    let pc = program.run_faulting(i, &mut s);
+                    let what = || {
+                        format!(
+                            "-O{opt} {:08x?} x {:x?} v {:x?} nzcv {:?}",
+                            cases[i],
+                            &before.x[1..5],
+                            &before.v[1..3],
+                            before.nzcv
+                        )
+                    };
+                    assert_eq!(pc, if faults { EXIT_PC } else { 0x4000_0000 }, "{}", what());
+                    let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
+                    assert_eq!(s.nzcv, flags, "{}", what());
+                    let expected: Vec<u64> = regs[..20].iter().map(|&r| r as u64).collect();
+                    assert_eq!(s.x[..20], expected, "{}", what());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Lazy flags: lifted code notes what set N, Z, C and V (two stores, as a rule) instead of computing four bits that hardly
+//! anybody reads. A description is a word in `GuestState::flag_kind` with operands in `flag_a` and `flag_b`; this module
+//! says what each means. The runtime settles a description into `GuestState::nzcv` whenever lifted code comes back.
+
+use crate::GuestState;
+
+/// `GuestState::nzcv` holds the flags.
+pub const BYTES: u32 = 0;
+/// Of a − b.
+pub const SUB: u32 = 1;
+/// Of a subtraction whose difference is a and whose subtrahend is b.
+pub const DIFFERENCE: u32 = 2;
+/// Of an addition whose sum is a and one of whose addends is b.
+pub const SUM: u32 = 3;
+/// Of the bitwise result a: C = V = 0.
+pub const LOGIC: u32 = 4;
+/// Of the floating-point comparison of the numbers whose bits a and b are.
+pub const FLOAT: u32 = 5;
+/// N, Z, C, V are bits 11, 10, 9, 8 of the description.
+pub const KNOWN: u32 = 6;
+/// The part of a description that is one of the kinds above.
+pub const KIND: u32 = 7;
+/// Added to a kind: operands have 64 bits, not 32.
+pub const WIDE: u32 = 8;
+/// Added to a kind: b is the description shifted right by [`IMMEDIATE_SHIFT`], not in `flag_b`.
+pub const IMMEDIATE: u32 = 16;
+/// See [`IMMEDIATE`].
+pub const IMMEDIATE_SHIFT: u32 = 8;
+
+/// N, Z, C and V as described.
+pub fn values(description: u32, a: u64, b: u64) -> [bool; 4] {
+    let wide = description & WIDE != 0;
+    let b = if description & IMMEDIATE != 0 { (description >> IMMEDIATE_SHIFT) as u64 } else { b };
+    // Shifting 32-bit operands to the top makes sign, order and overflow those of 64 bits.
+    let top = |v: u64| if wide { v } else { v << 32 };
+    let (a, b) = (top(a), top(b));
+    let sub = |a: u64, b: u64| {
+        let r = a.wrapping_sub(b);
+        [(r as i64) < 0, r == 0, a >= b, (a as i64).overflowing_sub(b as i64).1]
+    };
+    match description & KIND {
+        SUB => sub(a, b),
+        DIFFERENCE => sub(a.wrapping_add(b), b),
+        SUM => {
+            let addend = a.wrapping_sub(b);
+            [(a as i64) < 0, a == 0, a < b, (addend as i64).overflowing_add(b as i64).1]
+        }
+        LOGIC => [(a as i64) < 0, a == 0, false, false],
+        FLOAT => {
+            let infinity = if wide { 0x7ff0 << 48 } else { 0x7f80 << 48 };
+            compare(a, b, infinity)
+        }
+        _ => [11, 10, 9, 8].map(|bit| description >> bit & 1 != 0),
+    }
+}
+
+/// Compares bits, because a host comparison would raise exceptions.
+fn compare(a: u64, b: u64, infinity: u64) -> [bool; 4] {
+    let magnitude = |v: u64| v << 1 >> 1;
+    if magnitude(a) > infinity || magnitude(b) > infinity {
+        return [false, false, true, true];
+    }
+    let order = |v: u64| if (v as i64) < 0 { -(magnitude(v) as i64) } else { v as i64 };
+    let (a, b) = (order(a), order(b));
+    [a < b, a == b, a >= b, false]
+}
+
+impl GuestState {
+    /// Writes `nzcv` as `flag_kind` describes the flags, and makes that 0.
+    pub fn settle_flags(&mut self) {
+        if self.flag_kind != BYTES {
+            self.nzcv = values(self.flag_kind, self.flag_a, self.flag_b).map(u8::from);
+            self.flag_kind = BYTES;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EDGES: [u64; 12] = [
+        0,
+        1,
+        2,
+        0x7fff_ffff,
+        0x8000_0000,
+        0x8000_0001,
+        0xffff_ffff,
+        0x1_0000_0000,
+        i64::MAX as u64,
+        i64::MIN as u64,
+        u64::MAX - 1,
+        u64::MAX,
+    ];
+
+    #[test]
+    fn integers() {
+        for a in EDGES {
+            for b in EDGES {
+                let (r, borrow) = a.overflowing_sub(b);
+                let v = (a as i64).overflowing_sub(b as i64).1;
+                let sub = [(r as i64) < 0, r == 0, !borrow, v];
+                assert_eq!(values(SUB | WIDE, a, b), sub);
+                assert_eq!(values(DIFFERENCE | WIDE, r, b), sub);
+                let (r, c) = a.overflowing_add(b);
+                let v = (a as i64).overflowing_add(b as i64).1;
+                assert_eq!(values(SUM | WIDE, r, b), [(r as i64) < 0, r == 0, c, v]);
+                assert_eq!(values(LOGIC | WIDE, a, b), [(a as i64) < 0, a == 0, false, false]);
+
+                let (x, y) = (a as u32, b as u32);
+                let (r, borrow) = x.overflowing_sub(y);
+                let v = (x as i32).overflowing_sub(y as i32).1;
+                let sub = [(r as i32) < 0, r == 0, !borrow, v];
+                // Upper halves do not count.
+                assert_eq!(values(SUB, a, b), sub);
+                assert_eq!(values(DIFFERENCE, r as u64 | 1 << 40, b), sub);
+                let (r, c) = x.overflowing_add(y);
+                let v = (x as i32).overflowing_add(y as i32).1;
+                assert_eq!(values(SUM, r as u64, b), [(r as i32) < 0, r == 0, c, v]);
+                if b < 1 << 24 {
+                    let immediate = IMMEDIATE | (b as u32) << IMMEDIATE_SHIFT;
+                    assert_eq!(values(SUB | immediate, a, 77), sub);
+                    assert_eq!(values(SUB | WIDE | immediate, a, 77), values(SUB | WIDE, a, b));
+                }
+            }
+        }
+        assert_eq!(values(KNOWN | 0xa00, 1, 2), [true, false, true, false]);
+    }
+
+    #[test]
+    fn floats() {
+        let edges =
+            [0.0, -0.0, 1.0, -1.0, f64::MIN_POSITIVE / 2.0, 1e300, f64::INFINITY, -f64::INFINITY, f64::NAN];
+        let flags = |o: Option<std::cmp::Ordering>| match o {
+            Some(o) => [o.is_lt(), o.is_eq(), o.is_ge(), false],
+            None => [false, false, true, true],
+        };
+        for a in edges {
+            for b in edges {
+                assert_eq!(values(FLOAT | WIDE, a.to_bits(), b.to_bits()), flags(a.partial_cmp(&b)));
+                let (a, b) = (a as f32, b as f32);
+                assert_eq!(values(FLOAT, a.to_bits() as u64, b.to_bits() as u64), flags(a.partial_cmp(&b)));
+            }
+        }
+    }
+}
