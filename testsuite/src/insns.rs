@@ -73,7 +73,7 @@ pub fn word(row: &Row, registers: u32, random: &mut Random) -> u32 {
         w = w & !(0x7ffff << 5) | (if w >> 22 & 3 == 0 { 0x40000 } else { near & 0x7ffff }) << 5;
     }
     if row.name.starts_with("DC ") || row.name.starts_with("IC ") {
-        w = w & !31 | 16 + (w & 7);
+        w = w & !31 | (16 + (w & 7));
     }
     w
 }
@@ -110,7 +110,7 @@ pub fn sequence(length: usize, random: &mut Random) -> Vec<u32> {
                     words.push(if w == 0xd51b_4420 { 0x9240_6c00 } else { 0x926a_1000 } | t << 5 | t);
                     w | t
                 }
-                w => w | random.word() % 5,
+                w => w | (random.word() % 5),
             },
             _ => word(ROWS[choice / 24 % ROWS.len()], 5, random),
         };
