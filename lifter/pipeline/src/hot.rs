@@ -1,23 +1,52 @@
-//! Which guest registers travel in host registers across calls: those the program names most often. Takes lifted
-//! functions, gives the slots; the choice is part of the output's metadata, so that it may differ per program.
+//! Which guest registers travel in host registers across calls: those that would otherwise go through the state most
+//! often. Takes lifted functions, gives the slots; the choice is part of the output's metadata, so that it may differ per
+//! program.
 
 use abi::{HOT_GPRS, HOT_VECS};
 use emit_llvm::Hot;
-use ir::{Function, Inst, Reg};
+use ir::{CallTarget, Function, GuestAddr, Reg, Term};
 use isa::a64::reg;
+use rayon::prelude::*;
+use std::collections::HashMap;
 
-/// Counts static uses. Registers of equal count keep the order of the procedure call standard: arguments and results
-/// first, then frame and link register.
+/// Adds up what each function would load and store, by loop depth and by where it is called from. Registers of equal
+/// count keep the order of the procedure call standard: arguments and results first, then frame and link register.
 pub fn choose(functions: &[Function]) -> Hot {
+    let weights = function_weights(functions);
+    let traffic: Vec<Vec<u64>> =
+        functions.par_iter().map(|f| emit_llvm::register_traffic(f, &isa::a64::FILE)).collect();
     let mut count = vec![0u64; isa::a64::FILE.regs.len()];
-    for inst in functions.iter().flat_map(|f| &f.blocks).flat_map(|b| &b.insts) {
-        if let Inst::Get(r) | Inst::Set(r, _) = inst {
-            count[r.0 as usize] += 1;
+    for (t, w) in traffic.iter().zip(weights) {
+        for (c, n) in count.iter_mut().zip(t) {
+            *c += n * w;
         }
     }
     let gprs: [Reg; HOT_GPRS] = top(&count, (0..31).map(reg::x).chain([reg::SP]));
     let vecs: [Reg; HOT_VECS] = top(&count, (0..32).map(reg::v));
     Hot { gprs, vecs }
+}
+
+/// How often each function may run: as the busiest of the places it is called from, which two rounds bring in from two calls
+/// away. Bounded, because the guess gets worse with each factor.
+fn function_weights(functions: &[Function]) -> Vec<u64> {
+    const MOST: u64 = 64;
+    let index: HashMap<GuestAddr, usize> = functions.iter().enumerate().map(|(i, f)| (f.entry, i)).collect();
+    let mut weights = vec![1u64; functions.len()];
+    for _ in 0..2 {
+        let before = weights.clone();
+        for (caller, f) in functions.iter().enumerate() {
+            let blocks = emit_llvm::block_weights(f);
+            for (b, w) in f.blocks.iter().zip(blocks) {
+                if let Term::Call { target: CallTarget::Direct(a), .. } = b.term
+                    && let Some(&callee) = index.get(&a)
+                {
+                    let w = (w * before[caller]).min(MOST);
+                    weights[callee] = weights[callee].max(w);
+                }
+            }
+        }
+    }
+    weights
 }
 
 fn top<const N: usize>(count: &[u64], candidates: impl Iterator<Item = Reg>) -> [Reg; N] {

@@ -94,7 +94,7 @@ impl Writer {
         self.obj
             .add_relocation(
                 section,
-                Relocation { offset, symbol, addend, flags: RelocationFlags::Elf { r_type: r_type } },
+                Relocation { offset, symbol, addend, flags: RelocationFlags::Elf { r_type } },
             )
             .map_err(|e| Error::Tables(e.to_string()))
     }

@@ -1,7 +1,6 @@
 //! The benchmark: each program of `testsuite/bench` native, translated and under qemu-user, in turn, several times; the
 //! ratios of the medians of user time. `bench [--runs N] [--json] [NAME…] [-- XLATE FLAGS]`.
 
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use testsuite::{compare, guest, store, tools};
@@ -83,20 +82,22 @@ fn output(program: &Path, under: Option<&str>) -> Vec<u8> {
     command(program, under).output().expect("the program starts").stdout
 }
 
-/// User time of one run, by the kernel's account of the child.
-#[allow(unsafe_code)]
+/// User time of one run, by the kernel's account of finished children.
 fn user_seconds(program: &Path, under: Option<&str>) -> f64 {
-    let mut c = command(program, under);
-    c.stdout(Stdio::null()).process_group(0);
-    let child = c.spawn().expect("the program starts");
+    let before = children_user_seconds();
+    let status = command(program, under).stdout(Stdio::null()).status().expect("the program starts");
+    assert!(status.success(), "{} failed: {status}", program.display());
+    children_user_seconds() - before
+}
+
+#[allow(unsafe_code)]
+fn children_user_seconds() -> f64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    let mut status = 0;
-    // SAFETY: the pid is that of a child not yet waited for; both pointers are to live objects of the right types.
+    // SAFETY: the pointer is to a live rusage, which all-zero bits initialise.
     let usage = unsafe {
-        libc::wait4(child.id() as i32, &mut status, 0, usage.as_mut_ptr());
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
         usage.assume_init()
     };
-    assert_eq!(status, 0, "{} failed", program.display());
     usage.ru_utime.tv_sec as f64 + usage.ru_utime.tv_usec as f64 * 1e-6
 }
 
