@@ -15,7 +15,9 @@ fn the_dumps_are_real() {
     while let Some(line) = lines.next() {
         out.push_str(line);
         out.push('\n');
-        let Some(what) = line.strip_prefix("<!-- dump: ").and_then(|l| l.strip_suffix(" -->")) else { continue };
+        let Some(what) = line.strip_prefix("<!-- dump: ").and_then(|l| l.strip_suffix(" -->")) else {
+            continue;
+        };
         let (emit, function) = what.split_once(' ').expect("a dump names stage and function");
         let dump = Command::new(tools::xlate())
             .arg("inspect")
@@ -25,7 +27,9 @@ fn the_dumps_are_real() {
             .expect("xlate starts");
         out.push_str("```\n");
         // Assembler directives say nothing here.
-        for l in String::from_utf8_lossy(&dump.stdout).lines().filter(|l| emit != "asm" || !l.starts_with("\t.")) {
+        for l in
+            String::from_utf8_lossy(&dump.stdout).lines().filter(|l| emit != "asm" || !l.starts_with("\t."))
+        {
             out.push_str(l.trim_end());
             out.push('\n');
         }
