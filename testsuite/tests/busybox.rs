@@ -20,7 +20,7 @@ fn populate(dir: &Path) {
     write("numbers.txt", b"10\n9\n100\n-3\n2.5\n77\n0\n42\n");
     write("table.txt", b"a:3\nb:1\nb:20\nc:5\n");
     write("tabs.txt", b"a\tb\n        c\n");
-    let binary: Vec<u8> = (0..3000u32).map(|i| (i * i >> 3) as u8).collect();
+    let binary: Vec<u8> = (0..3000u32).map(|i| ((i * i) >> 3) as u8).collect();
     write("binary.bin", &binary);
     let big: String = (0..20_000).map(|i| format!("line {i} of {}\n", i * 7919 % 1013)).collect();
     write("big.txt", big.as_bytes());

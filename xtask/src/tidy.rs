@@ -24,7 +24,16 @@ const EDGES: &[(&str, &[&str])] = &[
 const FOREIGN: &[(&str, &[&str])] = &[
     ("yaxpeax_arm", &["lifter/isa/src/a64/decode.rs"]),
     ("yaxpeax_arch", &["lifter/isa/src/a64/decode.rs"]),
-    ("object", &["xtask/src/tidy.rs", "lifter/image/", "lifter/pipeline/src/tables.rs", "testsuite/", "lifter/emit-llvm/tests/"]),
+    (
+        "object",
+        &[
+            "xtask/src/tidy.rs",
+            "lifter/image/",
+            "lifter/pipeline/src/tables.rs",
+            "testsuite/",
+            "lifter/emit-llvm/tests/",
+        ],
+    ),
     ("inkwell", &["lifter/emit-llvm/"]),
     ("syscalls", &["runtime/host/src/sys"]),
     ("libc", &["runtime/", "driver/", "testsuite/", "lifter/emit-llvm/tests/"]),
