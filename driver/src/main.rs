@@ -65,7 +65,7 @@ struct TranslateArgs {
 
 #[derive(Args)]
 struct RunArgs {
-    /// What the program sees as its name (argv[0]); a translated program that executes an ARM program says so here.
+    /// What the program sees as its own name; a translated program that executes an ARM program says so here.
     #[arg(long, hide = true, value_name = "NAME")]
     argv0: Option<std::ffi::OsString>,
     /// The ARM program.
