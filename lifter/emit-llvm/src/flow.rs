@@ -2,7 +2,7 @@
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
 use crate::{Checkpoints, Hot};
-use ir::{Function, Inst, Reg, RegFile, SysReg, Term};
+use ir::{BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
 use std::mem::offset_of;
 
 /// A set of registers.
@@ -44,10 +44,10 @@ pub(crate) struct Registers {
 }
 
 impl Registers {
-    pub(crate) fn new(file: &'static RegFile, hot: &Hot, checkpoints: Checkpoints) -> Registers {
+    pub(crate) fn new(file: &'static RegFile, hot: Option<&Hot>, checkpoints: Checkpoints) -> Registers {
         assert!(file.regs.len() <= 128, "invariant: a register set has 128 bits");
         let mut set = RegSet::default();
-        for &r in hot.gprs.iter().chain(&hot.vecs) {
+        for &r in hot.iter().flat_map(|h| h.gprs.iter().chain(&h.vecs)) {
             set.insert(r);
         }
         let home =
@@ -93,17 +93,38 @@ pub(crate) struct Flow {
     /// May differ from the state at block starts.
     pub(crate) dirty: Vec<RegSet>,
     /// Must be in their slots at block starts (not hot ones, which always are).
-    pub(crate) live: Vec<RegSet>,
+    need: Vec<RegSet>,
+    /// Are in their slots at block ends, whichever way led there.
+    available: Vec<RegSet>,
     /// Registers named anywhere, and all hot ones.
     pub(crate) used: RegSet,
     /// Blocks that start with an empty checkpoint, so that every cycle has one.
     pub(crate) poll: Vec<bool>,
 }
 
+impl Flow {
+    /// What must be loaded on the way to `to`: from the end of block `from`, or from where all is in the state.
+    pub(crate) fn missing(&self, from: Option<usize>, to: BlockId) -> RegSet {
+        let have = from.map_or(RegSet::default(), |b| self.available[b]);
+        RegSet(self.need[to.0 as usize].0 & !have.0)
+    }
+}
+
 pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let poll = polls(f);
     let dirty = dirty(f, regs, &poll);
-    let live = live(f, regs, &dirty, &poll);
+    let summary = summaries(f, regs, &dirty, &poll);
+    let live = live(f, regs, &summary);
+    // Loads from the state are put off to where they are wanted, so that a short way through a function that needs
+    // nothing loads nothing; but not into loops. What is dirty is not in the state, so it stays in its slot.
+    let depth = loop_depths(f);
+    let need: Vec<RegSet> = (0..f.blocks.len())
+        .map(|i| {
+            let wanted = if depth[i] != 0 { live[i] } else { summary[i].0.union(dirty[i]) };
+            RegSet(wanted.0 & live[i].0)
+        })
+        .collect();
+    let available = available(f, &summary, &need);
     let mut used = regs.hot;
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         match inst {
@@ -116,7 +137,98 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
             _ => {}
         }
     }
-    Flow { dirty, live, used, poll }
+    Flow { dirty, need, available, used, poll }
+}
+
+/// Around how many loops each block stands, going by addresses: a loop is from the target of a backward edge to its
+/// furthest source.
+pub(crate) fn loop_depths(f: &Function) -> Vec<u32> {
+    let mut loops = std::collections::BTreeMap::new();
+    for b in &f.blocks {
+        for s in b.term.successors() {
+            let head = f.block(s).pc;
+            if head <= b.pc {
+                let end = loops.entry(head).or_insert(b.pc);
+                *end = b.pc.max(*end);
+            }
+        }
+    }
+    f.blocks.iter().map(|b| loops.range(..=b.pc).filter(|&(_, &end)| b.pc <= end).count() as u32).collect()
+}
+
+/// For each register of the file: how often it would go between the state and a host register if it were not hot, each
+/// occasion counted with its block's weight.
+pub(crate) fn traffic(f: &Function, file: &'static RegFile, weight: &[u64]) -> Vec<u64> {
+    let regs = Registers::new(file, None, Checkpoints::Callbr);
+    let flow = analyse(f, &regs);
+    let mut count = vec![0u64; file.regs.len()];
+    let mut add = |set: RegSet, w: u64| {
+        for r in set.iter() {
+            count[r.0 as usize] += w;
+        }
+    };
+    add(flow.missing(None, BlockId(0)), weight[0]);
+    for (i, b) in f.blocks.iter().enumerate() {
+        let call = matches!(b.term, Term::Call { .. } | Term::Syscall { .. });
+        for s in b.term.successors() {
+            add(flow.missing((!call).then_some(i), s), weight[i].min(weight[s.0 as usize]));
+        }
+        if leaves(&b.term) {
+            let dirty = b.insts.iter().fold(flow.dirty[i], |d, inst| regs.after(d, inst));
+            add(dirty, weight[i]);
+        }
+    }
+    count
+}
+
+/// True if the block's end can leave the function, or calls: what is dirty is stored there.
+fn leaves(term: &Term) -> bool {
+    match term {
+        Term::Jump(_) | Term::Branch { .. } => false,
+        Term::Switch { .. }
+        | Term::Goto(_)
+        | Term::Indirect(_)
+        | Term::Call { .. }
+        | Term::Return(_)
+        | Term::Syscall { .. }
+        | Term::Trap { .. }
+        | Term::Fallback { .. } => true,
+    }
+}
+
+/// Which registers are in their slots at block ends, given that `need` is at their starts.
+fn available(f: &Function, summary: &[(RegSet, RegSet)], need: &[RegSet]) -> Vec<RegSet> {
+    let mut preds = vec![Vec::new(); f.blocks.len()];
+    let mut outside = vec![false; f.blocks.len()];
+    outside[0] = true;
+    for (i, b) in f.blocks.iter().enumerate() {
+        outside[i] |= b.resume;
+        for s in b.term.successors() {
+            let s = s.0 as usize;
+            match b.term {
+                Term::Call { .. } | Term::Syscall { .. } => outside[s] = true,
+                _ => preds[s].push(i),
+            }
+        }
+    }
+    let end = |i: usize, start: RegSet| start.union(need[i]).union(summary[i].1);
+    let mut at = vec![RegSet(u128::MAX); f.blocks.len()];
+    loop {
+        let mut changed = false;
+        for i in 0..f.blocks.len() {
+            let start = if outside[i] || preds[i].is_empty() {
+                RegSet::default()
+            } else {
+                RegSet(preds[i].iter().fold(u128::MAX, |s, &p| s & at[p].0))
+            };
+            let new = end(i, start);
+            changed |= new != at[i];
+            at[i] = new;
+        }
+        if !changed {
+            return at;
+        }
+    }
 }
 
 fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> Vec<RegSet> {
@@ -148,11 +260,9 @@ fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> Vec<RegSet> {
     at
 }
 
-fn live(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<RegSet> {
-    let cold = |s: RegSet| RegSet(s.0 & !regs.hot.0);
-    // Per block: read before written, and written.
-    let summary: Vec<(RegSet, RegSet)> = f
-        .blocks
+/// Per block: read before written, and written.
+fn summaries(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<(RegSet, RegSet)> {
+    f.blocks
         .iter()
         .enumerate()
         .map(|(i, b)| {
@@ -181,23 +291,16 @@ fn live(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<
                 }
                 d = regs.after(d, inst);
             }
-            let exits = match b.term {
-                Term::Jump(_) | Term::Branch { .. } => false,
-                Term::Switch { .. }
-                | Term::Goto(_)
-                | Term::Indirect(_)
-                | Term::Call { .. }
-                | Term::Return(_)
-                | Term::Syscall { .. }
-                | Term::Trap { .. }
-                | Term::Fallback { .. } => true,
-            };
-            if exits {
+            if leaves(&b.term) {
                 read(d, &kills);
             }
             (reads, kills)
         })
-        .collect();
+        .collect()
+}
+
+fn live(f: &Function, regs: &Registers, summary: &[(RegSet, RegSet)]) -> Vec<RegSet> {
+    let cold = |s: RegSet| RegSet(s.0 & !regs.hot.0);
     let mut preds = vec![Vec::new(); f.blocks.len()];
     for (i, b) in f.blocks.iter().enumerate() {
         // Behind a call everything is loaded again.

@@ -53,7 +53,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
             options,
             features,
             resolve,
-            regs: Registers::new(options.regs, &options.hot, options.checkpoints),
+            regs: Registers::new(options.regs, Some(&options.hot), options.checkpoints),
             fn_ty,
             soft: RefCell::default(),
         }
@@ -131,6 +131,7 @@ pub(crate) struct Fx<'a, 'c> {
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
     /// above) where that is at hand.
     pub(crate) cur: &'a ir::Block,
+    index: usize,
     values: Vec<Option<V>>,
     wide: Vec<Option<V>>,
     pub(crate) uses: Vec<Uses>,
@@ -143,6 +144,8 @@ pub(crate) struct Fx<'a, 'c> {
     common_leave: Option<Bb>,
     /// What `GuestState::flag_kind` may be now.
     pub(crate) flag_kind: Descriptions,
+    /// Blocks that load registers on the way to another, by what and where to.
+    ways: Vec<(BlockId, RegSet, Bb)>,
     /// Scalar comparisons made in this block: operands and whether signaling.
     pub(crate) compares: Vec<(Value, Value, bool)>,
 }
@@ -183,6 +186,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         slots,
         blocks,
         cur: &f.blocks[0],
+        index: 0,
         values: Vec::new(),
         wide: Vec::new(),
         uses: Vec::new(),
@@ -191,6 +195,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         fault: None,
         common_leave: None,
         flag_kind: Descriptions::ANY,
+        ways: Vec::new(),
         compares: Vec::new(),
     };
     fx.receive_hot(|i| l.param(func, i));
@@ -246,13 +251,37 @@ impl<'a> Fx<'a, '_> {
         }
     }
 
-    /// Loads the cold registers that `b` needs.
-    pub(crate) fn load_live(&mut self, b: BlockId) {
-        let flow = self.flow;
-        for r in flow.live[b.0 as usize].iter() {
+    /// Loads the cold registers that `b` needs when everything is in the state, and goes there.
+    pub(crate) fn enter(&mut self, b: BlockId) {
+        self.load_set(self.flow.missing(None, b));
+        self.l.br(self.blocks[b.0 as usize]);
+    }
+
+    fn load_set(&self, set: RegSet) {
+        for r in set.iter() {
             let v = self.unit.load_reg(self.state, r);
             self.l.store(v, self.slot(r));
         }
+    }
+
+    /// Where to go to get from the end of the current block to `b`: there, or to a block that loads what `b` needs first.
+    pub(crate) fn way_to(&mut self, b: BlockId) -> Bb {
+        let missing = self.flow.missing(Some(self.index), b);
+        let direct = self.blocks[b.0 as usize];
+        if missing == RegSet::default() {
+            return direct;
+        }
+        if let Some(&(_, _, bb)) = self.ways.iter().find(|w| (w.0, w.1) == (b, missing)) {
+            return bb;
+        }
+        let here = self.l.current_block();
+        let bb = self.l.block(self.func, "load");
+        self.l.at_end(bb);
+        self.load_set(missing);
+        self.l.br(direct);
+        self.l.at_end(here);
+        self.ways.push((b, missing, bb));
+        bb
     }
 
     /// Stores the registers that may differ from the state.
@@ -303,10 +332,6 @@ impl<'a> Fx<'a, '_> {
         b
     }
 
-    pub(crate) fn block(&self, b: BlockId) -> Bb {
-        self.blocks[b.0 as usize]
-    }
-
     // Entry.
 
     fn entry(&mut self, f: &Function, resume: &[usize]) {
@@ -323,8 +348,7 @@ impl<'a> Fx<'a, '_> {
             self.cold_entry(f, resume);
             l.at_end(body);
         }
-        self.load_live(BlockId(0));
-        l.br(self.blocks[0]);
+        self.enter(BlockId(0));
     }
 
     fn cold_entry(&mut self, f: &Function, resume: &[usize]) {
@@ -351,8 +375,7 @@ impl<'a> Fx<'a, '_> {
             l.unreachable();
             for (&(_, bb), &b) in cases.iter().zip(resume) {
                 l.at_end(bb);
-                self.load_live(BlockId(b as u32));
-                l.br(self.blocks[b]);
+                self.enter(BlockId(b as u32));
             }
         } else {
             l.br(full);
@@ -366,6 +389,7 @@ impl<'a> Fx<'a, '_> {
 
     fn block_body(&mut self, index: usize, b: &'a ir::Block) {
         self.cur = b;
+        self.index = index;
         self.l.at_end(self.blocks[index]);
         self.values = vec![None; b.insts.len()];
         self.wide = vec![None; b.insts.len()];

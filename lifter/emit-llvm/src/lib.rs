@@ -102,6 +102,17 @@ pub enum Error {
 /// Names the symbol of the lifted function that begins at an address, if there is one in any unit of the output.
 pub type Resolve<'a> = &'a dyn Fn(GuestAddr) -> Option<String>;
 
+/// How often a run of `f` may pass each block, very roughly: eight times for each loop around it.
+pub fn block_weights(f: &Function) -> Vec<u64> {
+    flow::loop_depths(f).into_iter().map(|d| 8u64.pow(d.min(2))).collect()
+}
+
+/// For each register of the file: how often a run of `f` would move it between the state and a host register if it were not
+/// [`Hot`]. The choice of hot registers is made by this.
+pub fn register_traffic(f: &Function, regs: &'static RegFile) -> Vec<u64> {
+    flow::traffic(f, regs, &block_weights(f))
+}
+
 /// Symbol of a lifted function.
 pub fn symbol_of(f: &Function) -> String {
     format!("{}{}", abi::symbol::FUNCTION_PREFIX, f.name)

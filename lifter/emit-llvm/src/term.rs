@@ -10,10 +10,14 @@ use std::mem::offset_of;
 impl Fx<'_, '_> {
     pub(crate) fn term(&mut self, term: &Term) {
         match term {
-            Term::Jump(b) => self.l.br(self.block(*b)),
+            Term::Jump(b) => {
+                let to = self.way_to(*b);
+                self.l.br(to);
+            }
             Term::Branch { cond, then, els } => {
                 let c = self.value(*cond);
-                self.l.cond_br(c, self.block(*then), self.block(*els));
+                let (then, els) = (self.way_to(*then), self.way_to(*els));
+                self.l.cond_br(c, then, els);
             }
             Term::Switch { target, cases } => self.switch(*target, cases),
             Term::Goto(a) => {
@@ -57,7 +61,7 @@ impl Fx<'_, '_> {
         let link =
             if self.unit.options.position_independent { self.l.sub(target, self.bias()) } else { target };
         let other = self.l.block(self.func, "other");
-        let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.block(b))).collect();
+        let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.way_to(b))).collect();
         self.l.switch(link, other, &cases);
         self.l.at_end(other);
         self.store_dirty();
@@ -159,10 +163,7 @@ impl Fx<'_, '_> {
         l.at_end(back);
         self.receive_hot(|i| l.extract_value(result, i));
         match cont {
-            Some(b) => {
-                self.load_live(b);
-                l.br(self.block(b));
-            }
+            Some(b) => self.enter(b),
             None => self.goto(ret),
         }
     }

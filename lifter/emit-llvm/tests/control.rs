@@ -329,3 +329,57 @@ fn output_is_deterministic() {
     assert_eq!(one.object, two.object);
     assert_eq!(one.resume, two.resume);
 }
+
+/// Cold registers are loaded where they are wanted, unless they may have been written on another way there.
+#[test]
+fn cold_registers_on_some_ways() {
+    let branch = |b: &mut Builder<'_>, r: Reg, then: u32, els: u32| {
+        let v = b.get(r);
+        let zero = b.i64(0);
+        let cond = b.cmp(IntCmp::Ne, v, zero);
+        Term::Branch { cond, then: BlockId(then), els: BlockId(els) }
+    };
+    let f = func(
+        "ways",
+        0x10000,
+        vec![
+            block(0x10000, false, |b| branch(b, reg::x(0), 1, 2)),
+            block(0x10010, false, |b| {
+                add(b, reg::x(21), 1);
+                Term::Jump(BlockId(3))
+            }),
+            block(0x10020, false, |_| Term::Jump(BlockId(3))),
+            block(0x10030, false, |b| branch(b, reg::x(1), 4, 5)),
+            block(0x10040, false, |b| {
+                let v = b.get(reg::x(21));
+                b.set(reg::x(2), v);
+                add(b, reg::x(22), 5);
+                Term::Jump(BlockId(5))
+            }),
+            block(0x10050, false, |b| branch(b, reg::x(3), 6, 7)),
+            // A loop, which is no place to load in.
+            block(0x10060, true, |b| {
+                add(b, reg::x(3), -1);
+                let x23 = b.get(reg::x(23));
+                add(b, reg::x(22), 1);
+                b.set(reg::x(4), x23);
+                branch(b, reg::x(3), 6, 7)
+            }),
+            block(0x10070, false, ret),
+        ],
+    );
+    for (opt, checkpoints) in modes() {
+        let program = Program::new(std::slice::from_ref(&f), &options(opt, checkpoints));
+        for n in 0..8u64 {
+            let mut s = state();
+            (s.stack_limit, s.stack_limit_real) = (0, 0);
+            (s.x[0], s.x[1], s.x[2], s.x[3]) = (n & 1, n >> 1 & 1, 0, (n >> 2) * 3);
+            assert_eq!(program.run(0, &mut s), 0x4000_0000);
+            let x21 = 0x1500 + (n & 1);
+            let x22 = 0x1600 + (n >> 1 & 1) * 5 + (n >> 2) * 3;
+            let x2 = if n & 2 != 0 { x21 } else { 0 };
+            let x4 = if n & 4 != 0 { 0x1700 } else { 0x400 };
+            assert_eq!((s.x[21], s.x[22], s.x[2], s.x[4]), (x21, x22, x2, x4), "-O{opt} {checkpoints:?} {n}");
+        }
+    }
+}

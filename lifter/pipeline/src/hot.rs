@@ -29,7 +29,7 @@ pub fn choose(functions: &[Function]) -> Hot {
 /// How often each function may run: as the busiest of the places it is called from, which two rounds bring in from two calls
 /// away. Bounded, because the guess gets worse with each factor.
 fn function_weights(functions: &[Function]) -> Vec<u64> {
-    const MOST: u64 = 64;
+    const MOST: u64 = 8;
     let index: HashMap<GuestAddr, usize> = functions.iter().enumerate().map(|(i, f)| (f.entry, i)).collect();
     let mut weights = vec![1u64; functions.len()];
     for _ in 0..2 {
