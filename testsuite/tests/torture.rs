@@ -9,7 +9,7 @@ fn check(cflags: &[&str], xflags: &[&str], env: &[(&'static str, &'static str)],
         let n = all.len() * 9 / 10;
         (all, n)
     } else {
-        (all.into_iter().skip(offset).step_by(40).collect(), 30)
+        (all.into_iter().skip(offset).step_by(28).collect(), 50)
     };
     let setup =
         Setup { cflags: cflags.to_vec(), libc: Libc::Musl, xflags: xflags.to_vec(), env: env.to_vec() };
@@ -23,15 +23,15 @@ fn at_o0() {
 
 #[test]
 fn at_o2() {
-    check(&["-O2"], &[], &[], 10);
+    check(&["-O2"], &[], &[], 7);
 }
 
 #[test]
 fn at_o2_translated_without_optimisation() {
-    check(&["-O2"], &["-O0"], &[], 20);
+    check(&["-O2"], &["-O0"], &[], 14);
 }
 
 #[test]
 fn at_o2_interpreted() {
-    check(&["-O2"], &["-O0", "--no-lift"], &[("XLATE_ENGINE", "interp")], 30);
+    check(&["-O2"], &["-O0", "--no-lift"], &[("XLATE_ENGINE", "interp")], 21);
 }
