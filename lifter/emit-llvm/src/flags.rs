@@ -4,7 +4,10 @@
 
 use crate::flow::Registers;
 use abi::flag;
-use ir::{Block, FCmp, FShape, Function, Inst, IntBin, IntCmp, IntUn, PureOp, RegFile, Term, Type, Value};
+use ir::{
+    Block, BlockId, FCmp, FShape, Function, Inst, IntBin, IntCmp, IntUn, PureOp, Reg, RegFile, Term, Type,
+    Value,
+};
 
 /// One of the four flags as an instruction writes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -111,6 +114,8 @@ pub(crate) struct Group {
     /// Index of the last of them: the form takes effect behind it.
     pub(crate) at: usize,
     pub(crate) form: Form,
+    /// `GuestState::flag_b` holds the second operand already.
+    pub(crate) has_b: bool,
 }
 
 /// Flag writes of a function.
@@ -122,40 +127,147 @@ pub(crate) struct Flags {
     pub(crate) start: Vec<Descriptions>,
 }
 
-/// Gives resume points that read flags from before them a block of their own: the dispatcher comes with flags as bytes, the
-/// loop with a comparison, and either is read better alone.
-pub(crate) fn split_resume_points(f: &Function, regs: &Registers) -> Option<Function> {
-    let reads = |b: &Block| {
-        let first = b.insts.iter().find_map(|i| match i {
-            Inst::Get(r) if regs.flag(*r).is_some() => Some(true),
-            Inst::Set(r, _) if regs.flag(*r).is_some() => Some(false),
-            _ => None,
-        });
-        b.resume && first == Some(true)
-    };
-    if !f.blocks.iter().any(reads) {
-        return None;
-    }
-    let mut f = f.clone();
-    let behind_calls: Vec<_> = f
+/// Gives some blocks a copy for those who come from outside, where less is known about what the state holds:
+/// - Resume points that read flags from before them: the dispatcher comes with flags as bytes, the loop with a comparison, and
+///   either is read better alone.
+/// - Small loops of one block that set flags: from the second turn on, description and second operand are in the state as a rule.
+pub(crate) fn split(f: &Function, regs: &Registers) -> Option<Function> {
+    /// A loop larger than this has better things to do than to save two stores.
+    const SMALL: usize = 80;
+    let behind_calls: Vec<BlockId> = f
         .blocks
         .iter()
         .filter(|b| matches!(b.term, Term::Call { .. } | Term::Syscall { .. }))
         .flat_map(|b| b.term.successors())
         .collect();
-    for i in 1..f.blocks.len() {
-        if reads(&f.blocks[i]) && !behind_calls.contains(&ir::BlockId(i as u32)) {
-            let copy = f.blocks[i].clone();
-            f.blocks[i].resume = false;
-            f.blocks.push(copy);
+    let first_flag = |b: &Block| {
+        b.insts.iter().find_map(|i| match i {
+            Inst::Get(r) if regs.flag(*r).is_some() => Some(true),
+            Inst::Set(r, _) if regs.flag(*r).is_some() => Some(false),
+            _ => None,
+        })
+    };
+    let mut new: Option<Function> = None;
+    for (i, b) in f.blocks.iter().enumerate().skip(1) {
+        let id = BlockId(i as u32);
+        let own = b.insts.len() <= SMALL
+            && matches!(b.term, Term::Branch { then, els, .. } if (then == id) != (els == id));
+        match first_flag(b) {
+            Some(true) if b.resume && !behind_calls.contains(&id) => {
+                let f = new.get_or_insert_with(|| f.clone());
+                let copy = f.blocks[i].clone();
+                f.blocks[i].resume = false;
+                f.blocks.push(copy);
+            }
+            Some(false) if own => {
+                let f = new.get_or_insert_with(|| f.clone());
+                let first = BlockId(f.blocks.len() as u32);
+                for (p, other) in f.blocks.iter_mut().enumerate() {
+                    if p != i {
+                        redirect(&mut other.term, id, first);
+                    }
+                }
+                let copy = f.blocks[i].clone();
+                f.blocks[i].resume = false;
+                f.blocks.push(copy);
+            }
+            _ => {}
         }
     }
-    Some(f)
+    new
+}
+
+fn redirect(term: &mut Term, from: BlockId, to: BlockId) {
+    let change = |b: &mut BlockId| {
+        if *b == from {
+            *b = to;
+        }
+    };
+    match term {
+        Term::Jump(b) => change(b),
+        Term::Branch { then, els, .. } => {
+            change(then);
+            change(els);
+        }
+        Term::Switch { cases, .. } => cases.iter_mut().for_each(|c| change(&mut c.1)),
+        Term::Call { cont, .. } | Term::Syscall { cont, .. } => cont.iter_mut().for_each(change),
+        Term::Goto(_) | Term::Indirect(_) | Term::Return(_) | Term::Trap { .. } | Term::Fallback { .. } => {}
+    }
+}
+
+/// The register whose value, in full or its low half, `GuestState::flag_b` holds.
+type Held = Option<(Reg, bool)>;
+
+/// Finds out where `flag_b` holds the second operand already.
+fn second_operands(f: &Function, groups: &mut [Vec<Group>]) {
+    let through = |i: usize, mut held: Held, groups: &mut [Group]| {
+        let b = &f.blocks[i];
+        let mut groups = groups.iter_mut().peekable();
+        for (at, inst) in b.insts.iter().enumerate() {
+            if let (Inst::Set(r, _), Some((h, _))) = (inst, held)
+                && *r == h
+            {
+                held = None;
+            }
+            let Some(g) = groups.next_if(|g| g.at == at) else { continue };
+            let (Form::Compare(c) | Form::Guarded(_, c, _)) = g.form else { continue };
+            let Operand::Value(v) = c.b else { continue };
+            let wanted = register(b, v, at);
+            g.has_b = match (wanted, held) {
+                (Some((r, wide)), Some((h, held_wide))) => r == h && (held_wide || !wide),
+                _ => false,
+            };
+            if !g.has_b {
+                held = wanted;
+            }
+        }
+        if matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) { None } else { held }
+    };
+    // Not seen yet: anything may hold.
+    let mut start: Vec<Option<Held>> = vec![None; f.blocks.len()];
+    start[0] = Some(None);
+    let mut work = vec![0];
+    for (i, b) in f.blocks.iter().enumerate() {
+        if b.resume {
+            start[i] = Some(None);
+            work.push(i);
+        }
+    }
+    while let Some(i) = work.pop() {
+        let end = through(i, start[i].flatten(), &mut groups[i]);
+        for s in f.blocks[i].term.successors() {
+            let s = s.0 as usize;
+            let new = match start[s] {
+                None => end,
+                Some(old) if old == end => old,
+                Some(_) => None,
+            };
+            if start[s] != Some(new) {
+                start[s] = Some(new);
+                work.push(s);
+            }
+        }
+    }
+    for i in 0..f.blocks.len() {
+        through(i, start[i].flatten(), &mut groups[i]);
+    }
+}
+
+/// The register that has the value `v` at instruction `at`, and whether `v` is all of it.
+fn register(b: &Block, v: Value, at: usize) -> Held {
+    let (get, wide) = match b.insts[v.0 as usize] {
+        Inst::Pure { op: PureOp::Trunc, ty: Type::I32, args } => (args[0], false),
+        _ => (v, true),
+    };
+    let Inst::Get(r) = b.insts[get.0 as usize] else { return None };
+    let kept = !b.insts[get.0 as usize..=at].iter().any(|i| matches!(i, Inst::Set(s, _) if *s == r));
+    kept.then_some((r, wide))
 }
 
 /// Finds the groups, and which descriptions hold where.
 pub(crate) fn analyse(f: &Function, regs: &Registers, file: &RegFile) -> Flags {
-    let groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| Finder { b, regs, file }.groups()).collect();
+    let mut groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| Finder { b, regs, file }.groups()).collect();
+    second_operands(f, &mut groups);
     let mut at: Vec<Option<Descriptions>> = vec![None; f.blocks.len()];
     let mut work = Vec::new();
     for (i, b) in f.blocks.iter().enumerate() {
@@ -208,7 +320,7 @@ impl Finder<'_> {
                 inst => inst.is_checkpoint(),
             };
             if ends && pending != [None; 4] {
-                groups.push(Group { at, form: self.form(at, pending) });
+                groups.push(Group { at, form: self.form(at, pending), has_b: false });
                 pending = [None; 4];
             }
             if let Inst::Set(r, v) = inst
@@ -219,7 +331,7 @@ impl Finder<'_> {
             }
         }
         if pending != [None; 4] {
-            groups.push(Group { at, form: self.form(at, pending) });
+            groups.push(Group { at, form: self.form(at, pending), has_b: false });
         }
         groups
     }

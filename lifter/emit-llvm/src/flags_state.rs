@@ -1,7 +1,7 @@
 //! Lazy flags in the state: writes the descriptions that `flags` found, and computes a flag from a description where one is
 //! read. The state always holds the flags, as bytes or described, so no exit has anything to do for them.
 
-use crate::flags::{Compare, Descriptions, Form, Operand};
+use crate::flags::{Compare, Descriptions, Form, Group, Operand};
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
 use abi::{GuestState, flag};
@@ -9,13 +9,14 @@ use ir::{Inst, IntBin, PureOp, Value};
 use std::mem::offset_of;
 
 impl Fx<'_, '_> {
-    /// Makes the flags those of `form`.
-    pub(crate) fn set_flags(&mut self, form: &Form) {
+    /// Makes the flags those of the group.
+    pub(crate) fn set_flags(&mut self, group: &Group) {
+        let form = &group.form;
         match form {
             Form::Known(description) => self.describe(*description),
             Form::Compare(c) => {
                 self.describe(c.description());
-                self.store_operands(c);
+                self.store_operands(c, group.has_b);
             }
             Form::Guarded(guard, c, otherwise) => {
                 let l = self.l;
@@ -24,7 +25,7 @@ impl Fx<'_, '_> {
                 let kind = l.select(self.value(guard.value), yes, no);
                 l.store(kind, self.field(offset_of!(GuestState, flag_kind)));
                 self.flag_kind = form.descriptions();
-                self.store_operands(c);
+                self.store_operands(c, group.has_b);
             }
             Form::Bytes(values) => {
                 self.store_bytes(values.map(|v| v.map(|v| self.value(v))));
@@ -58,14 +59,16 @@ impl Fx<'_, '_> {
         self.describe(flag::BYTES);
     }
 
-    fn store_operands(&mut self, c: &Compare) {
+    fn store_operands(&mut self, c: &Compare, has_b: bool) {
         let store = |v: Value, offset: usize| {
             let ty = self.type_of(v);
             let bits = self.l.bitcast(self.value(v), self.l.int_ty(ty.bits()));
             self.l.store(bits, self.field(offset));
         };
         store(c.a, offset_of!(GuestState, flag_a));
-        if let Operand::Value(b) = c.b {
+        if let Operand::Value(b) = c.b
+            && !has_b
+        {
             store(b, offset_of!(GuestState, flag_b));
         }
     }

@@ -161,7 +161,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         // With commits, the fault handler reads the state behind LLVM's back.
         l.param_attribute(func, 0, "noalias");
     }
-    let split = flags::split_resume_points(f, &unit.regs);
+    let split = flags::split(f, &unit.regs);
     let f = split.as_ref().unwrap_or(f);
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
@@ -412,7 +412,7 @@ impl<'a> Fx<'a, '_> {
             self.inst(i, inst);
             self.dirty = self.unit.regs.after(self.dirty, inst);
             if let Some(g) = groups.next_if(|g| g.at == i) {
-                self.set_flags(&g.form);
+                self.set_flags(g);
             }
         }
         self.term(&b.term);

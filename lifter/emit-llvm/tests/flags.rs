@@ -237,3 +237,93 @@ fn every_writer_and_reader() {
         }
     }
 }
+
+/// A loop of one block that faults in each of its turns: the flags are those of the turn before, or of before the loop.
+#[test]
+fn faults_in_a_loop() {
+    let page = 4096usize;
+    // SAFETY: a fresh mapping, whose second page is taken away.
+    let memory = unsafe {
+        let p = libc::mmap(
+            std::ptr::null_mut(),
+            2 * page,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+            -1,
+            0,
+        );
+        assert_ne!(p, libc::MAP_FAILED);
+        assert_eq!(libc::mprotect(p.byte_add(page), page, libc::PROT_NONE), 0);
+        p as u64
+    };
+    let edge = memory + page as u64;
+    // Each compares, in another way, something that changes with something that may.
+    for (name, compare) in [
+        ("cmp x3, x4", 0xeb04_007fu32),
+        ("cmp w3, w4", 0x6b04_007f),
+        ("cmp x4, x3", 0xeb03_009f),
+        ("subs x5, x5, #1", 0xf100_04a5),
+        ("adds x4, x4, x5", 0xab05_0084),
+        ("subs x5, x4, x5", 0xeb05_0085),
+        ("tst x5, x3", 0xea03_00bf),
+        ("fcmp d1, d2", 0x1e62_2020),
+        ("ccmp x3, x4, #5, mi", 0xfa44_4065),
+    ] {
+        // mov x29, x30; loop: ldr x9, [x3]; add x3, x3, #8; the comparison; cbnz x3, loop; ret
+        let words = vec![0xaa1e_03fd, 0xf940_0069, 0x9100_2063, compare, 0xb5ff_ffa3, 0xd65f_03c0];
+        let block = |start: u64, end: u64| BlockShape {
+            start: GuestAddr(0x10000 + start),
+            end: GuestAddr(0x10000 + end),
+            switch: None,
+        };
+        let shape = FunctionShape {
+            name: "loop".into(),
+            entry: GuestAddr(0x10000),
+            blocks: vec![block(0, 4), block(4, 20), block(20, 24)],
+        };
+        let mut f = isa::lift_function(&shape, &Words(0x10000, words));
+        ir::pass::run_default(&mut f, &FILE);
+        for (opt, checkpoints) in
+            [(0, Checkpoints::Commit), (2, Checkpoints::Callbr), (3, Checkpoints::Callbr)]
+        {
+            let program = Program::new(std::slice::from_ref(&f), &options(opt, checkpoints));
+            for turns in 0..4u64 {
+                let mut s = GuestState::default();
+                s.x[3] = edge - 8 * turns;
+                (s.x[4], s.x[5]) = (edge - 8, 3);
+                (s.v[1][0], s.v[2][0]) = (1f64.to_bits(), 2f64.to_bits());
+                s.nzcv = [1, 0, 1, 0];
+                let mut regs = vec![0u128; FILE.regs.len()];
+                for (r, x) in regs.iter_mut().zip(s.x) {
+                    *r = x as u128;
+                }
+                for n in 1..3 {
+                    regs[reg::v(n as u32).0 as usize] = s.v[n][0] as u128;
+                }
+                for (n, &f) in s.nzcv.iter().enumerate() {
+                    regs[reg::N.0 as usize + n] = f as u128;
+                }
+                // The reference stops at loads: one turn of the loop without it.
+                let mut turn = f.clone();
+                turn.blocks.truncate(2);
+                turn.blocks.remove(0);
+                turn.blocks[0].insts.iter_mut().for_each(|i| {
+                    if let Inst::Load { ty, .. } = *i {
+                        *i = Inst::Const { ty, bits: 0 };
+                    }
+                });
+                turn.blocks[0].term = Term::Jump(BlockId(1));
+                let stop =
+                    Inst::Load { ty: Type::I64, addr: Value(0), order: Order::Relaxed, align: Align::Any };
+                turn.blocks.push(Block { insts: vec![stop], ..turn.blocks[0].clone() });
+                for _ in 0..turns {
+                    reference(&turn, &mut regs);
+                }
+                assert_eq!(program.run_faulting(0, &mut s), EXIT_PC);
+                let what = format!("{name} -O{opt} {turns} turns");
+                let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
+                assert_eq!((s.pc, s.x[3], s.nzcv), (0x10004, edge, flags), "{what}");
+            }
+        }
+    }
+}
