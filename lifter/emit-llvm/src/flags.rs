@@ -642,3 +642,60 @@ fn inverse(cmp: IntCmp) -> IntCmp {
         IntCmp::Sge => IntCmp::Slt,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ir::GuestAddr;
+    use isa::a64::FILE;
+
+    struct Word(u32);
+
+    impl isa::Code for Word {
+        fn word(&self, pc: GuestAddr) -> Option<u32> {
+            [self.0, 0xd65f_03c0].get(pc.0 as usize / 4).copied()
+        }
+    }
+
+    fn form(word: u32) -> Form {
+        let block = isa::BlockShape { start: GuestAddr(0), end: GuestAddr(8), switch: None };
+        let shape = isa::FunctionShape { name: "f".into(), entry: GuestAddr(0), blocks: vec![block] };
+        let mut f = isa::lift_function(&shape, &Word(word));
+        ir::pass::run_default(&mut f, &FILE);
+        let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);
+        analyse(&f, &regs, &FILE).groups[0][0].form
+    }
+
+    /// What is common must be recognised: flags are right without, but slow.
+    #[test]
+    fn common_writers_are_recognised() {
+        use flag::*;
+        for (word, description) in [
+            (0xeb02_003f, SUB | WIDE),                             // cmp x1, x2
+            (0x6b02_003f, SUB),                                    // cmp w1, w2
+            (0xeb02_0021, DIFFERENCE | WIDE),                      // subs x1, x1, x2
+            (0xf100_0421, DIFFERENCE | WIDE | IMMEDIATE | 1 << 8), // subs x1, x1, #1
+            (0x7100_043f, SUB | IMMEDIATE | 1 << 8),               // cmp w1, #1
+            (0xf100_003f, SUB | WIDE | IMMEDIATE),                 // cmp x1, #0
+            (0x6b01_03e0, DIFFERENCE),                             // negs w0, w1
+            (0xb100_043f, SUM | WIDE | IMMEDIATE | 1 << 8),        // cmn x1, #1
+            (0x2b02_0020, SUM),                                    // adds w0, w1, w2
+            (0xea02_003f, LOGIC | WIDE | IMMEDIATE),               // tst x1, x2
+            (0x7200_003f, LOGIC | IMMEDIATE),                      // tst w1, #1
+            (0x1e62_2020, FLOAT | WIDE),                           // fcmp d1, d2
+            (0x1e20_2028, FLOAT | IMMEDIATE),                      // fcmp s1, #0.0
+        ] {
+            let f = form(word);
+            assert!(matches!(f, Form::Compare(c) if c.description() == description), "{word:08x}: {f:?}");
+        }
+        for (word, description, otherwise) in [
+            (0xfa42_0024, SUB | WIDE, 0x400),   // ccmp x1, x2, #4, eq
+            (0x7a40_1820, SUB | IMMEDIATE, 0),  // ccmp w1, #0, #0, ne
+            (0x1e62_1421, FLOAT | WIDE, 0x100), // fccmp d1, d2, #1, ne
+        ] {
+            let f = form(word);
+            let fits = matches!(f, Form::Guarded(_, c, o) if (c.description(), o) == (description, otherwise | KNOWN));
+            assert!(fits, "{word:08x}: {f:?}");
+        }
+    }
+}
