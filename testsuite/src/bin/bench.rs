@@ -36,7 +36,40 @@ fn main() {
         })
         .map(|s| measure(s, runs, &xflags))
         .collect();
-    if json { print_json(&rows) } else { print_table(&rows) }
+    let start_up = if names.is_empty() { Some(start_up(&xflags)) } else { None };
+    if json {
+        print_json(&rows)
+    } else {
+        print_table(&rows)
+    }
+    if let (Some([native, translated]), false) = (start_up, json) {
+        println!(
+            "\nStart-up of an empty program (glibc, static): native {:.2} ms, translated {:.2} ms: {:.2} times",
+            native * 1e3,
+            translated * 1e3,
+            translated / native
+        );
+    }
+}
+
+/// Median wall time of an empty program, native and translated, started in turn.
+fn start_up(xflags: &[&str]) -> [f64; 2] {
+    let source = store().join("empty.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").expect("the store can be written");
+    let arm = guest::build(&source, guest::Libc::Glibc, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    let native = store().join("bench-empty");
+    let ok = Command::new("cc").args(["-O2", "-static", "-o"]).arg(&native).arg(&source).status();
+    assert!(ok.is_ok_and(|s| s.success()), "the empty program does not compile natively");
+    let translated = compare::translate(&arm, xflags).unwrap_or_else(|e| panic!("{e}"));
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..200 {
+        for (t, program) in times.iter_mut().zip([&native, &translated]) {
+            let start = std::time::Instant::now();
+            assert!(Command::new(program).status().is_ok_and(|s| s.success()));
+            t.push(start.elapsed().as_secs_f64());
+        }
+    }
+    times.map(median)
 }
 
 fn measure(source: &Path, runs: usize, xflags: &[&str]) -> Row {
