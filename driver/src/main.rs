@@ -100,7 +100,7 @@ struct CommonArgs {
     #[arg(short = 'O', value_name = "LEVEL", default_value_t = 2, value_parser = clap::value_parser!(u8).range(0..=3))]
     opt: u8,
     /// Target processor: an LLVM name (x86-64-v2, x86-64-v3, znver3, …) or `native`.
-    #[arg(long, value_name = "CPU", default_value = "x86-64-v2")]
+    #[arg(long, value_name = "CPU", default_value = "x86-64-v2", value_parser = processor)]
     target_cpu: String,
     /// Threads to use [default: all cores]. The output does not depend on it.
     #[arg(short, long, value_name = "N")]
@@ -121,6 +121,10 @@ enum CheckpointArg {
     Callbr,
     Commit,
     None,
+}
+
+fn processor(name: &str) -> Result<String, emit_llvm::Error> {
+    emit_llvm::check_cpu(name).map(|()| name.to_string())
 }
 
 impl CommonArgs {

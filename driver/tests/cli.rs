@@ -147,6 +147,21 @@ fn an_existing_output_survives_a_failure() {
 }
 
 #[test]
+fn an_unknown_processor_is_told_with_those_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let arm = dir.path().join("tiny");
+    std::fs::write(&arm, tiny()).unwrap();
+    for cpu in ["pentium99", "i386", "x86-64", ""] {
+        let (status, text) = message(xlate().arg(&arm).args(["--target-cpu", cpu]));
+        assert_eq!(status, Some(2), "{text}");
+        assert!(text.contains("x86-64-v3"), "{text}");
+    }
+    for cpu in ["native", "x86-64-v3"] {
+        xlate().arg(&arm).args(["--target-cpu", cpu]).assert().success();
+    }
+}
+
+#[test]
 fn help_shows_examples() {
     let out = xlate().arg("--help").output().unwrap();
     assert_eq!(out.status.code(), Some(0));

@@ -118,6 +118,11 @@ pub fn symbol_of(f: &Function) -> String {
     format!("{}{}", abi::symbol::FUNCTION_PREFIX, f.name)
 }
 
+/// Checks that code for that processor can be made: one of LLVM's names with at least x86-64-v2's instructions, or `native`.
+pub fn check_cpu(cpu: &str) -> Result<(), Error> {
+    target::check_cpu(cpu)
+}
+
 /// Compiles functions to one object.
 pub fn emit_unit(
     name: &str,

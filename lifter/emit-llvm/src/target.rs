@@ -36,6 +36,71 @@ pub(crate) struct Target {
     features: Features,
 }
 
+/// LLVM's names of the processors that have what the lowerings take for granted: SSE4.2, POPCNT, CMPXCHG16B. (LLVM has no
+/// call that lists or checks names, and ends the process on one without 64-bit code.)
+const PROCESSORS: &[&str] = &[
+    "x86-64-v2",
+    "x86-64-v3",
+    "x86-64-v4",
+    "native",
+    "nehalem",
+    "westmere",
+    "sandybridge",
+    "ivybridge",
+    "haswell",
+    "broadwell",
+    "skylake",
+    "skylake-avx512",
+    "cascadelake",
+    "cooperlake",
+    "cannonlake",
+    "icelake-client",
+    "icelake-server",
+    "tigerlake",
+    "rocketlake",
+    "alderlake",
+    "raptorlake",
+    "meteorlake",
+    "arrowlake",
+    "lunarlake",
+    "sapphirerapids",
+    "emeraldrapids",
+    "graniterapids",
+    "sierraforest",
+    "silvermont",
+    "goldmont",
+    "goldmont-plus",
+    "tremont",
+    "gracemont",
+    "bdver1",
+    "bdver2",
+    "bdver3",
+    "bdver4",
+    "btver2",
+    "znver1",
+    "znver2",
+    "znver3",
+    "znver4",
+];
+
+/// Checks the name of a processor, so that a wrong one is told before anything is done.
+pub(crate) fn check_cpu(cpu: &str) -> Result<(), Error> {
+    let error = |reason: String| Err(Error::Target { cpu: cpu.to_string(), reason });
+    if !PROCESSORS.contains(&cpu) {
+        return error(format!("not a known processor with SSE4.2; name one of {}", PROCESSORS.join(", ")));
+    }
+    if cpu == "native" && !host_suffices() {
+        return error("this machine lacks SSE4.2, POPCNT or CMPXCHG16B; name another processor".into());
+    }
+    Ok(())
+}
+
+fn host_suffices() -> bool {
+    std::arch::is_x86_feature_detected!("sse4.2")
+        && std::arch::is_x86_feature_detected!("popcnt")
+        && std::arch::is_x86_feature_detected!("cmpxchg16b")
+}
+
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
 fn initialize() {
@@ -55,6 +120,7 @@ fn initialize() {
 
 impl Target {
     pub(crate) fn new(options: &Options) -> Result<Target, Error> {
+        check_cpu(&options.cpu)?;
         initialize();
         let error = |reason: String| Error::Target { cpu: options.cpu.clone(), reason };
         let (cpu, feature_text) = match options.cpu.as_str() {
