@@ -200,9 +200,9 @@ impl Slice {
     fn compared(&mut self, cmp: IntCmp, a: Expr, b: Expr, truth: bool, e: Expr) -> Bound {
         let (ty, node) = self.arena.get(e);
         let any = Bound::any(ty);
-        let (a, b, cmp) = if self.arena.as_const(a).is_some() { (b, a, swapped(cmp)) } else { (a, b, cmp) };
+        let (a, b, cmp) = if self.arena.as_const(a).is_some() { (b, a, cmp.mirrored()) } else { (a, b, cmp) };
         let Some(k) = self.arena.as_const(b) else { return any };
-        let cmp = if truth { cmp } else { negated(cmp) };
+        let cmp = if truth { cmp } else { cmp.inverse() };
         let compared = self.arena.get(a).1;
         // (e & !low) == 0, e >> n == 0: as compilers test small powers of two.
         if cmp == IntCmp::Eq && k == 0 {
@@ -247,35 +247,5 @@ impl Slice {
             IntCmp::Sgt => Bound { smin: s.saturating_add(1), ..any },
             IntCmp::Sge => Bound { smin: s, ..any },
         }
-    }
-}
-
-fn swapped(c: IntCmp) -> IntCmp {
-    match c {
-        IntCmp::Eq => IntCmp::Eq,
-        IntCmp::Ne => IntCmp::Ne,
-        IntCmp::Ult => IntCmp::Ugt,
-        IntCmp::Ule => IntCmp::Uge,
-        IntCmp::Ugt => IntCmp::Ult,
-        IntCmp::Uge => IntCmp::Ule,
-        IntCmp::Slt => IntCmp::Sgt,
-        IntCmp::Sle => IntCmp::Sge,
-        IntCmp::Sgt => IntCmp::Slt,
-        IntCmp::Sge => IntCmp::Sle,
-    }
-}
-
-fn negated(c: IntCmp) -> IntCmp {
-    match c {
-        IntCmp::Eq => IntCmp::Ne,
-        IntCmp::Ne => IntCmp::Eq,
-        IntCmp::Ult => IntCmp::Uge,
-        IntCmp::Ule => IntCmp::Ugt,
-        IntCmp::Ugt => IntCmp::Ule,
-        IntCmp::Uge => IntCmp::Ult,
-        IntCmp::Slt => IntCmp::Sge,
-        IntCmp::Sle => IntCmp::Sgt,
-        IntCmp::Sgt => IntCmp::Sle,
-        IntCmp::Sge => IntCmp::Slt,
     }
 }

@@ -615,7 +615,7 @@ impl Finder<'_> {
         match self.pure(v) {
             Some((PureOp::IntUn(IntUn::Not), [x, ..])) => x == w,
             Some((PureOp::Cmp(cmp), args)) => match self.pure(w) {
-                Some((PureOp::Cmp(other), args2)) => args == args2 && inverse(cmp) == other,
+                Some((PureOp::Cmp(other), args2)) => args == args2 && cmp.inverse() == other,
                 _ => false,
             },
             _ => false,
@@ -625,22 +625,6 @@ impl Finder<'_> {
 
 fn known(flags: [bool; 4]) -> u32 {
     flags.iter().fold(0, |d, &f| d << 1 | f as u32) << flag::IMMEDIATE_SHIFT | flag::KNOWN
-}
-
-/// The comparison that holds exactly where `cmp` does not.
-fn inverse(cmp: IntCmp) -> IntCmp {
-    match cmp {
-        IntCmp::Eq => IntCmp::Ne,
-        IntCmp::Ne => IntCmp::Eq,
-        IntCmp::Ult => IntCmp::Uge,
-        IntCmp::Ule => IntCmp::Ugt,
-        IntCmp::Ugt => IntCmp::Ule,
-        IntCmp::Uge => IntCmp::Ult,
-        IntCmp::Slt => IntCmp::Sge,
-        IntCmp::Sle => IntCmp::Sgt,
-        IntCmp::Sgt => IntCmp::Sle,
-        IntCmp::Sge => IntCmp::Slt,
-    }
 }
 
 #[cfg(test)]

@@ -91,6 +91,40 @@ pub enum IntCmp {
     Sge,
 }
 
+impl IntCmp {
+    /// The comparison that holds exactly where this one does not.
+    pub const fn inverse(self) -> IntCmp {
+        match self {
+            IntCmp::Eq => IntCmp::Ne,
+            IntCmp::Ne => IntCmp::Eq,
+            IntCmp::Ult => IntCmp::Uge,
+            IntCmp::Ule => IntCmp::Ugt,
+            IntCmp::Ugt => IntCmp::Ule,
+            IntCmp::Uge => IntCmp::Ult,
+            IntCmp::Slt => IntCmp::Sge,
+            IntCmp::Sle => IntCmp::Sgt,
+            IntCmp::Sgt => IntCmp::Sle,
+            IntCmp::Sge => IntCmp::Slt,
+        }
+    }
+
+    /// The comparison that holds where this one does with its operands exchanged.
+    pub const fn mirrored(self) -> IntCmp {
+        match self {
+            IntCmp::Eq => IntCmp::Eq,
+            IntCmp::Ne => IntCmp::Ne,
+            IntCmp::Ult => IntCmp::Ugt,
+            IntCmp::Ule => IntCmp::Uge,
+            IntCmp::Ugt => IntCmp::Ult,
+            IntCmp::Uge => IntCmp::Ule,
+            IntCmp::Slt => IntCmp::Sgt,
+            IntCmp::Sle => IntCmp::Sge,
+            IntCmp::Sgt => IntCmp::Slt,
+            IntCmp::Sge => IntCmp::Sle,
+        }
+    }
+}
+
 /// Rounding mode of a floating-point operation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Round {

@@ -35,7 +35,7 @@ pub(super) fn rewrite(out: &mut Out<'_>, op: PureOp, ty: Type, args: [Value; 3])
         PureOp::Int(op) => int(out, op, ty, a, b),
         PureOp::IntUn(IntUn::Not) => match out.as_pure(a) {
             Some((PureOp::IntUn(IntUn::Not), [x, ..])) => Is(x),
-            Some((PureOp::Cmp(cmp), [x, y, _])) => binary(PureOp::Cmp(inverse(cmp)), x, y),
+            Some((PureOp::Cmp(cmp), [x, y, _])) => binary(PureOp::Cmp(cmp.inverse()), x, y),
             _ => Keep,
         },
         PureOp::IntUn(op @ (IntUn::Neg | IntUn::Rbit | IntUn::Bswap)) => match out.as_pure(a) {
@@ -160,44 +160,13 @@ fn int(out: &mut Out<'_>, op: IntBin, ty: Type, a: Value, b: Value) -> Rule {
     }
 }
 
-/// The comparison that holds exactly where `cmp` does not.
-fn inverse(cmp: IntCmp) -> IntCmp {
-    match cmp {
-        IntCmp::Eq => IntCmp::Ne,
-        IntCmp::Ne => IntCmp::Eq,
-        IntCmp::Ult => IntCmp::Uge,
-        IntCmp::Ule => IntCmp::Ugt,
-        IntCmp::Ugt => IntCmp::Ule,
-        IntCmp::Uge => IntCmp::Ult,
-        IntCmp::Slt => IntCmp::Sge,
-        IntCmp::Sle => IntCmp::Sgt,
-        IntCmp::Sgt => IntCmp::Sle,
-        IntCmp::Sge => IntCmp::Slt,
-    }
-}
-
-/// The comparison with its operands exchanged.
-fn mirrored(cmp: IntCmp) -> IntCmp {
-    match cmp {
-        IntCmp::Eq | IntCmp::Ne => cmp,
-        IntCmp::Ult => IntCmp::Ugt,
-        IntCmp::Ule => IntCmp::Uge,
-        IntCmp::Ugt => IntCmp::Ult,
-        IntCmp::Uge => IntCmp::Ule,
-        IntCmp::Slt => IntCmp::Sgt,
-        IntCmp::Sle => IntCmp::Sge,
-        IntCmp::Sgt => IntCmp::Slt,
-        IntCmp::Sge => IntCmp::Sle,
-    }
-}
-
 fn compare(out: &mut Out<'_>, cmp: IntCmp, a: Value, b: Value) -> Rule {
     if a == b {
         let reflexive = matches!(cmp, IntCmp::Eq | IntCmp::Ule | IntCmp::Uge | IntCmp::Sle | IntCmp::Sge);
         return Const(reflexive as u128);
     }
     let Some(k) = out.as_const(b) else {
-        return if out.as_const(a).is_some() { binary(PureOp::Cmp(mirrored(cmp)), b, a) } else { Keep };
+        return if out.as_const(a).is_some() { binary(PureOp::Cmp(cmp.mirrored()), b, a) } else { Keep };
     };
     if k != 0 {
         return Keep;
