@@ -1,6 +1,6 @@
 //! `xlate inspect`: any stage of a translation as text.
 
-use crate::{InspectArgs, load};
+use crate::{InspectArgs, load, output};
 use anyhow::{Result, bail};
 use cfg::Found;
 use clap::ValueEnum;
@@ -8,7 +8,6 @@ use image::Image;
 use isa::Code;
 use rayon::prelude::*;
 use std::fmt::Write as _;
-use std::io::Write as _;
 
 /// What to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -34,11 +33,8 @@ pub(crate) enum Emit {
 pub(crate) fn command(args: &InspectArgs) -> Result<u8> {
     let image = load(&args.input, &args.common)?;
     let text = args.common.pool(|| render(&image, args))??;
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => bail!("stdout: {e}"),
-        _ => Ok(0),
-    }
+    output::data(&text)?;
+    Ok(0)
 }
 
 fn render(image: &Image, args: &InspectArgs) -> Result<String> {

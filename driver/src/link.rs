@@ -1,6 +1,8 @@
 //! Links objects and the embedded runtime into a static PIE with the system's C compiler driver. Takes object
 //! bytes, gives a file; everything temporary lies in a directory that goes away.
 
+use crate::interrupt::{self, Temporary};
+use crate::output;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +17,13 @@ pub(crate) fn runtime_hash() -> blake3::Hash {
 
 /// Links `objects` (kept in order: tables rely on it) to the executable `output`.
 pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<()> {
-    let dir =
-        tempfile::tempdir().context("cannot create a temporary directory; set TMPDIR to one with room")?;
+    let make = || {
+        tempfile::Builder::new()
+            .prefix("xlate-")
+            .tempdir()
+            .context("cannot create a temporary directory; set TMPDIR to one with room")
+    };
+    let (_temporary, dir) = Temporary::new(make, |d| d.path())?;
     let write = |name: String, bytes: &[u8]| -> Result<std::path::PathBuf> {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).with_context(|| {
@@ -26,6 +33,8 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
     };
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(&cc);
+    // The compiler driver's own temporary files go with the directory, however it ends.
+    command.env("TMPDIR", dir.path());
     command
         .args(["-static-pie", "-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,-z,noexecstack", "-o"])
         .arg(output);
@@ -34,9 +43,9 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
     }
     command.arg(write("xlate_rt.o".into(), RUNTIME)?);
     if verbose {
-        eprintln!("xlate: {command:?}");
+        output::message(format_args!("xlate: {command:?}\n"));
     }
-    let out = match command.output() {
+    let out = match interrupt::output(&mut command) {
         Ok(out) => out,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => bail!(
             "the linker `{}` was not found; install a C compiler (Debian: apt-get install gcc libc6-dev) or name one in CC",

@@ -3,6 +3,7 @@
 
 mod cache;
 mod inspect;
+mod interrupt;
 mod link;
 mod output;
 mod progress;
@@ -155,10 +156,11 @@ impl CommonArgs {
 
 fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(cli) => match dispatch(cli) {
+        Ok(cli) => match interrupt::watch().and_then(|()| dispatch(cli)) {
             Ok(code) => ExitCode::from(code),
             Err(e) => {
-                eprintln!("xlate: {e:#}");
+                let _hold = interrupt::hold();
+                output::message(format_args!("xlate: {e:#}\n"));
                 ExitCode::from(2)
             }
         },
@@ -197,7 +199,7 @@ fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
     let image = image::load(&name, bytes)?;
     if common.verbose {
         for d in &image.diagnostics {
-            eprintln!("xlate: {name}: {d}");
+            output::message(format_args!("xlate: {name}: {d}\n"));
         }
     }
     Ok(image)

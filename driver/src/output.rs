@@ -1,7 +1,10 @@
-//! Output files that are whole or not there: written under a temporary name in the same directory, then renamed.
+//! Output files that are whole or not there: written under a temporary name in the same directory, then renamed. And what
+//! goes to the standard streams, whose failure is no panic.
 
+use crate::interrupt::{self, Temporary};
 use anyhow::{Context, Result, bail};
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -9,36 +12,69 @@ use tempfile::TempPath;
 pub(crate) struct Output {
     temp: TempPath,
     target: PathBuf,
+    _temporary: Temporary,
 }
 
 impl Output {
-    /// Reserves a temporary name beside `target`.
-    pub(crate) fn create(target: &Path) -> Result<Output> {
-        if target.is_dir() {
-            bail!("{}: is a directory; name a file with -o", target.display());
-        }
+    /// Reserves a temporary name beside `target`, which is to be made from `input`.
+    pub(crate) fn create(input: &Path, target: &Path) -> Result<Output> {
+        check_target(input, target)?;
         let dir = match target.parent() {
             Some(d) if !d.as_os_str().is_empty() => d,
             _ => Path::new("."),
         };
-        let temp = tempfile::Builder::new().prefix(".xlate-").tempfile_in(dir).with_context(|| {
-            format!("{}: cannot write into this directory; choose another with -o", dir.display())
-        })?;
-        Ok(Output { temp: temp.into_temp_path(), target: target.to_path_buf() })
+        let make = || {
+            let temp = tempfile::Builder::new().prefix(".xlate-").tempfile_in(dir).with_context(|| {
+                format!("{}: cannot write into this directory; choose another with -o", dir.display())
+            })?;
+            Ok(temp.into_temp_path())
+        };
+        let (temporary, temp) = Temporary::new(make, |t| t)?;
+        Ok(Output { temp, target: target.to_path_buf(), _temporary: temporary })
     }
 
-    /// The temporary file.
+    /// The temporary file. The linker gives it its permissions.
     pub(crate) fn path(&self) -> &Path {
         &self.temp
     }
 
-    /// Makes the file executable and gives it its name. Returns its size in bytes.
+    /// Gives the file its name. Returns its size in bytes.
     pub(crate) fn finish(self) -> Result<u64> {
-        let name = self.target.display().to_string();
-        let size = std::fs::metadata(&self.temp).with_context(|| name.clone())?.len();
-        std::fs::set_permissions(&self.temp, std::fs::Permissions::from_mode(0o755))
-            .with_context(|| name.clone())?;
+        let name = self.target.display();
+        let _hold = interrupt::hold();
+        let size = std::fs::metadata(&self.temp).with_context(|| name.to_string())?.len();
         self.temp.persist(&self.target).with_context(|| format!("{name}: cannot be written"))?;
         Ok(size)
     }
+}
+
+/// Refuses what a rename over it would destroy: the input, devices, pipes.
+fn check_target(input: &Path, target: &Path) -> Result<()> {
+    let name = target.display();
+    if let Ok(meta) = std::fs::metadata(target) {
+        if meta.is_dir() {
+            bail!("{name}: is a directory; name a file with -o");
+        }
+        if !meta.is_file() {
+            bail!("{name}: is not a regular file; name one, or a new one, with -o");
+        }
+        if std::fs::metadata(input).is_ok_and(|i| (i.dev(), i.ino()) == (meta.dev(), meta.ino())) {
+            bail!("{name}: is the input itself; name another file with -o");
+        }
+    }
+    Ok(())
+}
+
+/// Writes data to standard output. That nobody reads to the end is no error.
+pub(crate) fn data(text: &str) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => bail!("stdout: {e}"),
+        _ => Ok(()),
+    }
+}
+
+/// Writes a message, whole lines, to standard error, if that can be done.
+pub(crate) fn message(text: std::fmt::Arguments<'_>) {
+    let _ = std::io::stderr().lock().write_all(format!("{text}").as_bytes());
 }

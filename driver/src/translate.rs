@@ -1,6 +1,6 @@
 //! `xlate IN -o OUT`: loads, translates, links, reports.
 
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::progress::Bars;
 use crate::{CommonArgs, TranslateArgs, link, load};
 use anyhow::{Context, Result};
@@ -17,16 +17,17 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
     });
     let stats = to_file(input, &output, &args.common)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&stats).context("internal: this is a bug: statistics")?);
+        let text = serde_json::to_string_pretty(&stats).context("internal: this is a bug: statistics")?;
+        output::data(&(text + "\n"))?;
     } else if args.stats {
-        eprint!("{}", Report(&stats));
+        output::message(format_args!("{}", Report(&stats)));
     }
     if stats.fallbacks > 0 && (args.strict || args.common.verbose) {
-        eprintln!(
-            "xlate: {}: {} instructions have no translation and are interpreted; `xlate inspect --emit coverage` lists them",
+        output::message(format_args!(
+            "xlate: {}: {} instructions have no translation and are interpreted; `xlate inspect --emit coverage` lists them\n",
             input.display(),
             stats.fallbacks
-        );
+        ));
     }
     Ok(u8::from(args.strict && stats.fallbacks > 0))
 }
@@ -34,7 +35,7 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
 /// Translates the file `input` to the executable `output`.
 pub(crate) fn to_file(input: &Path, output: &Path, common: &CommonArgs) -> Result<Stats> {
     let image = load(input, common)?;
-    let file = Output::create(output)?;
+    let file = Output::create(input, output)?;
     let bars = Bars::new();
     let translation = common.pool(|| pipeline::translate(&image, &common.options(), &bars))??;
     let mut stats = translation.stats;
