@@ -4,6 +4,7 @@
 
 pub mod cases;
 pub mod compare;
+pub mod fuzz;
 pub mod guest;
 pub mod insns;
 pub mod packages;

@@ -1,0 +1,163 @@
+//! Damage to ELF files: each numeric field that a reader looks at, set to values that readers trip over; truncations;
+//! and damage drawn from arbitrary bytes.
+
+use super::Source;
+
+/// A numeric field of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Which table it is in: `header`, `segment`, `section`, `symbol`, `relocation`, `dynamic`, `frame`.
+    pub table: &'static str,
+    /// Offset in the file.
+    pub at: usize,
+    /// Bytes, 1 to 8.
+    pub size: usize,
+}
+
+/// Sizes of the fields of each table's rows.
+const EHDR: &[usize] = &[1, 1, 1, 1, 1, 1, 1, 1, 8, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2];
+const PHDR: &[usize] = &[4, 4, 8, 8, 8, 8, 8, 8];
+const SHDR: &[usize] = &[4, 4, 8, 8, 8, 8, 4, 4, 8, 8];
+const SYM: &[usize] = &[4, 1, 1, 2, 8, 8];
+const RELA: &[usize] = &[8, 4, 4, 8];
+const DYN: &[usize] = &[8, 8];
+const WORD: &[usize] = &[4];
+
+/// A number of `size` bytes at `at`, if the file has them.
+pub fn get(file: &[u8], at: usize, size: usize) -> Option<u64> {
+    let mut v = [0; 8];
+    v[..size].copy_from_slice(file.get(at..at.checked_add(size)?)?);
+    Some(u64::from_le_bytes(v))
+}
+
+/// Sets the number, if the file is long enough.
+pub fn set(file: &mut [u8], at: usize, size: usize, value: u64) {
+    if let Some(place) = at.checked_add(size).and_then(|end| file.get_mut(at..end)) {
+        place.copy_from_slice(&value.to_le_bytes()[..size]);
+    }
+}
+
+/// The fields of a well-formed file: headers, and the first rows of each table.
+pub fn fields(file: &[u8]) -> Vec<Field> {
+    /// Rows of one table: more are like these.
+    const ROWS: usize = 6;
+    let mut out = Vec::new();
+    let mut table = |name, mut at: usize, row: &[usize], bytes: usize| {
+        let width: usize = row.iter().sum();
+        for _ in 0..(bytes / width).min(ROWS) {
+            for &size in row {
+                if at + size <= file.len() {
+                    out.push(Field { table: name, at, size });
+                }
+                at += size;
+            }
+        }
+    };
+    let long = |at| get(file, at, 8).unwrap_or(0) as usize;
+    let half = |at| get(file, at, 2).unwrap_or(0) as usize;
+    table("header", 0, EHDR, 64);
+    for i in 0..half(56) {
+        table("segment", long(32) + 56 * i, PHDR, 56);
+    }
+    for i in 0..half(60) {
+        let header = long(40) + 64 * i;
+        table("section", header, SHDR, 64);
+        let (offset, size) = (long(header + 24), long(header + 32));
+        match get(file, header + 4, 4) {
+            Some(2 | 11) => table("symbol", offset, SYM, size),
+            Some(4) => table("relocation", offset, RELA, size),
+            Some(6) => table("dynamic", offset, DYN, size),
+            Some(7 | 14 | 19) => table("array", offset, WORD, size),
+            // Unwind tables have no type of their own; text is of this type, too.
+            Some(1) => table("frame", offset, WORD, size),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// Values for a field that holds `old`, in a file of `len` bytes.
+pub fn values(old: u64, len: u64) -> [u64; 18] {
+    [
+        0,
+        1,
+        2,
+        0xffff,
+        0x7fff_ffff,
+        0x8000_0000,
+        0xffff_ffff,
+        1 << 47,
+        (1 << 47) - 1,
+        1 << 63,
+        (1 << 63) - 1,
+        u64::MAX,
+        len,
+        len.wrapping_sub(1),
+        old.wrapping_add(1),
+        old.wrapping_sub(1),
+        old.wrapping_mul(2),
+        old ^ 0x1000,
+    ]
+}
+
+/// Every single-field mutation of `file`, as description and bytes; values that a field cannot hold are cut to its size.
+pub fn single_fields(file: &[u8]) -> impl Iterator<Item = (String, Vec<u8>)> {
+    fields(file).into_iter().flat_map(move |f| {
+        let old = get(file, f.at, f.size).unwrap_or(0);
+        let mask = u64::MAX >> (64 - 8 * f.size);
+        let mut new: Vec<u64> = values(old, file.len() as u64).iter().map(|v| v & mask).collect();
+        new.sort_unstable();
+        new.dedup();
+        new.into_iter().filter(move |&v| v != old).map(move |v| {
+            let mut bytes = file.to_vec();
+            set(&mut bytes, f.at, f.size, v);
+            (format!("{} field at {:#x}: {old:#x} → {v:#x}", f.table, f.at), bytes)
+        })
+    })
+}
+
+/// `file` cut short around every place where a table begins or ends.
+pub fn truncations(file: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut at: Vec<usize> = fields(file).iter().flat_map(|f| [f.at, f.at + f.size]).collect();
+    at.extend([0, 1, 4, 15, 16, 17, 63, 64, file.len() / 2]);
+    at.extend(at.clone().iter().map(|a| a.saturating_sub(1)));
+    at.sort_unstable();
+    at.dedup();
+    at.retain(|&a| a < file.len());
+    at.into_iter().map(|a| (format!("cut to {a} bytes"), file[..a].to_vec())).collect()
+}
+
+/// `file` with damage as the source of choices says.
+pub fn damage(file: &[u8], s: &mut Source<'_>) -> Vec<u8> {
+    let mut out = file.to_vec();
+    let fields = fields(file);
+    for _ in 0..1 + s.below(6) {
+        let f = fields[s.below(fields.len())];
+        let old = get(&out, f.at, f.size).unwrap_or(0);
+        let values = values(old, out.len() as u64);
+        match s.byte() % 8 {
+            0..=3 => set(&mut out, f.at, f.size, values[s.below(values.len())]),
+            4 => set(&mut out, f.at, f.size, s.long()),
+            5 => {
+                let n = out.len();
+                set(&mut out, s.below(n), 1 + s.below(8), s.long());
+            }
+            6 => {
+                // One table's row over another's.
+                let (from, to, n) = (f.at, fields[s.below(fields.len())].at, 56);
+                if from.max(to) + n <= out.len() {
+                    out.copy_within(from..from + n, to);
+                }
+            }
+            _ => {
+                // Text.
+                let at = 0x1000 + 4 * s.below(64);
+                set(&mut out, at, 4, u64::from(s.instruction(0, 1)));
+            }
+        }
+    }
+    if s.byte() < 16 {
+        out.truncate(s.below(out.len() + 1));
+    }
+    out
+}
