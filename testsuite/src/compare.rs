@@ -39,6 +39,8 @@ pub struct Run<'a> {
     pub dir: Option<PathBuf>,
     /// When it is killed [default: one minute]; its status is then -1000.
     pub timeout: Option<Duration>,
+    /// qemu's processor, if not its default.
+    pub cpu: Option<&'a str>,
 }
 
 /// Translates `program` with `flags`; kept by content of program, flags and translator.
@@ -71,6 +73,9 @@ pub fn run_translated(program: &Path, run: &Run) -> Outcome {
 /// Runs a guest program under qemu-user.
 pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
     let mut c = Command::new(tools::qemu());
+    if let Some(cpu) = run.cpu {
+        c.args(["-cpu", cpu]);
+    }
     c.arg(program);
     let mut out = execute(c, run);
     // Its own remark on a program that dies of a signal is not the program's.

@@ -4,6 +4,7 @@ use crate::{packages, store, temporary, tools};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The C library a guest program is linked with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -69,19 +70,60 @@ pub fn ours(name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
     build(&source, libc, flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Compiles `sources` without linking into one object file `out`.
+pub fn object(sources: &[PathBuf], libc: Libc, flags: &[String], out: &Path) -> Result<(), String> {
+    let mut parts = Vec::new();
+    for (n, source) in sources.iter().enumerate() {
+        let part = if sources.len() == 1 { out.to_path_buf() } else { out.with_extension(format!("{n}.o")) };
+        let mut gcc = Command::new(tools::cross_gcc());
+        if libc == Libc::Musl {
+            musl_headers(&mut gcc);
+        }
+        checked(gcc.args(flags).arg("-c").arg(source).arg("-o").arg(&part))?;
+        parts.push(part);
+    }
+    if sources.len() > 1 {
+        let mut ld = Command::new(tools::cross("ld"));
+        checked(ld.arg("-r").args(&parts).arg("-o").arg(out))?;
+        for part in parts {
+            let _ = std::fs::remove_file(part);
+        }
+    }
+    Ok(())
+}
+
+/// Runs a command; what it said is the error.
+pub fn checked(command: &mut Command) -> Result<(), String> {
+    let result = command.output().map_err(|e| format!("{command:?}: {e}"))?;
+    if result.status.success() {
+        return Ok(());
+    }
+    Err(format!("{command:?}: {}", String::from_utf8_lossy(&result.stderr)))
+}
+
+/// Where Debian's musl lies.
+fn musl_root() -> PathBuf {
+    packages::unpacked("musl-dev").join("usr")
+}
+
+/// Makes the cross compiler use musl's headers instead of its own C library's.
+fn musl_headers(gcc: &mut Command) {
+    static OWN: OnceLock<String> = OnceLock::new();
+    let own = OWN.get_or_init(|| {
+        let own = Command::new(tools::cross_gcc()).arg("-print-file-name=include").output();
+        String::from_utf8_lossy(&own.expect("the cross compiler runs").stdout).trim().to_string()
+    });
+    gcc.args(["-nostdinc", "-fno-pie", "-mno-outline-atomics", "-isystem"])
+        .arg(musl_root().join("include/aarch64-linux-musl"))
+        .arg("-isystem")
+        .arg(own);
+}
+
 /// The cross compiler with Debian's musl instead of its own C library.
 fn musl(gcc: &mut Command, sources: &[&Path], flags: &[&str]) {
-    let root = packages::unpacked("musl-dev").join("usr");
-    let lib = root.join("lib/aarch64-linux-musl");
-    let own = Command::new(tools::cross_gcc())
-        .arg("-print-file-name=include")
-        .output()
-        .expect("the cross compiler runs");
-    let own = String::from_utf8_lossy(&own.stdout).trim().to_string();
-    gcc.args(["-nostdinc", "-nostdlib", "-fno-pie", "-no-pie", "-mno-outline-atomics", "-isystem"])
-        .arg(root.join("include/aarch64-linux-musl"))
-        .arg("-isystem")
-        .arg(own)
+    let lib = musl_root().join("lib/aarch64-linux-musl");
+    musl_headers(gcc);
+    gcc.args(["-nostdlib", "-no-pie"])
         .args(flags)
         .arg(lib.join("crt1.o"))
         .arg(lib.join("crti.o"))

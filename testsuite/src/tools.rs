@@ -50,6 +50,11 @@ pub fn cross_gcc() -> &'static str {
     NAME.get_or_init(|| first(&["aarch64-linux-gnu-gcc"], "gcc-aarch64-linux-gnu"))
 }
 
+/// A program of the cross binutils, such as `ld`.
+pub fn cross(program: &str) -> String {
+    format!("aarch64-linux-gnu-{program}")
+}
+
 /// The cross disassembler.
 pub fn cross_objdump() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();

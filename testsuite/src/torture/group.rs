@@ -1,0 +1,227 @@
+//! Runs tests, many of them in one program: each is compiled to an object whose only visible symbol is its renamed `main`,
+//! and a small driver calls the one whose number it is given, so that each test still has a process of its own. Takes
+//! tests, gives verdicts. A test that does not pass under qemu this way is tried again as a program of its own.
+
+use super::{Setup, Test, Verdict};
+use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
+use crate::guest::{build_all, checked, content_hash, object};
+use crate::{store, temporary, tools};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// qemu's processor without what we do not announce, as far as it can be switched off.
+const CPU: &str = "max,sve=off,sme=off,pauth=off";
+
+/// Compiled test, ready to be linked with others.
+struct Object<'a> {
+    index: usize,
+    test: &'a Test,
+    path: PathBuf,
+    symbol: String,
+}
+
+/// Runs `tests`: one verdict each, in their order.
+pub fn run(tests: &[Test], setup: &Setup) -> Vec<(String, Verdict)> {
+    let mut verdicts: Vec<Option<Verdict>> = vec![None; tests.len()];
+    let mut alone = Vec::new();
+    let mut objects = Vec::new();
+    let compiled: Vec<_> = tests.par_iter().enumerate().map(|(i, t)| (i, compile(i, t, setup))).collect();
+    for (i, result) in compiled {
+        match result {
+            Ok(Some(o)) => objects.push(o),
+            Ok(None) => alone.push(i),
+            Err(why) => verdicts[i] = Some(Verdict::NoOracle(why)),
+        }
+    }
+    let groups = groups(objects, setup.group);
+    let grouped: Vec<(usize, Option<Verdict>)> =
+        groups.par_iter().flat_map(|g| run_group(g, setup)).collect();
+    for (i, verdict) in grouped {
+        match verdict {
+            Some(v) => verdicts[i] = Some(v),
+            None => alone.push(i),
+        }
+    }
+    let singles: Vec<_> = alone.par_iter().map(|&i| (i, run_alone(&tests[i], setup))).collect();
+    for (i, verdict) in singles {
+        verdicts[i] = Some(verdict);
+    }
+    let done = verdicts.into_iter().map(|v| v.expect("invariant: each test has a verdict"));
+    tests.iter().map(|t| t.name.clone()).zip(done).collect()
+}
+
+/// The test's object; `None` if it needs its own program, an error if there is no way to run it.
+fn compile<'a>(index: usize, test: &'a Test, setup: &Setup) -> Result<Option<Object<'a>>, String> {
+    if let Some(why) = &test.unsuitable {
+        return Err(format!("not for this machine: {why}"));
+    }
+    if test.alone {
+        return Ok(None);
+    }
+    let hash = content_hash(format!("{:?} {:?} {:?}", setup.libc, test.sources, test.flags).as_bytes());
+    let symbol = format!("xlate_test_{hash:016x}");
+    let dir = store().join("torture-objects");
+    std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
+    let path = dir.join(format!("{hash:016x}.o"));
+    if !path.exists() {
+        let temp = temporary(&path);
+        object(&test.sources, setup.libc, &test.flags, &temp)
+            .map_err(|e| format!("does not compile: {}", e.lines().last().unwrap_or_default()))?;
+        let mut objcopy = Command::new(tools::cross("objcopy"));
+        objcopy
+            .arg(format!("--redefine-sym=main={symbol}"))
+            .arg(format!("--keep-global-symbol={symbol}"))
+            .arg(&temp)
+            .arg(&path);
+        let result = checked(&mut objcopy);
+        let _ = std::fs::remove_file(&temp);
+        result?;
+    }
+    Ok(Some(Object { index, test, path, symbol }))
+}
+
+/// Groups of at most `size` whose flags for the linker are the same.
+fn groups(objects: Vec<Object>, size: usize) -> Vec<Vec<Object>> {
+    let mut by_flags: BTreeMap<Vec<&str>, Vec<Object>> = BTreeMap::new();
+    for o in objects {
+        by_flags.entry(link_flags(o.test)).or_default().push(o);
+    }
+    let mut groups = Vec::new();
+    for list in by_flags.into_values() {
+        let mut group = Vec::new();
+        for o in list {
+            group.push(o);
+            if group.len() == size.max(1) {
+                groups.push(std::mem::take(&mut group));
+            }
+        }
+        if !group.is_empty() {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+/// Flags that mean something when linking.
+fn link_flags(test: &Test) -> Vec<&str> {
+    let links = |f: &&str| {
+        ["-l", "-Wl,", "-pthread", "-fopenmp", "-fgnu-tm"].iter().any(|p| f.starts_with(p))
+            // These link start-up code that sets FPCR.
+            || ["-ffast-math", "-Ofast", "-funsafe-math-optimizations"].contains(f)
+    };
+    test.flags.iter().map(String::as_str).filter(links).collect()
+}
+
+/// Runs a group; no verdict for those that are to run alone.
+fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Verdict>)> {
+    let all = |v: Option<Verdict>| group.iter().map(|o| (o.index, v.clone())).collect();
+    let program = match link(group, setup) {
+        Ok(p) => p,
+        Err(_) if group.len() > 1 => {
+            let (a, b) = group.split_at(group.len() / 2);
+            return [a, b].into_par_iter().flat_map(|half| run_group(half, setup)).collect();
+        }
+        Err(_) => return all(None),
+    };
+    let numbers: Vec<String> = (0..group.len()).map(|n| n.to_string()).collect();
+    let expected: Vec<Outcome> =
+        numbers.par_iter().map(|n| run_qemu(&program, &run_with(setup, vec![n.as_str()]))).collect();
+    let result = match translate(&program, &setup.xflags) {
+        Err(e) => all(Some(Verdict::Fail(e))),
+        Ok(translated) => {
+            let judge = |(n, o): (usize, &Object)| {
+                let wanted = &expected[n];
+                let verdict = (wanted.status == 0).then(|| {
+                    let got = run_translated(&translated, &run_with(setup, vec![numbers[n].as_str()]));
+                    compare(o.test, &got, wanted)
+                });
+                (o.index, verdict)
+            };
+            let result = group.par_iter().enumerate().map(judge).collect();
+            discard(&translated);
+            result
+        }
+    };
+    let _ = std::fs::remove_file(&program);
+    result
+}
+
+/// Links a group's objects with a driver.
+fn link(group: &[Object], setup: &Setup) -> Result<PathBuf, String> {
+    let declared: Vec<&str> = group.iter().map(|o| o.symbol.as_str()).collect();
+    let text = format!(
+        "#include <stdlib.h>\n\
+         typedef int Main(int, char **, char **);\n\
+         extern Main {0};\n\
+         static Main *const tests[] = {{ {0} }};\n\
+         int main(int argc, char **argv, char **envp)\n\
+         {{\n  Main *test = tests[atoi(argv[1])];\n  argv[1] = 0;\n  return test(1, argv, envp);\n}}\n",
+        declared.join(", ")
+    );
+    let driver =
+        store().join("torture-objects").join(format!("driver-{:016x}.c", content_hash(text.as_bytes())));
+    std::fs::write(&driver, text).map_err(|e| e.to_string())?;
+    let mut sources: Vec<&Path> = vec![&driver];
+    sources.extend(group.iter().map(|o| o.path.as_path()));
+    // What one test lacks shall not stop the others; it fails when it calls it.
+    let mut flags = vec!["-w", "-O1", "-Wl,--unresolved-symbols=ignore-all"];
+    flags.extend(link_flags(group[0].test));
+    let result = build_all(&sources, setup.libc, &flags);
+    let _ = std::fs::remove_file(&driver);
+    result
+}
+
+/// Builds, runs and judges one test as a program of its own.
+fn run_alone(test: &Test, setup: &Setup) -> Verdict {
+    let sources: Vec<&Path> = test.sources.iter().map(PathBuf::as_path).collect();
+    let flags: Vec<&str> = test.flags.iter().map(String::as_str).collect();
+    let program = match build_all(&sources, setup.libc, &flags) {
+        Ok(p) => p,
+        Err(e) => {
+            return Verdict::NoOracle(format!("does not compile: {}", e.lines().last().unwrap_or_default()));
+        }
+    };
+    let run = run_with(setup, Vec::new());
+    let expected = run_qemu(&program, &run);
+    let verdict = if expected.status != 0 {
+        Verdict::NoOracle(format!("under qemu: {expected:?}"))
+    } else {
+        match translate(&program, &setup.xflags) {
+            Err(e) => Verdict::Fail(e),
+            Ok(translated) => {
+                let got = run_translated(&translated, &run);
+                discard(&translated);
+                compare(test, &got, &expected)
+            }
+        }
+    };
+    let _ = std::fs::remove_file(&program);
+    verdict
+}
+
+fn run_with<'a>(setup: &Setup<'a>, args: Vec<&'a str>) -> Run<'a> {
+    let timeout = Some(Duration::from_secs(120));
+    Run { args, timeout, env: setup.env.clone(), cpu: Some(CPU), ..Run::default() }
+}
+
+fn compare(test: &Test, got: &Outcome, expected: &Outcome) -> Verdict {
+    if got == expected || got.status == expected.status && prints_addresses(test) {
+        Verdict::Pass
+    } else {
+        Verdict::Fail(format!("{got:?} instead of {expected:?}"))
+    }
+}
+
+/// Output that differs from run to run: `return-addr.c` prints addresses of its stack.
+fn prints_addresses(test: &Test) -> bool {
+    test.name.contains("/return-addr.c")
+}
+
+/// Removes a translation: thousands of them would fill the disk.
+fn discard(translated: &Path) {
+    let _ = std::fs::remove_file(translated);
+    let _ = translated.parent().map(std::fs::remove_dir);
+}
