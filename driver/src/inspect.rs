@@ -70,7 +70,7 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
                 lifted.iter().map(|f| (f.entry, f.name.as_str())).collect();
             let resolve = |a| known.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
             for f in lifted.iter().filter(|l| chosen.iter().any(|c| c.shape.entry == l.entry)) {
-                let emit = pipeline::options_for(std::slice::from_ref(f), &emit);
+                let emit = pipeline::options_for(f, &emit);
                 text += &match args.emit {
                     Emit::Llvm => emit_llvm::emit_raw_llvm_text(f, &emit, &resolve)?,
                     Emit::LlvmOpt => emit_llvm::emit_llvm_text(f, &emit, &resolve)?,

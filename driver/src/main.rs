@@ -7,6 +7,7 @@ mod interrupt;
 mod link;
 mod output;
 mod progress;
+mod run;
 mod translate;
 
 use anyhow::{Result, bail};
@@ -19,6 +20,7 @@ Examples:
   xlate busybox -o busybox.x86         translate a static AArch64 program
   ./busybox.x86 ls -l                  … and run it natively
   xlate run busybox ls -l              translate (cached) and run
+  xlate cache                          what the cache holds, and where
   xlate inspect busybox --emit coverage
   xlate inspect busybox --emit llvm --function 0x4005f0
 
@@ -41,6 +43,8 @@ enum Sub {
     Run(RunArgs),
     /// Show a stage of the translation.
     Inspect(InspectArgs),
+    /// Show or clear the cache of compiled functions and of programs that `xlate run` translated.
+    Cache(cache::Command),
 }
 
 #[derive(Args)]
@@ -61,6 +65,8 @@ struct TranslateArgs {
     #[arg(long)]
     strict: bool,
     #[command(flatten)]
+    cache: cache::CacheArgs,
+    #[command(flatten)]
     common: CommonArgs,
 }
 
@@ -75,6 +81,8 @@ struct RunArgs {
     /// Its arguments.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     args: Vec<std::ffi::OsString>,
+    #[command(flatten)]
+    cache: cache::CacheArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -174,7 +182,8 @@ fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<u8> {
     match cli.command {
         None => translate::command(&cli.translate),
-        Some(Sub::Run(args)) => cache::run(&args),
+        Some(Sub::Run(args)) => run::command(&args),
+        Some(Sub::Cache(args)) => cache::command(&args),
         Some(Sub::Inspect(args)) => inspect::command(&args),
     }
 }

@@ -1,5 +1,6 @@
 //! `xlate IN -o OUT`: loads, translates, links, reports.
 
+use crate::cache::Cache;
 use crate::output::{self, Output};
 use crate::progress::Bars;
 use crate::{CommonArgs, TranslateArgs, link, load};
@@ -15,7 +16,7 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
         name.push(".x86");
         PathBuf::from(name)
     });
-    let stats = to_file(input, &output, &args.common)?;
+    let stats = to_file(input, &output, &args.common, args.cache.open()?.as_ref())?;
     if args.json {
         let text = serde_json::to_string_pretty(&stats).context("internal: this is a bug: statistics")?;
         output::data(&(text + "\n"))?;
@@ -33,11 +34,21 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
 }
 
 /// Translates the file `input` to the executable `output`.
-pub(crate) fn to_file(input: &Path, output: &Path, common: &CommonArgs) -> Result<Stats> {
+pub(crate) fn to_file(
+    input: &Path,
+    output: &Path,
+    common: &CommonArgs,
+    cache: Option<&Cache>,
+) -> Result<Stats> {
     let image = load(input, common)?;
     let file = Output::create(input, output)?;
     let bars = Bars::new();
-    let translation = common.pool(|| pipeline::translate(&image, &common.options(), &bars))??;
+    let translation = common.pool(|| {
+        pipeline::translate(&image, &common.options(), cache.map(|c| c as &dyn pipeline::Store), &bars)
+    })??;
+    if let Some(c) = cache {
+        c.finish();
+    }
     let mut stats = translation.stats;
     let start = Instant::now();
     bars.begin(Stage::Link, 1);
@@ -63,6 +74,12 @@ impl std::fmt::Display for Report<'_> {
             f,
             "jump tables   {:>9}  ({} indirect jumps left to dispatch)",
             s.jump_tables, s.unresolved_jumps
+        )?;
+        writeln!(
+            f,
+            "cache         {:>9}  functions were there, {} compiled",
+            s.cache_hits,
+            s.functions - s.cache_hits
         )?;
         writeln!(f, "objects       {:>9}  bytes; output {} bytes", s.object_bytes, s.output_bytes)?;
         let total: f64 = s.seconds.iter().map(|t| t.1).sum();

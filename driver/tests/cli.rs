@@ -35,14 +35,22 @@ fn run_uses_the_cache_and_concurrent_runs_agree() {
     let dir = tempfile::tempdir().unwrap();
     let arm = dir.path().join("tiny");
     std::fs::write(&arm, tiny()).unwrap();
+    let run = |args: &[&str]| {
+        let mut c = xlate();
+        c.arg("run").args(args).arg(&arm).env("XDG_CACHE_HOME", dir.path()).env_remove("XLATE_CACHE");
+        c
+    };
     std::thread::scope(|s| {
         for _ in 0..4 {
-            s.spawn(|| xlate().arg("run").arg(&arm).env("XDG_CACHE_HOME", dir.path()).assert().code(42));
+            s.spawn(|| run(&[]).assert().code(42));
         }
     });
-    let cached = files(&dir.path().join("xlate"));
+    let cached = files(&dir.path().join("xlate/programs"));
     assert_eq!(cached.iter().filter(|f| !f.ends_with(".lock")).count(), 1, "{cached:?}");
-    xlate().arg("run").arg(&arm).env("XDG_CACHE_HOME", dir.path()).assert().code(42);
+    run(&[]).assert().code(42);
+    // Without a cache nothing is left behind.
+    run(&["--no-cache"]).env("XDG_CACHE_HOME", dir.path().join("other")).assert().code(42);
+    assert_eq!(files(dir.path()), ["tiny", "xlate"]);
 }
 
 #[test]

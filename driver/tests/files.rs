@@ -8,7 +8,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{files, message, tiny, xlate};
+use support::{cache, files, message, tiny, xlate};
 
 /// A directory with the program `tiny`, an output `out` that is precious, and a directory `tmp` for temporary files.
 struct Place(tempfile::TempDir);
@@ -29,6 +29,7 @@ impl Place {
     /// `xlate tiny -o out`, to be run by the test itself.
     fn translate(&self) -> Command {
         let mut c = Command::new(assert_cmd::cargo::cargo_bin!("xlate"));
+        c.env("XLATE_CACHE", cache());
         c.arg(self.path("tiny")).arg("-o").arg(self.path("out")).env("TMPDIR", self.path("tmp"));
         c.stdout(Stdio::piped()).stderr(Stdio::piped());
         c
@@ -93,7 +94,7 @@ fn a_full_disk_is_told_and_leaves_nothing() {
             .arg("-o")
             .arg(place.path("out"));
         // Standard error is a pipe: it has no limit.
-        let (code, signal, text) = run(c.env("TMPDIR", place.path("tmp")));
+        let (code, signal, text) = run(c.env("TMPDIR", place.path("tmp")).env("XLATE_CACHE", cache()));
         assert_eq!((code, signal), (Some(2), None), "{limit}: {text}");
         assert!(text.contains("xlate: "), "{limit}: {text}");
         place.assert_untouched(&format!("{limit}: {text}"));
@@ -154,7 +155,8 @@ fn permissions_follow_the_umask() {
     std::fs::remove_file(place.path("out")).unwrap();
     let mut c = Command::new("sh");
     c.args(["-c", "umask 077; exec \"$0\" \"$@\""]).arg(assert_cmd::cargo::cargo_bin!("xlate"));
-    let (code, _, text) = run(c.arg(place.path("tiny")).arg("-o").arg(place.path("out")));
+    let (code, _, text) =
+        run(c.arg(place.path("tiny")).arg("-o").arg(place.path("out")).env("XLATE_CACHE", cache()));
     assert_eq!(code, Some(0), "{text}");
     let mode = std::fs::metadata(place.path("out")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "{mode:o}");
@@ -213,7 +215,7 @@ fn an_ignored_signal_stays_ignored() {
     let mut c = Command::new("sh");
     c.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(assert_cmd::cargo::cargo_bin!("xlate"));
     c.arg(place.path("tiny")).arg("-o").arg(place.path("out")).env("CC", cc);
-    let mut child = c.env("TMPDIR", place.path("tmp")).spawn().unwrap();
+    let mut child = c.env("TMPDIR", place.path("tmp")).env("XLATE_CACHE", cache()).spawn().unwrap();
     wait_for("linking", || place.path("started").exists());
     kill("-HUP", child.id());
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -56,7 +56,9 @@ pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let out = dir.join(program.file_name().expect("a program has a name"));
     if !out.exists() {
-        let result = Command::new(&xlate).arg(program).arg("-o").arg(&out).args(flags).output();
+        let mut command = Command::new(&xlate);
+        command.arg(program).arg("-o").arg(&out).args(flags).env("XLATE_CACHE", store().join("functions"));
+        let result = command.output();
         let result = result.map_err(|e| format!("{}: {e}", xlate.display()))?;
         if !result.status.success() {
             return Err(format!("xlate {}: {}", program.display(), String::from_utf8_lossy(&result.stderr)));

@@ -123,6 +123,12 @@ pub fn check_cpu(cpu: &str) -> Result<(), Error> {
     target::check_cpu(cpu)
 }
 
+/// What decides the code besides functions and options: LLVM's version, the processor with its features, the passes.
+pub fn identity(options: &Options) -> Result<String, Error> {
+    let (major, minor, patch) = inkwell::support::get_llvm_version();
+    Ok(format!("LLVM {major}.{minor}.{patch} {}", target::Target::new(options)?.identity(options)))
+}
+
 /// Compiles functions to one object.
 pub fn emit_unit(
     name: &str,

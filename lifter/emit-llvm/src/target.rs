@@ -158,6 +158,13 @@ impl Target {
         Ok(Target { machine, features })
     }
 
+    /// Processor, features and passes.
+    pub(crate) fn identity(&self, options: &Options) -> String {
+        let m = &self.machine;
+        let (cpu, features) = (m.get_cpu(), m.get_feature_string());
+        format!("{} {} {:?}", cpu.to_string_lossy(), features.to_string_lossy(), Self::passes(options.opt))
+    }
+
     pub(crate) fn features(&self) -> Features {
         self.features
     }

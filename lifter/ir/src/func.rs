@@ -99,7 +99,7 @@ pub enum SysReg {
 }
 
 /// One instruction. An instruction defines at most one value, named by its own index in the block.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Inst {
     /// Start of the guest instruction at this address; what follows, up to the next mark, is part of it. The lifter
     /// emits all its accesses that can fault before its first `Set`, so that at each access the registers hold the
@@ -222,7 +222,7 @@ pub enum TrapKind {
 }
 
 /// How a block ends.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Term {
     /// To a block of this function.
     Jump(BlockId),
@@ -282,7 +282,7 @@ pub enum Term {
 }
 
 /// Target of a call.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum CallTarget {
     /// Known link-time address.
     Direct(GuestAddr),
@@ -291,7 +291,7 @@ pub enum CallTarget {
 }
 
 /// Straight-line code.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Block {
     /// Link-time address of its first guest instruction.
     pub pc: GuestAddr,
@@ -304,7 +304,7 @@ pub struct Block {
 }
 
 /// A lifted function. Block 0 is the entry.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Function {
     /// Symbol name, or `sub_<address>`.
     pub name: String,

@@ -2,18 +2,23 @@
 //! what it cost. Does no I/O but progress; knows each stage only by its public function.
 
 mod hot;
+mod merge;
 mod stats;
+mod store;
 mod tables;
 mod units;
 
 pub use stats::{Progress, Quiet, Stage, Stats};
+pub use store::{Key, Store};
 
 use emit_llvm::{Checkpoints, ResumePoint};
 use image::Image;
 use ir::{Function, GuestAddr};
+use merge::Piece;
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::time::Instant;
+use store::{Entry, Keys};
 
 /// Choices of one translation. The output depends on these and the image only, never on the number of jobs.
 #[derive(Clone, Debug)]
@@ -55,13 +60,22 @@ pub enum Error {
         /// What failed.
         source: emit_llvm::Error,
     },
+    /// An emitted object is not of the expected form: a bug in xlate.
+    #[error("internal: this is a bug: joining objects: {0}")]
+    Merge(String),
     /// The tables' object could not be written: a bug in xlate.
     #[error("internal: this is a bug: writing the tables: {0}")]
     Tables(String),
 }
 
-/// Translates `image` on rayon's current thread pool.
-pub fn translate(image: &Image, options: &Options, progress: &dyn Progress) -> Result<Translation, Error> {
+/// Translates `image` on rayon's current thread pool. Functions that `store` has are not compiled again; the result is the
+/// same with and without it.
+pub fn translate(
+    image: &Image,
+    options: &Options,
+    store: Option<&dyn Store>,
+    progress: &dyn Progress,
+) -> Result<Translation, Error> {
     let mut stats = Stats::default();
 
     let program = stats.time(Stage::Discover, progress, 1, || {
@@ -75,16 +89,19 @@ pub fn translate(image: &Image, options: &Options, progress: &dyn Progress) -> R
 
     let layout = Layout::of(image);
     let emit = emit_options(image, options, &layout, hot::choose(&functions));
-    let names: HashMap<GuestAddr, &str> = functions.iter().map(|f| (f.entry, f.name.as_str())).collect();
-    let units = units::cut(&functions);
-    let emitted =
-        stats.time(Stage::Emit, progress, functions.len(), || emit_units(&units, &emit, &names, progress))?;
-
-    let tables = stats.time(Stage::Tables, progress, 1, || {
-        tables::write(image, &layout, &emit, &functions, &emitted.resume)
+    let entries = stats.time(Stage::Emit, progress, functions.len(), || {
+        emit_functions(&functions, &emit, store, progress)
     })?;
-    let glue = emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
-    let objects: Vec<Vec<u8>> = emitted.objects.into_iter().chain([glue, tables]).collect();
+    stats.cache_hits = entries.iter().filter(|e| e.1).count();
+    let resume = resume_points(&functions, &entries);
+
+    let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
+        let tables = tables::write(image, &layout, &emit, &functions, &resume)?;
+        let glue =
+            emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
+        let code = merged(&entries).map_err(|e| Error::Merge(e.to_string()))?;
+        Ok(vec![code, glue, tables])
+    })?;
     stats.object_bytes = objects.iter().map(|o| o.len() as u64).sum();
     Ok(Translation { objects, stats })
 }
@@ -141,36 +158,33 @@ fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<F
         .collect()
 }
 
-struct Emitted {
-    objects: Vec<Vec<u8>>,
-    resume: Vec<ResumePoint>,
-}
-
-/// Emits all units, the largest first so that no thread is left with a large one at the end; gives them in link order.
-fn emit_units(
-    units: &[&[Function]],
+/// Compiles all functions that `store` does not have, the largest first so that no thread is left with a large one at the
+/// end. Gives them in order, each with whether it was there.
+fn emit_functions(
+    functions: &[Function],
     options: &emit_llvm::Options,
-    names: &HashMap<GuestAddr, &str>,
+    store: Option<&dyn Store>,
     progress: &dyn Progress,
-) -> Result<Emitted, Error> {
+) -> Result<Vec<(Entry, bool)>, Error> {
+    let names: HashMap<GuestAddr, &str> = functions.iter().map(|f| (f.entry, f.name.as_str())).collect();
     let resolve = |a: GuestAddr| names.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
-    let mut order: Vec<usize> = (0..units.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(units::weight(units[i])), i));
+    let emitter = emit_llvm::identity(options)
+        .map_err(|source| Error::Emit { unit: "(the processor)".into(), source })?;
+    let keys = Keys::new(options, &emitter);
+    let mut order: Vec<usize> = (0..functions.len()).collect();
+    order.sort_by_key(|&i| (std::cmp::Reverse(units::weight(&functions[i])), i));
     let next = std::sync::atomic::AtomicUsize::new(0);
     let jobs = rayon::current_num_threads();
     // A shared queue instead of a parallel iterator: rayon would split the order into halves.
-    let mut done: Vec<(usize, emit_llvm::Unit)> = (0..jobs)
+    let mut done: Vec<(usize, (Entry, bool))> = (0..jobs)
         .into_par_iter()
         .map(|_| {
             let mut mine = Vec::new();
             loop {
                 let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 let Some(&i) = order.get(n) else { return Ok(mine) };
-                let name = format!("u{i}");
-                let unit = emit_llvm::emit_unit(&name, units[i], &options_for(units[i], options), &resolve)
-                    .map_err(|source| Error::Emit { unit: name, source })?;
-                progress.advance(units[i].len() as u64);
-                mine.push((i, unit));
+                mine.push((i, emit_function(&functions[i], options, &keys, store, &resolve)?));
+                progress.advance(1);
             }
         })
         .collect::<Result<Vec<_>, Error>>()?
@@ -178,18 +192,62 @@ fn emit_units(
         .flatten()
         .collect();
     done.sort_by_key(|d| d.0);
-    let mut emitted = Emitted { objects: Vec::with_capacity(done.len()), resume: Vec::new() };
-    for (_, unit) in done {
-        emitted.objects.push(unit.object);
-        emitted.resume.extend(unit.resume);
-    }
-    Ok(emitted)
+    Ok(done.into_iter().map(|d| d.1).collect())
 }
 
-/// The options of one unit: large functions store their state before each access instead of keeping it recoverable.
-pub fn options_for(unit: &[Function], options: &emit_llvm::Options) -> emit_llvm::Options {
+/// One function from the store, or compiled and put there; and whether it was there.
+fn emit_function(
+    f: &Function,
+    options: &emit_llvm::Options,
+    keys: &Keys,
+    store: Option<&dyn Store>,
+    resolve: &dyn Fn(GuestAddr) -> Option<String>,
+) -> Result<(Entry, bool), Error> {
+    let options = options_for(f, options);
+    let kept = store.map(|s| (s, keys.of(f, &options, resolve)));
+    if let Some((store, key)) = &kept
+        && let Some(entry) = store.get(key).and_then(|bytes| Entry::decode(&bytes))
+        && Piece::parse(&entry.object).is_ok()
+    {
+        return Ok((entry, true));
+    }
+    let unit = emit_llvm::emit_unit("lifted", std::slice::from_ref(f), &options, resolve)
+        .map_err(|source| Error::Emit { unit: f.name.clone(), source })?;
+    let distance = |p: &ResumePoint| p.guest.0.wrapping_sub(f.entry.0) as i64;
+    let resume = unit.resume.iter().map(|p| (distance(p), p.index)).collect();
+    let entry = Entry { resume, object: unit.object };
+    if let Some((store, key)) = kept {
+        store.put(&key, &entry.encode());
+    }
+    Ok((entry, false))
+}
+
+fn resume_points(functions: &[Function], entries: &[(Entry, bool)]) -> Vec<ResumePoint> {
+    functions
+        .iter()
+        .zip(entries)
+        .flat_map(|(f, (entry, _))| {
+            entry.resume.iter().map(|&(distance, index)| ResumePoint {
+                guest: f.entry.offset(distance),
+                function: emit_llvm::symbol_of(f),
+                index,
+            })
+        })
+        .collect()
+}
+
+fn merged(entries: &[(Entry, bool)]) -> Result<Vec<u8>, merge::Error> {
+    let mut merger = merge::Merger::default();
+    for (entry, _) in entries {
+        merger.add(Piece::parse(&entry.object)?);
+    }
+    merger.finish()
+}
+
+/// The options of one function: large ones store their state before each access instead of keeping it recoverable.
+pub fn options_for(f: &Function, options: &emit_llvm::Options) -> emit_llvm::Options {
     let mut options = options.clone();
-    if options.checkpoints == Checkpoints::Callbr && unit.iter().any(units::is_large) {
+    if options.checkpoints == Checkpoints::Callbr && units::is_large(f) {
         options.checkpoints = Checkpoints::Commit;
     }
     options

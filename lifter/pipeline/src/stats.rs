@@ -76,6 +76,8 @@ pub struct Stats {
     pub jump_tables: usize,
     /// Indirect jumps left to dispatch.
     pub unresolved_jumps: usize,
+    /// Functions taken from the cache instead of being compiled.
+    pub cache_hits: usize,
     /// Bytes of objects handed to the linker.
     pub object_bytes: u64,
     /// Bytes of the output file.

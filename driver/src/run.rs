@@ -1,0 +1,88 @@
+//! `xlate run`: executes a program's translation, from the cache or made now. The key covers the program, the options,
+//! the runtime and the translator itself; entries are renamed into place, so concurrent runs see whole files.
+
+use crate::cache::Cache;
+use crate::interrupt::Temporary;
+use crate::{CommonArgs, RunArgs, link, load, translate};
+use anyhow::{Context, Result, bail};
+use std::fs::File;
+use std::os::fd::AsRawFd;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+pub(crate) fn command(args: &RunArgs) -> Result<u8> {
+    let cache = args.cache.open()?;
+    let kept = match &cache {
+        Some(c) => kept(&args.input, &args.common, c)?,
+        None => None,
+    };
+    let program = match kept {
+        Some(p) => p,
+        None => unkept(&args.input, &args.common, cache.as_ref())?,
+    };
+    let name = args.argv0.as_deref().unwrap_or(args.input.as_os_str());
+    let error = Command::new(&program).arg0(name).args(&args.args).exec();
+    bail!(
+        "{}: the translated program {} could not be started: {error}",
+        args.input.display(),
+        program.display()
+    );
+}
+
+/// The translation of `input` in the cache; `None` if nothing can be kept there.
+fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathBuf>> {
+    let image = load(input, common)?;
+    let key = key(&image.file, common)?;
+    let Some(entry) = cache.program(&key) else { return Ok(None) };
+    if entry.exists() {
+        cache.touch(&entry);
+        return Ok(Some(entry));
+    }
+    // Whoever comes second waits instead of translating again. The lock goes with the process, however it ends.
+    let lock_path = entry.with_extension("lock");
+    let locked = File::create(&lock_path).and_then(|f| f.lock().map(|()| f));
+    let _lock = match locked {
+        Ok(f) => f,
+        Err(e) => {
+            cache.failed(&e);
+            return Ok(None);
+        }
+    };
+    if !entry.exists() {
+        let stats = translate::to_file(input, &entry, common, Some(cache))?;
+        cache.added(stats.output_bytes);
+    }
+    let _ = std::fs::remove_file(&lock_path);
+    Ok(Some(entry))
+}
+
+/// A translation that is gone when it has been executed.
+fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<PathBuf> {
+    let make = || {
+        tempfile::Builder::new()
+            .prefix("xlate-")
+            .tempdir()
+            .context("cannot create a temporary directory; set TMPDIR to one with room")
+    };
+    let (_temporary, dir) = Temporary::new(make, |d| d.path())?;
+    let output = dir.path().join("program");
+    translate::to_file(input, &output, common, cache)?;
+    let file = File::open(&output).with_context(|| output.display().to_string())?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
+    // Open until the program is executed, which closes it.
+    std::mem::forget(file);
+    Ok(path)
+}
+
+fn key(program: &[u8], common: &CommonArgs) -> Result<String> {
+    let exe = std::env::current_exe()
+        .and_then(std::fs::read)
+        .context("xlate cannot read itself for its cache's key")?;
+    let mut h = blake3::Hasher::new();
+    h.update(blake3::hash(&exe).as_bytes());
+    h.update(link::runtime_hash().as_bytes());
+    h.update(blake3::hash(program).as_bytes());
+    h.update(format!("{:?}", common.options()).as_bytes());
+    Ok(h.finalize().to_hex().to_string())
+}
