@@ -107,6 +107,36 @@ fn text(image: &mut Image, sections: &[Header], headers: &[ProgramHeader64<Littl
         image.text_exact = false;
         exclude_tables(image, headers);
     }
+    limit_span(image);
+}
+
+/// Bytes from the first to the last address of text that are always allowed.
+const SPAN: u64 = 16 << 20;
+
+/// Leaves text that lies far from the entry's to the interpreter: tables of outputs cover everything in between.
+fn limit_span(image: &mut Image) {
+    let total: u64 = image.text.iter().map(Range::len).sum();
+    let limit = SPAN + 8 * total;
+    let text = &image.text;
+    let first = text.iter().position(|r| r.contains(image.entry)).unwrap_or(0);
+    let (mut low, mut high) = (first, first + 1);
+    loop {
+        let fits = |low: usize, high: usize| text[high - 1].end - text[low].start <= limit;
+        let left = low.checked_sub(1).filter(|&l| fits(l, high)).map(|l| text[low].start - text[l].end);
+        let right = (high < text.len() && fits(low, high + 1)).then(|| text[high].start - text[high - 1].end);
+        match (left, right) {
+            (None, None) => break,
+            (Some(l), r) if r.is_none_or(|r| l <= r) => low -= 1,
+            _ => high += 1,
+        }
+    }
+    for r in text[..low].iter().chain(text.get(high..).unwrap_or(&[])) {
+        let (start, end) = (r.start, r.end);
+        let text = format!("text at 0x{start:x}–0x{end:x} lies too far from the entry: it is interpreted");
+        image.diagnostics.push(text);
+    }
+    image.text.truncate(high);
+    image.text.drain(..low.min(image.text.len()));
 }
 
 /// Takes out of segment-wide text what program headers say is data: the headers themselves and the unwind table index.
