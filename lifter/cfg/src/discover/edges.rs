@@ -7,6 +7,26 @@ use crate::body::Body;
 use crate::slice::CALLER_SAVED;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// Edges between functions by their target.
+struct Reverse(Vec<(u64, u64)>);
+
+impl Reverse {
+    /// Of functions with their (site, target) pairs, in two parts.
+    fn new<'a>(functions: impl Iterator<Item = (u64, &'a [(u64, u64)], &'a [(u64, u64)])>) -> Reverse {
+        let pairs = functions.flat_map(|(e, a, b)| a.iter().chain(b).map(move |c| (c.1, e)));
+        let mut edges: Vec<(u64, u64)> = pairs.collect();
+        edges.sort_unstable();
+        edges.dedup();
+        Reverse(edges)
+    }
+
+    /// The functions from which an edge leads to `target`.
+    fn of(&self, target: u64) -> impl Iterator<Item = u64> + '_ {
+        let first = self.0.partition_point(|e| e.0 < target);
+        self.0[first..].iter().take_while(move |e| e.0 == target).map(|e| e.1)
+    }
+}
+
 impl Search<'_> {
     pub(super) fn follow_calls(&mut self) -> bool {
         let targets: BTreeSet<u64> = self.bodies.values().flat_map(|b| b.calls.iter().map(|c| c.1)).collect();
@@ -78,20 +98,15 @@ impl Search<'_> {
 
     /// Functions from which no way leads to a return, and has their callers analysed again.
     pub(super) fn find_noreturn(&mut self) -> bool {
-        let mut returns: BTreeSet<u64> =
-            self.bodies.iter().filter(|(_, b)| b.returns).map(|(&e, _)| e).collect();
-        loop {
-            let reaches = |t: u64| !self.bodies.contains_key(&t) || returns.contains(&t);
-            let more: Vec<u64> = self
-                .bodies
-                .iter()
-                .filter(|(e, b)| !returns.contains(e) && b.out.iter().any(|o| reaches(o.1)))
-                .map(|(&e, _)| e)
-                .collect();
-            if more.is_empty() {
-                break;
+        let jumpers = Reverse::new(self.bodies.iter().map(|(&e, b)| (e, &b.out[..], &[][..])));
+        let leaves = |b: &Body| b.out.iter().any(|o| !self.bodies.contains_key(&o.1));
+        let mut work: Vec<u64> =
+            self.bodies.iter().filter(|(_, b)| b.returns || leaves(b)).map(|(&e, _)| e).collect();
+        let mut returns: BTreeSet<u64> = BTreeSet::new();
+        while let Some(e) = work.pop() {
+            if returns.insert(e) {
+                work.extend(jumpers.of(e));
             }
-            returns.extend(more);
         }
         let new: Vec<u64> = self
             .bodies
@@ -119,17 +134,21 @@ impl Search<'_> {
         if self.refinements >= MAX_REFINEMENTS || !self.bodies.values().any(unexplained) {
             return false;
         }
-        let mut writes: BTreeMap<u64, u32> = self.bodies.iter().map(|(&e, b)| (e, b.writes)).collect();
-        let mut grown = true;
-        while grown {
-            grown = false;
-            for (e, b) in &self.bodies {
-                let to =
-                    b.calls.iter().chain(&b.out).map(|c| writes.get(&c.1).copied().unwrap_or(CALLER_SAVED));
-                let all = to.fold(b.writes, |all, w| all | w);
-                if writes.get(e) != Some(&all) {
-                    writes.insert(*e, all);
-                    grown = true;
+        let unknown = |b: &Body| {
+            let known = b.calls.iter().chain(&b.out).all(|c| self.bodies.contains_key(&c.1));
+            if known { 0 } else { CALLER_SAVED }
+        };
+        let mut writes: BTreeMap<u64, u32> =
+            self.bodies.iter().map(|(&e, b)| (e, b.writes | unknown(b))).collect();
+        let users = Reverse::new(self.bodies.iter().map(|(&e, b)| (e, &b.calls[..], &b.out[..])));
+        let mut work: Vec<u64> = writes.keys().copied().collect();
+        while let Some(e) = work.pop() {
+            let more = writes.get(&e).copied().unwrap_or(0);
+            for user in users.of(e) {
+                let w = writes.entry(user).or_default();
+                if *w | more != *w {
+                    *w |= more;
+                    work.push(user);
                 }
             }
         }
