@@ -241,12 +241,12 @@ fn other<M: GuestMemory>(
         }
         Inst::Rmw { op, ty, addr, value: v, .. } => {
             let addr = address(addr);
-            check(addr, ty, Align::Natural, Access::Write)?;
+            check(addr, ty, Align::Natural, Access::Read)?;
             mem.rmw(op, addr, ty.bytes(), value(v) as u64)? as u128
         }
         Inst::Cas { ty, addr, expected, new, .. } => {
             let addr = address(addr);
-            check(addr, ty, Align::Natural, Access::Write)?;
+            check(addr, ty, Align::Natural, Access::Read)?;
             mem.cas(addr, ty.bytes(), value(expected), value(new))?
         }
         Inst::LoadEx { ty, addr, .. } => {
@@ -264,7 +264,8 @@ fn other<M: GuestMemory>(
             let open = state.excl_size == ty.bytes() as u64 && untag(state.excl_addr) == addr;
             let stored = open && {
                 let expected = state.excl_value[0] as u128 | (state.excl_value[1] as u128) << 64;
-                mem.cas(addr, ty.bytes(), expected & ty.mask(), value(v))? == expected & ty.mask()
+                let old = mem.cas(addr, ty.bytes(), expected & ty.mask(), value(v));
+                old.map_err(|f| Fault { access: Access::Write, ..f })? == expected & ty.mask()
             };
             state.excl_size = 0;
             !stored as u128
@@ -284,12 +285,13 @@ fn other<M: GuestMemory>(
         }
         Inst::Cache { op, addr } => {
             let addr = address(addr);
+            let mut touch = || mem.load(addr, 1).map_err(|f| Fault { access: Access::Maintain, ..f });
             return match op {
                 CacheOp::InvalidateCode => {
-                    mem.load(addr, 1)?;
+                    touch()?;
                     Ok(Some(Event::InvalidateCode { addr }))
                 }
-                CacheOp::CleanData => mem.load(addr, 1).map(|_| None),
+                CacheOp::CleanData => touch().map(|_| None),
                 CacheOp::Prefetch => Ok(None),
             };
         }

@@ -20,10 +20,12 @@ pub enum FaultKind {
 /// What was attempted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// Data read.
+    /// Data read, or a read-modify-write of which the read would have failed, too.
     Read,
-    /// Data write, or read-modify-write.
+    /// Data write, or a read-modify-write of which only the write failed.
     Write,
+    /// Cache maintenance.
+    Maintain,
     /// Instruction fetch.
     Execute,
 }

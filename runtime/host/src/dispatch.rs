@@ -9,7 +9,7 @@
 
 use crate::entry;
 use crate::memory::Memory;
-use crate::signal::{self, Restart};
+use crate::signal::{self, FaultInfo, Restart};
 use crate::thread::Thread;
 use crate::trace::{self, Topic};
 use abi::{EXIT_PC, Exit, GuestState};
@@ -120,9 +120,9 @@ fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
     match event {
         Event::Continue => {}
         Event::Syscall { .. } => system_call(t, s),
-        Event::Trap(TrapKind::Breakpoint(_)) => signal::fault(t, s, libc::SIGTRAP, TRAP_BRKPT, s.pc, None),
+        Event::Trap(TrapKind::Breakpoint(_)) => signal::trap(t, s, libc::SIGTRAP, TRAP_BRKPT),
         Event::Trap(TrapKind::Undefined) | Event::Unsupported => {
-            signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, s.pc, None)
+            signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, s.pc, FaultInfo::default())
         }
         Event::Fault(f) => memory_fault(t, s, f),
         // Interpreted runs compare their bytes; lifted code of changed text is a later issue.
@@ -137,27 +137,37 @@ fn memory_fault(t: &mut Thread, s: &mut GuestState, f: Fault) {
         FaultKind::Alignment => (libc::SIGBUS, crate::access::BUS_ADRALN),
         FaultKind::Bus => (libc::SIGBUS, BUS_ADRERR),
     };
-    signal::fault(t, s, signo, code, f.addr, Some(syndrome(f)));
+    let accessible = t.process.mem.query(f.addr).is_some_and(|v| v.prot != 0);
+    let info = FaultInfo {
+        // `arm64_notify_die` reports misaligned pcs and stacks without it.
+        address: if (f.access, f.kind) == (Access::Execute, FaultKind::Alignment) { 0 } else { f.addr },
+        esr: syndrome(f, accessible),
+    };
+    signal::fault(t, s, signo, code, f.addr, info);
 }
 
 /// ESR_EL1 as the hardware would report the fault (Arm ARM D24.2.40): class, instruction length, and status.
-fn syndrome(f: Fault) -> u64 {
+/// `accessible`: the address is mapped with some permission.
+fn syndrome(f: Fault, accessible: bool) -> u64 {
     const PC_ALIGNMENT: u64 = 0x22;
     const INSTRUCTION_ABORT: u64 = 0x20;
     const DATA_ABORT: u64 = 0x24;
+    const WRITE: u64 = 1 << 6;
+    const MAINTENANCE: u64 = 1 << 8;
     let status = match f.kind {
         // Addresses of the kernel's half: Linux does not tell what is mapped there.
         _ if f.addr >> 55 & 1 != 0 => 0x04,
-        FaultKind::Unmapped => 0x07,
-        FaultKind::Permission => 0x0f,
+        FaultKind::Permission if accessible => 0x0f,
+        // PROT_NONE, and what a file does not reach, have no valid entry in Linux' page tables: translation faults.
+        FaultKind::Unmapped | FaultKind::Permission | FaultKind::Bus => 0x07,
         FaultKind::Alignment => 0x21,
-        FaultKind::Bus => 0x10,
     };
     let (class, iss) = match (f.access, f.kind) {
         (Access::Execute, FaultKind::Alignment) => (PC_ALIGNMENT, 0),
         (Access::Execute, _) => (INSTRUCTION_ABORT, status),
         (Access::Read, _) => (DATA_ABORT, status),
-        (Access::Write, _) => (DATA_ABORT, status | 1 << 6),
+        (Access::Write, _) => (DATA_ABORT, status | WRITE),
+        (Access::Maintain, _) => (DATA_ABORT, status | WRITE | MAINTENANCE),
     };
     class << 26 | 1 << 25 | iss
 }

@@ -30,6 +30,17 @@ impl Memory {
         Fault { kind, access, addr: f.addr }
     }
 
+    /// The fault of a read-modify-write: one of reading, unless only the write is not allowed.
+    fn atomic_fault(&self, f: AccessFault) -> Fault {
+        let f = self.fault(f, Access::Read);
+        match f.kind {
+            FaultKind::Permission if self.space.query(f.addr).is_some_and(|v| v.prot != 0) => {
+                Fault { access: Access::Write, ..f }
+            }
+            FaultKind::Permission | FaultKind::Unmapped | FaultKind::Alignment | FaultKind::Bus => f,
+        }
+    }
+
     /// Ok if the guest may execute all of the range, else the fault at the first byte where it may not.
     fn executable(&self, addr: u64, len: u64) -> Result<(), Fault> {
         let generation = self.space.generation();
@@ -64,10 +75,10 @@ impl GuestMemory for Memory {
     }
 
     fn rmw(&mut self, op: RmwOp, addr: u64, size: u32, value: u64) -> Result<u64, Fault> {
-        let mut old = access::load(addr, size).map_err(|f| self.fault(f, Access::Write))?;
+        let mut old = access::load(addr, size).map_err(|f| self.atomic_fault(f))?;
         loop {
             let new = rmw_value(op, size * 8, old as u64, value) as u128;
-            let now = access::cas(addr, size, old, new).map_err(|f| self.fault(f, Access::Write))?;
+            let now = access::cas(addr, size, old, new).map_err(|f| self.atomic_fault(f))?;
             if now == old {
                 return Ok(old as u64);
             }
@@ -76,7 +87,7 @@ impl GuestMemory for Memory {
     }
 
     fn cas(&mut self, addr: u64, size: u32, expected: u128, new: u128) -> Result<u128, Fault> {
-        access::cas(addr, size, expected, new).map_err(|f| self.fault(f, Access::Write))
+        access::cas(addr, size, expected, new).map_err(|f| self.atomic_fault(f))
     }
 
     fn fetch(&self, addr: u64, bytes: &mut [u8]) -> Result<(), Fault> {

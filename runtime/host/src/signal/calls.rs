@@ -8,7 +8,9 @@
 use super::deliver::recheck_held;
 use super::frame;
 use super::host::{block_host, host_mask, set_host_mask, take_held};
-use super::{Action, AltStack, SS_AUTODISARM, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, UNCATCHABLE_SET, bit};
+use super::{
+    Action, AltStack, FaultInfo, SS_AUTODISARM, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, UNCATCHABLE_SET, bit,
+};
 use crate::access::{copy_to_guest, read, write};
 use crate::hostcall::{ERESTARTNOHAND, Errno, check, safe_syscall, syscall};
 use crate::thread::Thread;
@@ -204,7 +206,7 @@ pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
         }
         None => {
             crate::trace!(Topic::Signal, "bad signal frame at {frame_sp:#x}");
-            super::fault(t, s, libc::SIGSEGV, crate::access::SEGV_MAPERR, frame_sp, None);
+            super::fault(t, s, libc::SIGSEGV, crate::access::SEGV_MAPERR, frame_sp, FaultInfo::default());
         }
     }
     s.x[0] as i64

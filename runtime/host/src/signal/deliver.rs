@@ -74,7 +74,7 @@ fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
 }
 
 /// Makes `s` begin the handler, mask and all. The host's mask is full on entry and right on return.
-fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action, fault: FaultInfo) {
+fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action) {
     let saved = t.signals.mask;
     let now = t.signals.temporary.take().unwrap_or(saved);
     crate::trace!(
@@ -85,14 +85,15 @@ fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action, fa
         s.pc,
         action.handler
     );
-    let pushed = frame::push(s, &mut t.signals.alt, action, info, saved, fault, t.process.trampoline);
+    let pushed =
+        frame::push(s, &mut t.signals.alt, action, info, saved, t.signals.last_fault, t.process.trampoline);
     if pushed.is_err() {
         // The stack cannot take the frame: SIGSEGV, and if that was it, the end.
         let segv = SigInfo { signo: libc::SIGSEGV, code: 0x80, ..SigInfo::default() };
         if info.signo == libc::SIGSEGV {
             die_by(&segv);
         }
-        return force(t, s, &segv, FaultInfo::default());
+        return force(t, s, &segv);
     }
     let mut mask = now | action.mask;
     if !action.has(libc::SA_NODEFER) {
@@ -130,7 +131,7 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
                     s.x[0] = -libc::EINTR as i64 as u64;
                     s.pc = next_pc;
                 }
-                begin(t, s, &info, &action, FaultInfo::default());
+                begin(t, s, &info, &action);
                 result = 0;
             }
         }
@@ -140,7 +141,7 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
         if result == ERESTART_RESTARTBLOCK {
             result = 0;
         }
-        begin(t, s, &info, &action, FaultInfo::default());
+        begin(t, s, &info, &action);
     }
     if result == ERESTART_RESTARTBLOCK {
         s.x[8] = NR_RESTART_SYSCALL;
@@ -152,21 +153,26 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
         recheck_held(t);
         while host::is_pending(t.shared) {
             let Some((info, action)) = next(t) else { break };
-            begin(t, s, &info, &action, FaultInfo::default());
+            begin(t, s, &info, &action);
         }
     }
 }
 
-/// Makes the guest take a signal that it cannot put off: a fault of the instruction at `s.pc`.
-pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u64, esr: Option<u64>) {
+/// Makes the guest take a signal that it cannot put off: a fault of the instruction at `s.pc`, with what the frame says
+/// of it.
+pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u64, details: FaultInfo) {
+    t.signals.last_fault = details;
     let mut info = SigInfo { signo, code, ..SigInfo::default() };
     info.rest[0] = addr;
-    // Only aborts report their address and syndrome in the frame.
-    let abort = esr.map_or(FaultInfo::default(), |esr| FaultInfo { address: addr, esr });
-    force(t, s, &info, abort);
+    force(t, s, &info);
 }
 
-fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo, fault: FaultInfo) {
+/// As [`fault`], for a debug exception at `s.pc`, which leaves the details of an earlier fault standing.
+pub fn trap(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32) {
+    fault(t, s, signo, code, s.pc, t.signals.last_fault);
+}
+
+fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo) {
     let action = t.process.actions.get(info.signo);
     let blocked = t.signals.mask & bit(info.signo) != 0;
     crate::trace!(
@@ -182,5 +188,5 @@ fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo, fault: FaultInfo) {
     }
     let action = t.process.actions.take_for_delivery(info.signo);
     host::block_host();
-    begin(t, s, info, &action, fault);
+    begin(t, s, info, &action);
 }

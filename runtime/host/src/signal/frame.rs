@@ -34,7 +34,7 @@ pub fn pstate(s: &GuestState) -> u64 {
 }
 
 /// What a synchronous fault adds to its frame.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct FaultInfo {
     /// `fault_address`.
     pub address: u64,

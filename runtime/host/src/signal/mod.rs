@@ -13,7 +13,8 @@ pub mod host;
 
 pub use action::{Action, Actions, SIG_DFL, SIG_IGN};
 pub use calls::*;
-pub use deliver::{Restart, deliver, fault};
+pub use deliver::{Restart, deliver, fault, trap};
+pub use frame::FaultInfo;
 pub use host::{
     after_exec_failed, after_fork_child, before_exec, block_host, install_handlers, is_pending, set_host_mask,
 };
@@ -87,6 +88,8 @@ pub struct ThreadSignals {
     pub temporary: Option<SigSet>,
     /// Alternate stack.
     pub alt: AltStack,
+    /// What the last fault left for signal frames. Linux never takes it back: frames of later signals show it, too.
+    pub last_fault: FaultInfo,
     /// True during a system call that must not be restarted whatever it returns (`rt_sigreturn`).
     pub no_restart: bool,
 }
@@ -98,6 +101,7 @@ impl ThreadSignals {
             mask: mask & !UNCATCHABLE_SET,
             temporary: None,
             alt: AltStack::NONE,
+            last_fault: FaultInfo::default(),
             no_restart: false,
         }
     }
