@@ -1,5 +1,4 @@
 // Calls: naive Fibonacci numbers.
-// bench: class=calls small=20
 #include <stdio.h>
 #include <stdlib.h>
 

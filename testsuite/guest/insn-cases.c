@@ -1,8 +1,10 @@
-// Executes the instructions of a generated table, each on several register states, and prints what each changed. The same
+// Executes the instructions of a generated table, each on several register states, and reports what each changed. The same
 // program runs under qemu-user and translated, so that every engine meets the same instructions in ordinary text.
 //
-// The table (a generated assembly file) defines `case_count`, `case_entry[]` (address of the instruction, followed by a
-// `ret`), `case_word[]` and perhaps `case_state[]`. Argument 1: number of states; argument 2: first FPCR (hexadecimal), 3: seed.
+// The table (a generated assembly file) defines `case_count`, `case_entry[]` (address of the instructions, which end by
+// returning), `case_word[]` (what the states are drawn from) and perhaps `case_info[]` or `case_state[]`. Arguments: number
+// of states; FPCR bits that may be set (hexadecimal); seed; `h` for a hash for each execution (8 bytes, the lowest of
+// which is the last signal's number), `d` for a line for each (case, state) pair of words on standard input; else a line for all.
 #define _GNU_SOURCE
 #include <signal.h>
 #include <stdint.h>
@@ -13,33 +15,52 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+struct regs {
+    uint64_t x[31], sp, nzcv, fpcr, fpsr, entry, unused, tp;
+    uint64_t v[32][2];
+};
+// What a case needs of its states.
+struct info {
+    uint64_t target; // address of its landing place, for registers that are jumped to
+    uint32_t kind;
+    int32_t bias; // what the instruction adds to its base register
+};
+enum {
+    MEMORY = 1,      // x16-x23 point into the window, index registers are small
+    INDEX_WORD = 2,  // of index registers the upper half is ignored
+    SYSCALL = 4,     // x8 is the number of a system call
+    TARGET = 8,      // the register in bits 8-12 is `target`; 31: the thread pointer
+    CLASS = 0x70,    // kind of numbers in V registers, 0: any
+    SEQUENCE = 0x80, // index registers are x8-x11, else x0-x7
+    INSIDE = 0x2000, // no access beyond the window
+    CLASS_SHIFT = 4,
+    REGISTER_SHIFT = 8,
+};
 extern const uint64_t case_count;
 extern const void *const case_entry[];
 extern const uint32_t case_word[];
-
-struct regs {
-    uint64_t x[31], sp, nzcv, fpcr, fpsr, entry, host_sp, pad;
-    uint64_t v[32][2];
-};
-static struct regs in, out;
+extern const struct info case_info[] __attribute__((weak));
 // Given states, one for each case, instead of random ones.
 extern const struct regs case_state[] __attribute__((weak));
-// Accesses reach from 1 KiB below the base register to 64 KiB above it.
-enum { BELOW = 0x1000, WORDS = (BELOW + 0x11000) / 8 };
+static struct regs in, out;
+
+// Two pages between inaccessible ones; the stack pointer and most addresses are near their middle.
+enum { PAGE = 4096, BYTES = 2 * PAGE, WORDS = BYTES / 8 };
 static uint64_t *buffer;
 static uint64_t pristine[WORDS];
 static volatile int signal_number, signal_code;
-static uint64_t signal_addr;
+static uint64_t signal_addr, signal_pc, signal_hash;
 
 void run(struct regs *in, struct regs *out);
 __asm__(".text\n.global run\n.type run, %function\n"
-        "run: stp x29, x30, [sp, #-176]!\n"
+        "run: stp x29, x30, [sp, #-192]!\n"
         " stp x19, x20, [sp, #16]\n stp x21, x22, [sp, #32]\n stp x23, x24, [sp, #48]\n stp x25, x26, [sp, #64]\n"
         " stp x27, x28, [sp, #80]\n stp d8, d9, [sp, #96]\n stp d10, d11, [sp, #112]\n stp d12, d13, [sp, #128]\n"
         " stp d14, d15, [sp, #144]\n mrs x2, fpcr\n str x2, [sp, #160]\n str x1, [sp, #168]\n"
+        " mrs x4, tpidr_el0\n str x4, [sp, #176]\n"
         " adrp x3, saved_sp\n mov x4, sp\n str x4, [x3, :lo12:saved_sp]\n"
         " mov x30, x0\n ldr x0, [x30, #264]\n cmp x0, x2\n b.eq 1f\n msr fpcr, x0\n1: ldr x0, [x30, #272]\n msr fpsr, x0\n"
-        " ldr x0, [x30, #256]\n msr nzcv, x0\n ldr x0, [x30, #248]\n mov sp, x0\n clrex\n"
+        " ldr x0, [x30, #296]\n msr tpidr_el0, x0\n ldr x0, [x30, #256]\n msr nzcv, x0\n ldr x0, [x30, #248]\n mov sp, x0\n clrex\n"
         " ldp q0, q1, [x30, #304]\n ldp q2, q3, [x30, #336]\n ldp q4, q5, [x30, #368]\n ldp q6, q7, [x30, #400]\n"
         " ldp q8, q9, [x30, #432]\n ldp q10, q11, [x30, #464]\n ldp q12, q13, [x30, #496]\n ldp q14, q15, [x30, #528]\n"
         " ldp q16, q17, [x30, #560]\n ldp q18, q19, [x30, #592]\n ldp q20, q21, [x30, #624]\n ldp q22, q23, [x30, #656]\n"
@@ -49,30 +70,58 @@ __asm__(".text\n.global run\n.type run, %function\n"
         " ldp x16, x17, [x30, #128]\n ldp x18, x19, [x30, #144]\n ldp x20, x21, [x30, #160]\n ldp x22, x23, [x30, #176]\n"
         " ldp x24, x25, [x30, #192]\n ldp x26, x27, [x30, #208]\n ldp x28, x29, [x30, #224]\n"
         " ldr x30, [x30, #280]\n blr x30\n"
+        ".global run_ret\nrun_ret:\n"
         " adrp x30, out\n add x30, x30, :lo12:out\n"
         " stp x0, x1, [x30]\n stp x2, x3, [x30, #16]\n stp x4, x5, [x30, #32]\n stp x6, x7, [x30, #48]\n"
         " stp x8, x9, [x30, #64]\n stp x10, x11, [x30, #80]\n stp x12, x13, [x30, #96]\n stp x14, x15, [x30, #112]\n"
         " stp x16, x17, [x30, #128]\n stp x18, x19, [x30, #144]\n stp x20, x21, [x30, #160]\n stp x22, x23, [x30, #176]\n"
         " stp x24, x25, [x30, #192]\n stp x26, x27, [x30, #208]\n stp x28, x29, [x30, #224]\n"
         " mov x0, sp\n str x0, [x30, #248]\n mrs x0, nzcv\n str x0, [x30, #256]\n mrs x0, fpsr\n str x0, [x30, #272]\n"
+        " mrs x0, fpcr\n str x0, [x30, #264]\n mrs x0, tpidr_el0\n str x0, [x30, #296]\n"
         " stp q0, q1, [x30, #304]\n stp q2, q3, [x30, #336]\n stp q4, q5, [x30, #368]\n stp q6, q7, [x30, #400]\n"
         " stp q8, q9, [x30, #432]\n stp q10, q11, [x30, #464]\n stp q12, q13, [x30, #496]\n stp q14, q15, [x30, #528]\n"
         " stp q16, q17, [x30, #560]\n stp q18, q19, [x30, #592]\n stp q20, q21, [x30, #624]\n stp q22, q23, [x30, #656]\n"
         " stp q24, q25, [x30, #688]\n stp q26, q27, [x30, #720]\n stp q28, q29, [x30, #752]\n stp q30, q31, [x30, #784]\n"
         " adrp x3, saved_sp\n ldr x4, [x3, :lo12:saved_sp]\n mov sp, x4\n"
-        " ldr x2, [sp, #160]\n mrs x3, fpcr\n cmp x2, x3\n b.eq 2f\n msr fpcr, x2\n2:\n"
+        " ldr x2, [sp, #160]\n mrs x3, fpcr\n cmp x2, x3\n b.eq 2f\n msr fpcr, x2\n2: ldr x2, [sp, #176]\n msr tpidr_el0, x2\n"
         " ldp x19, x20, [sp, #16]\n ldp x21, x22, [sp, #32]\n ldp x23, x24, [sp, #48]\n ldp x25, x26, [sp, #64]\n"
         " ldp x27, x28, [sp, #80]\n ldp d8, d9, [sp, #96]\n ldp d10, d11, [sp, #112]\n ldp d12, d13, [sp, #128]\n"
-        " ldp d14, d15, [sp, #144]\n ldp x29, x30, [sp], #176\n ret\n"
+        " ldp d14, d15, [sp, #144]\n ldp x29, x30, [sp], #192\n ret\n"
         ".size run, . - run\n.bss\n.balign 8\nsaved_sp: .skip 8\n.text\n");
 
+extern char run_ret[];
+
+static uint64_t mix(uint64_t h, const uint64_t *p, int n)
+{
+    for (int i = 0; i < n; i++)
+        h = (h ^ p[i]) * 1099511628211ull;
+    return h ^ h >> 32;
+}
+
+// The complete state in the frame counts, too.
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
+    mcontext_t *m = &uc->uc_mcontext;
     signal_number = sig;
-    signal_code = info->si_code;
+    signal_code = sig == SIGILL ? ILL_ILLOPC : info->si_code;
+    // qemu does not know an address that the host cannot have, and keeps the tag of a pc.
     signal_addr = (uint64_t)info->si_addr;
-    uc->uc_mcontext.pc += 4;
+    if (signal_addr >> 47)
+        signal_addr = 0;
+    signal_pc = m->pc & ~0ull >> 8;
+    uint64_t h = mix(signal_hash, (const uint64_t *)m->regs, 31);
+    const uint64_t rest[] = {m->sp, signal_pc, m->pstate & 0xf0000000, sig, signal_code, signal_addr};
+    h = mix(h, rest, 6);
+    struct fpsimd_context *f = (void *)m->__reserved;
+    if (f->head.magic == FPSIMD_MAGIC) {
+        const uint64_t modes[] = {f->fpsr, f->fpcr};
+        h = mix(mix(h, modes, 2), (const uint64_t *)f->vregs, 64);
+    }
+    signal_hash = h;
+    // A jump out of the cases ends the case.
+    uint64_t low = (uint64_t)case_entry[0] - PAGE, high = (uint64_t)case_entry[case_count - 1] + PAGE;
+    m->pc = m->pc >= low && m->pc < high && m->pc % 4 == 0 ? m->pc + 4 : (uint64_t)run_ret;
 }
 
 static uint64_t seed;
@@ -83,33 +132,178 @@ static uint64_t next(void)
     seed ^= seed << 17;
     return seed * 0x2545f4914f6cdd1dull;
 }
-
-static uint64_t special(void)
+// Of the better half.
+static uint32_t below(uint32_t n)
 {
-    static const uint64_t values[] = {
-        0, 1, ~0ull, 1ull << 63, ~0ull >> 1, 0xffffffff, 0x80000000, 0x7fffffff, 0x3ff0000000000000, 0x7ff0000000000000,
-        0xfff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001, 0xfff8000000000123, 0x8000000000000000, 0x000fffffffffffff,
-        0x3f8000007f800000, 0x7fc000007f800001, 0xff800000bf800000, 0x0000000100800000, 0x3c007c007e007c01, 0xfc0080000001bc00,
-        0x43e0000000000000, 0xc3e0000000000000, 0x41efffffffe00000, 0x4f0000005f000000, 0x7fefffffffffffff, 0x7f7fffff00000001,
+    return (uint32_t)(next() >> 33) % n;
+}
+
+// Registers are filled from pools, because the slowest engine interprets this program.
+enum { X_POOL = 4096, BLOCK = 64, BLOCKS = 128, CLASSES = 4, THEMES = 8 };
+static uint64_t x_pool[X_POOL + 32];
+static uint64_t v_pool[CLASSES][BLOCKS][2 * BLOCK];
+
+static uint64_t integer(void)
+{
+    static const uint64_t ends[] = {
+        0, 1, ~0ull, 1ull << 63, ~0ull >> 1, 0xffffffff, 0x80000000, 0x7fffffff, 0x100000000, 0x8000, 0x7fff, 0xffff, 0x80, 0x7f,
+        0xff, 0xffffffff80000000, 0xffffffff7fffffff, 0x8000000080000000, 0x7fffffff7fffffff, 0xffffffff00000000,
+        0x5555555555555555, 0xaaaaaaaaaaaaaaaa, 0x8080808080808080, 0x7f7f7f7f7f7f7f7f, 0x8000800080008000, 0x7fff7fff7fff7fff,
     };
-    return values[next() % (sizeof values / sizeof *values)];
+    uint64_t r = next();
+    switch (below(8)) {
+    case 0: return ends[below(sizeof ends / sizeof *ends)];
+    case 1: return ends[below(sizeof ends / sizeof *ends)] + below(5) - 2;
+    case 2: return r >> below(64);
+    case 3: return below(300);
+    case 4: return -(uint64_t)below(300);
+    case 5: return 1ull << below(64);
+    default: return r;
+    }
 }
 
-static uint64_t pick(void)
+// A floating-point number of `e` exponent and `m` fraction bits, of a theme about the exponent `around`.
+static uint64_t number(int e, int m, int theme, uint64_t around)
 {
-    switch (next() % 5) {
-    case 0: return special();
-    case 1: return next() % 300;
-    case 2: { // Four halves, or two singles, of ordinary size.
-        uint64_t r = next();
-        return next() & 1 ? (r & 0x8fff8fff8fff8fff) | 0x3000300030003000 : (r & 0x80ffffff80ffffff) | 0x3f0000003f000000;
+    uint64_t one = 1ull << m, fraction = next() & (one - 1), sign = (next() >> 40 & 1) << (e + m);
+    uint64_t top = (1ull << e) - 1, bias = top >> 1, exponent = around;
+    // Few bits set at one end or both: sums, products and conversions that are exact, halfway, or next to it.
+    switch (below(6)) {
+    case 0: fraction = 0; break;
+    case 1: fraction = one - 1 - below(3); break;
+    case 2: fraction = below(4); break;
+    case 3: fraction = one >> (1 + below(m)); break;
+    case 4: fraction = (one >> (1 + below(m))) + (below(3) - 1 & one - 1); fraction &= one - 1; break;
     }
-    case 3: return (next() & 0x800fffffffffffff) | (0x3f0 + next() % 40) << 52;
-    default: return next();
+    if (theme == 0 || below(8) == 0)
+        switch (below(10)) {
+        case 0: return sign;
+        case 1: return sign | top << m;
+        case 2: return sign | top << m | one >> 1 | fraction;
+        case 3: return sign | top << m | (fraction & ~(one >> 1)) | 1;
+        case 4: return sign | (next() & (one - 1)) >> below(m);
+        case 5: return sign | one + below(3) - 1;
+        case 6: return sign | (top << m) - 1 - below(2);
+        case 7: return sign | bias << m;
+        case 8: return sign | 1 + below(2);
+        default: return sign | bias + below(m + 3) << m | fraction;
+        }
+    switch (theme) {
+    case 1: exponent = around + below(4); break;
+    case 2: exponent = below(top); break;
+    // Products near the smallest normal number.
+    case 3: exponent = below(2) ? around : bias + 1 - around + below(3) - 1; break;
+    // Subnormal, or their neighbourhood.
+    case 4: exponent = below(4); break;
+    // Near overflow.
+    case 5: exponent = below(2) ? top - 1 - below(3) : bias + below(3); break;
+    // Conversions to integers, fixed point and narrower formats change here.
+    case 6: {
+        static const uint8_t limits[] = {7, 8, 15, 16, 31, 32, 63, 64, 0, 1, 2, 10, 11, 23, 24, 52, 53};
+        exponent = bias + limits[below(17)] + below(3) - 1;
+        break;
+    }
+    case 7: {
+        static const int narrow[] = {-14, -15, -24, -25, -126, -127, -149, -150, 127, 128, -1, -2, -3, -11, -24, -53};
+        exponent = bias + narrow[below(16)] + below(2);
+        break;
+    }
+    }
+    exponent = exponent & top;
+    return sign | exponent << m | fraction;
+}
+
+static void fill_pools(void)
+{
+    static const struct { int e, m; } formats[] = {{5, 10}, {8, 23}, {11, 52}};
+    for (int i = 0; i < X_POOL + 32; i++)
+        x_pool[i] = integer();
+    for (int b = 0; b < BLOCKS; b++)
+        for (int c = 0; c < CLASSES; c++) {
+            uint64_t *block = v_pool[c][b];
+            if (c < 3) {
+                int e = formats[c].e, m = formats[c].m, bits = 1 + e + m;
+                uint64_t around = next() >> 20 & ((1 << e) - 1);
+                for (int i = 0; i < BLOCK; i++) {
+                    block[i] = 0;
+                    for (int at = 0; at < 64; at += bits)
+                        block[i] |= number(e, m, b % THEMES, around) << at;
+                    // Equal, opposite and neighbouring operands.
+                    if (i && below(8) == 0)
+                        block[i] = block[below(i)] + (below(2) ? 0 : below(2) ? 1 : 1ull << (bits - 1));
+                }
+            } else
+                for (int i = 0; i < BLOCK; i++) {
+                    block[i] = integer();
+                    if (b & 1)
+                        for (int at = 0; at < 8; at++) {
+                            static const uint8_t ends[] = {0, 0xff, 0x80, 0x7f, 1, 0x81, 7, 8, 0xf8, 15, 16, 31, 32, 63, 64, 0xc0};
+                            if (below(2))
+                                block[i] = block[i] & ~(0xffull << 8 * at) | (uint64_t)ends[below(16)] << 8 * at;
+                        }
+                }
+            memcpy(block + BLOCK, block, sizeof *block * BLOCK);
+        }
+}
+
+// Where an access shall go: mostly near the middle, aligned or not, or to the edges of the pages.
+static uint64_t place(int inside)
+{
+    uint32_t r = next() >> 33;
+    int offset;
+    switch (inside && (r & 15) == 1 ? 0 : r & 15) {
+    case 0: offset = PAGE - (int)(r >> 8) % 40; break;
+    case 1: offset = (r >> 7 & 1 ? BYTES : 0) + 24 - (int)(r >> 8) % 72; break;
+    case 2:
+    case 3:
+    case 4: offset = 3 * PAGE / 4 + (int)(r >> 8) % (PAGE / 2); break;
+    default: offset = 3 * PAGE / 4 + (int)(r >> 8) % (PAGE / 2) / 16 * 16;
+    }
+    return (uint64_t)buffer + offset;
+}
+
+static void draw(uint64_t c, int s, uint64_t base_seed, uint64_t modes)
+{
+    uint32_t w = case_word[c];
+    const struct info *info = case_info + c;
+    seed = (base_seed * 0x9e3779b97f4a7c15ull + (uint64_t)w * 2654435761u + s * 0x632be59bd9b4e019ull) | 1;
+    next(), next();
+    memcpy(in.x, x_pool + below(X_POOL), sizeof in.x);
+    uint64_t r = next();
+    in.tp = r;
+    in.nzcv = (r >> 60) << 28;
+    // A quarter each: default modes twice, rounding modes, all.
+    in.fpcr = next() & modes & (s & 1 ? 0 : s & 2 ? 0xc00000 : ~0ull);
+    in.fpsr = r & 1 << 20 ? 0 : 0x0800009f & next();
+    in.sp = (uint64_t)buffer + PAGE;
+    int class = (info->kind & CLASS) >> CLASS_SHIFT;
+    if (class == 0 || (r >> 30 & 7) == 0)
+        class = 1 + (r >> 33) % CLASSES;
+    memcpy(in.v, v_pool[class - 1][(r >> 36) % BLOCKS] + (r >> 48) % BLOCK, sizeof in.v);
+    if (info->kind & MEMORY) {
+        int first = info->kind & SEQUENCE ? 8 : 0, count = info->kind & SEQUENCE ? 4 : 8;
+        for (int i = first; i < first + count; i++) {
+            int64_t small = (int64_t)(next() >> 40) % 160;
+            if (small >= 128)
+                small = 128 - small;
+            in.x[i] = small;
+            if (info->kind & INDEX_WORD)
+                in.x[i] = (small & 0xffffffff) | next() << 32;
+        }
+        for (int i = 16; i < 24; i++)
+            in.x[i] = place(info->kind & INSIDE) - (int64_t)info->bias;
+    }
+    if (info->kind & SYSCALL) {
+        // Numbers that no kernel has, and getuid, geteuid.
+        in.x[8] = r >> 40 & 1 ? 0x10000 + (r >> 41 & 0xffff) : 174 + (r >> 41 & 1);
+    }
+    if (info->kind & TARGET) {
+        int n = info->kind >> REGISTER_SHIFT & 31;
+        *(n == 31 ? &in.tp : in.x + n) = info->target;
     }
 }
 
-// Hash of what differs from the pristine buffer, 0 if nothing does; puts it right. In steps, because the slowest engine
+// Hash of what differs from the pristine window, 0 if nothing does; puts it right. In steps, because the slowest engine
 // interprets this.
 static uint64_t changed(void)
 {
@@ -129,15 +323,65 @@ static uint64_t changed(void)
     return h;
 }
 
+static uint64_t execute(uint64_t c)
+{
+    in.entry = (uint64_t)case_entry[c];
+    out = in;
+    signal_number = 0, signal_hash = 0;
+    run(&in, &out);
+    int memory = case_info && !case_state && case_info[c].kind & MEMORY;
+    return memory ? changed() : 0;
+}
+
+static uint64_t hash(uint64_t memory)
+{
+    uint64_t h = mix(memory, out.x, 30);
+    const uint64_t rest[] = {out.sp, out.nzcv, out.fpcr, out.fpsr, out.tp, signal_hash};
+    h = mix(mix(h, rest, 6), out.v[0], 64);
+    return h << 8 | signal_number;
+}
+
+static void print(uint64_t c, int s, uint64_t memory)
+{
+    printf("%08x/%llx/%d", case_word[c], (unsigned long long)in.fpcr, s);
+    if (signal_number)
+        printf(" signal %d code %d%s", signal_number, signal_code, signal_addr == in.entry ? " here" : "");
+    if (signal_number && case_info)
+        printf(" addr=%llx pc=+%llx frame=%llx", (unsigned long long)signal_addr,
+               (unsigned long long)(signal_pc - in.entry), (unsigned long long)signal_hash);
+    for (int i = 0; i < 30; i++)
+        if (in.x[i] != out.x[i])
+            printf(" x%d=%llx", i, (unsigned long long)out.x[i]);
+    if (in.sp != out.sp)
+        printf(" sp=%llx", (unsigned long long)out.sp);
+    if (in.nzcv != out.nzcv)
+        printf(" nzcv=%llx", (unsigned long long)out.nzcv >> 28);
+    if (in.fpcr != out.fpcr)
+        printf(" fpcr=%llx", (unsigned long long)out.fpcr);
+    if (in.fpsr != out.fpsr)
+        printf(" fpsr=%llx", (unsigned long long)out.fpsr);
+    if (in.tp != out.tp)
+        printf(" tp=%llx", (unsigned long long)out.tp);
+    for (int i = 0; i < 32; i++)
+        if (in.v[i][0] != out.v[i][0] || in.v[i][1] != out.v[i][1])
+            printf(" v%d=%016llx%016llx", i, (unsigned long long)out.v[i][1], (unsigned long long)out.v[i][0]);
+    if (memory)
+        printf(" memory=%016llx", (unsigned long long)memory);
+    putchar('\n');
+}
+
 int main(int argc, char **argv)
 {
     int states = argc > 1 ? atoi(argv[1]) : 2;
-    uint64_t fpcr = argc > 2 ? strtoull(argv[2], 0, 16) : 0;
+    uint64_t modes = argc > 2 ? strtoull(argv[2], 0, 16) : 0;
     uint64_t base_seed = argc > 3 ? strtoull(argv[3], 0, 0) : 1;
+    char report = argc > 4 ? argv[4][0] : 0;
     static char outbuf[1 << 16];
     setvbuf(stdout, outbuf, _IOFBF, sizeof outbuf);
-    buffer = mmap((void *)0x10000000, WORDS * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    seed = 88172645463325252ull;
+    buffer = mmap((void *)0x10000000 - PAGE, BYTES + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    buffer += PAGE / 8;
+    mprotect(buffer, BYTES, PROT_READ | PROT_WRITE);
+    seed = 88172645463325252ull + base_seed;
     for (int i = 0; i < WORDS; i++)
         buffer[i] = pristine[i] = next();
     stack_t ss = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
@@ -148,54 +392,28 @@ int main(int argc, char **argv)
     sa.sa_flags = SA_SIGINFO | SA_ONSTACK;
     for (const int *s = (const int[]){SIGILL, SIGTRAP, SIGSEGV, SIGBUS, SIGFPE, 0}; *s; s++)
         sigaction(*s, &sa, 0);
+    if (!case_state)
+        fill_pools();
+    if (report == 'd') {
+        for (uint32_t pair[2]; fread(pair, sizeof pair, 1, stdin) == 1;) {
+            draw(pair[0], pair[1], base_seed, modes);
+            uint64_t memory = execute(pair[0]);
+            print(pair[0], pair[1], memory);
+        }
+        return 0;
+    }
     for (uint64_t c = 0; c < case_count; c++)
         for (int s = 0; s < states; s++) {
-            uint32_t w = case_word[c];
-            int memory = (w >> 25 & 5) == 4 || (w & 0xfff80000) == 0xd5080000;
-            seed = base_seed * 0x9e3779b97f4a7c15ull + (uint64_t)w * 2654435761u + s;
-            next();
-            for (int i = 0; i < 31; i++)
-                in.x[i] = pick();
-            if (memory) {
-                for (int i = 0; i < 8; i++)
-                    in.x[i] = next() % 256;
-                for (int i = 16; i < 24; i++)
-                    in.x[i] = (uint64_t)buffer + BELOW + (s % 3 == 2 ? next() % 64 : 16 * (next() % 64));
-            }
-            in.sp = (uint64_t)buffer + BELOW;
-            in.nzcv = (next() & 15) << 28;
-            in.fpcr = fpcr;
-            in.fpsr = next() & 1 ? 0 : 0x0800009f & next();
-            for (int i = 0; i < 32; i++)
-                in.v[i][0] = pick(), in.v[i][1] = pick();
-            if (next() & 1)
-                for (int i = 0; i < 32; i++)
-                    in.v[i][1] = in.v[i][0] = i & 1 ? special() : in.v[i][0];
             if (case_state)
-                in = case_state[c], memory = 0;
-            in.entry = (uint64_t)case_entry[c];
-            out = in;
-            signal_number = 0;
-            run(&in, &out);
-            printf("%08x/%llx/%d", w, (unsigned long long)in.fpcr, s);
-            if (signal_number)
-                printf(" signal %d code %d%s", signal_number, signal_code, signal_addr == in.entry ? " here" : "");
-            for (int i = 0; i < 30; i++)
-                if (in.x[i] != out.x[i])
-                    printf(" x%d=%llx", i, (unsigned long long)out.x[i]);
-            if (in.sp != out.sp)
-                printf(" sp=%llx", (unsigned long long)out.sp);
-            if (in.nzcv != out.nzcv)
-                printf(" nzcv=%llx", (unsigned long long)out.nzcv >> 28);
-            if (in.fpsr != out.fpsr)
-                printf(" fpsr=%llx", (unsigned long long)out.fpsr);
-            for (int i = 0; i < 32; i++)
-                if (in.v[i][0] != out.v[i][0] || in.v[i][1] != out.v[i][1])
-                    printf(" v%d=%016llx%016llx", i, (unsigned long long)out.v[i][1], (unsigned long long)out.v[i][0]);
-            uint64_t h = memory ? changed() : 0;
-            if (h)
-                printf(" memory=%016llx", (unsigned long long)h);
-            putchar('\n');
+                in = case_state[c];
+            else
+                draw(c, s, base_seed, modes);
+            uint64_t memory = execute(c);
+            if (report == 'h') {
+                uint64_t h = hash(memory);
+                fwrite(&h, sizeof h, 1, stdout);
+            } else
+                print(c, s, memory);
         }
     return 0;
 }

@@ -509,6 +509,7 @@ impl<'a> Fx<'a, '_> {
             },
             Inst::Cache { op, addr } => match op {
                 CacheOp::InvalidateCode => {
+                    self.touch(addr);
                     let a = self.value(addr);
                     self.soft_effect("ic.ivau", &[a]);
                 }

@@ -1,0 +1,237 @@
+//! The coverage ledger: for each encoding of the decode table, what each engine makes of it and whether the random test
+//! compares it with qemu. Takes the table, the lifter and the emitter, gives a committed page that may only improve.
+
+use super::excused::EXCUSES;
+use super::word::{Registers, word};
+use super::{EXCLUDED, Random};
+use abi::symbol::SOFT_OP;
+use emit_llvm::{Checkpoints, Hot, Options, emit_raw_llvm_text};
+use ir::GuestAddr;
+use isa::a64::{FILE, Feature, Row, flow, is_defined, reg, rows};
+use isa::{BlockShape, Code, Flow, FunctionShape, lift_function};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+/// What lifted code does for an encoding, from worst to best.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Translation {
+    /// The dispatcher interprets it.
+    Fallback,
+    /// The runtime evaluates it.
+    Soft,
+    /// So for some forms of its operands.
+    Partly,
+    /// Host code, but the runtime evaluates rare inputs.
+    Corner,
+    /// Host code.
+    Native,
+    /// Leaves lifted code by its nature: system calls and traps.
+    Exit,
+    /// Always undefined at EL0.
+    Undefined,
+}
+
+impl Translation {
+    const ALL: [(Translation, &'static str); 7] = [
+        (Translation::Fallback, "fallback"),
+        (Translation::Soft, "soft"),
+        (Translation::Partly, "partly soft"),
+        (Translation::Corner, "corners soft"),
+        (Translation::Native, "native"),
+        (Translation::Exit, "exit"),
+        (Translation::Undefined, "undefined"),
+    ];
+
+    fn name(self) -> &'static str {
+        Translation::ALL[self as usize].1
+    }
+
+    fn parse(name: &str) -> Option<Translation> {
+        Translation::ALL.iter().find(|t| t.1 == name).map(|t| t.0)
+    }
+}
+
+/// Words of each encoding that are looked at.
+const SAMPLES: usize = 24;
+
+struct Words<'a>(&'a [u32]);
+
+impl Code for Words<'_> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.0.get((pc.0 / 4) as usize).copied()
+    }
+}
+
+/// Emits the words as one run, with no pass, so that nothing is removed; gives what the runtime does for them.
+fn emitted(words: &[u32], opt: u8) -> Translation {
+    let end = GuestAddr(4 * words.len() as u64);
+    let block = BlockShape { start: GuestAddr(0), end, switch: None };
+    let shape = FunctionShape { name: "words".into(), entry: GuestAddr(0), blocks: vec![block] };
+    let f = lift_function(&shape, &Words(words));
+    let options = Options {
+        opt,
+        cpu: "x86-64-v2".into(),
+        checkpoints: if opt == 0 { Checkpoints::Commit } else { Checkpoints::Callbr },
+        text_base: GuestAddr(0),
+        text_size: end.0,
+        position_independent: false,
+        hot: Hot {
+            gprs: std::array::from_fn(|n| reg::x(n as u32)),
+            vecs: std::array::from_fn(|n| reg::v(n as u32)),
+        },
+        regs: &FILE,
+    };
+    if f.blocks.iter().any(|b| matches!(b.term, ir::Term::Fallback { .. })) {
+        return Translation::Fallback;
+    }
+    let text = emit_raw_llvm_text(&f, &options, &|_| None).unwrap_or_else(|e| panic!("{words:x?}: {e}"));
+    let (mut cold, mut always, mut in_soft) = (false, false, false);
+    for line in text.lines() {
+        if let Some((label, _)) = line.split_once(':').filter(|l| !l.0.starts_with(' ')) {
+            in_soft = label.starts_with("soft");
+        } else if line.contains("call ") && line.contains(SOFT_OP) {
+            *(if in_soft { &mut cold } else { &mut always }) = true;
+        }
+    }
+    match (always, cold) {
+        (true, _) => Translation::Soft,
+        (false, true) => Translation::Corner,
+        (false, false) => Translation::Native,
+    }
+}
+
+/// What lifted code of this optimisation does for `row`.
+fn translation(row: &'static Row, opt: u8) -> Translation {
+    let mut random = Random(u64::from(row.bits().1) | 1 << 40);
+    let words: Vec<u32> = (0..40 * SAMPLES)
+        .map(|_| word(row, Registers::Any, &mut random))
+        .filter(|w| isa::a64::decode(*w).is_some_and(|r| std::ptr::eq(r, row)) && is_defined(*w))
+        .take(SAMPLES)
+        .collect();
+    let Some(&first) = words.first() else { return Translation::Undefined };
+    match flow(first, GuestAddr(0)) {
+        Flow::Next => {}
+        Flow::Syscall | Flow::Trap => return Translation::Exit,
+        _ => return emitted(&words[..1], opt),
+    }
+    let all = emitted(&words, opt);
+    if all != Translation::Soft {
+        return all;
+    }
+    let each: Vec<Translation> = words.iter().map(|w| emitted(&[*w], opt)).collect();
+    if each.iter().all(|t| *t == Translation::Soft) { Translation::Soft } else { Translation::Partly }
+}
+
+/// The engines' columns.
+pub const ENGINE_COLUMNS: [&str; 2] = ["-O0", "-O2"];
+
+/// The page.
+pub fn ledger() -> String {
+    let all: Vec<&'static Row> = rows().collect();
+    let found: Vec<[Translation; 2]> =
+        all.par_iter().map(|r| [translation(r, 0), translation(r, 2)]).collect();
+    let mut groups: BTreeMap<Feature, Vec<(&Row, [Translation; 2])>> = BTreeMap::new();
+    for (r, t) in all.iter().zip(&found) {
+        groups.entry(r.feature).or_default().push((r, *t));
+    }
+    let mut s = String::from(
+        "# Coverage ledger\n\n\
+         <!-- Generated: `XLATE_UPDATE_DOCS=1 cargo test -p xlate-testsuite --test ledger`; do not edit. -->\n\n\
+         For each encoding of the decode table: what lifted code makes of it (target x86-64-v2), and whether the random test\n\
+         (`cargo test -p xlate-testsuite --test insns`) compares it with qemu in the interpreter, at -O0 and at -O2. The\n\
+         interpreter executes every encoding. A test fails when an encoding gets worse.\n\n\
+         - native: host code. corners soft: host code, and the runtime evaluates rare inputs. partly soft: the runtime\n  \
+         evaluates some forms of the operands. soft: all. exit: leaves lifted code by its nature. undefined: SIGILL always.\n\
+         - Letters behind yes: executions with that property are excused.\n\n",
+    );
+    for (i, e) in EXCUSES.iter().enumerate() {
+        let _ = writeln!(s, "  {}. {}", letter(i), e.reason);
+    }
+    s.push_str("\n| | encodings |");
+    for c in ENGINE_COLUMNS {
+        let _ = write!(s, " {c} |");
+    }
+    s.push_str("\n|---|---|---|---|\n");
+    for (t, name) in Translation::ALL.iter().rev() {
+        let n = |i: usize| found.iter().filter(|f| f[i] == *t).count();
+        if n(0) + n(1) > 0 {
+            let _ = writeln!(s, "| {name} | | {} | {} |", n(0), n(1));
+        }
+    }
+    let compared = all.iter().filter(|r| excluded(r.name).is_none()).count();
+    let _ = writeln!(s, "| compared with qemu | {compared} of {} | | |", all.len());
+    for (feature, mut list) in groups {
+        list.sort_by_key(|r| r.0.name);
+        let _ = writeln!(s, "\n## {feature:?} ({})\n", list.len());
+        let _ = writeln!(s, "| encoding | -O0 | -O2 | compared |\n|---|---|---|---|");
+        for (r, t) in list {
+            let compared = match excluded(r.name) {
+                Some(reason) => format!("no: {reason}"),
+                None => {
+                    let letters: Vec<String> = EXCUSES
+                        .iter()
+                        .enumerate()
+                        .filter(|(_, e)| (e.rows)(r.name))
+                        .map(|(i, _)| format!(" {}", letter(i)))
+                        .collect();
+                    format!("yes{}", letters.concat())
+                }
+            };
+            let _ = writeln!(s, "| {} | {} | {} | {compared} |", r.name, t[0].name(), t[1].name());
+        }
+    }
+    s
+}
+
+fn letter(i: usize) -> char {
+    char::from(b'a' + i as u8)
+}
+
+fn excluded(name: &str) -> Option<&'static str> {
+    EXCLUDED.iter().find(|e| e.0 == name).map(|e| e.1)
+}
+
+/// An encoding's line: its name, what the engines do, and whether it is compared.
+fn entries(page: &str) -> BTreeMap<&str, (Vec<Translation>, bool)> {
+    page.lines()
+        .filter_map(|l| {
+            let cells: Vec<&str> = l.strip_prefix("| ")?.strip_suffix(" |")?.split(" | ").collect();
+            let [name, engines @ .., compared] = &cells[..] else { return None };
+            let engines: Option<Vec<Translation>> = engines.iter().map(|e| Translation::parse(e)).collect();
+            Some((*name, (engines?, compared.starts_with("yes"))))
+        })
+        .filter(|(_, (engines, _))| engines.len() == ENGINE_COLUMNS.len())
+        .collect()
+}
+
+/// The encodings for which `new` is worse than `old`: gone, less native, or no longer compared.
+pub fn shrunk(old: &str, new: &str) -> Vec<String> {
+    let new = entries(new);
+    entries(old)
+        .into_iter()
+        .filter(|(name, (engines, compared))| {
+            new.get(name).is_none_or(|(e, c)| e.iter().zip(engines).any(|(n, o)| n < o) || *compared && !c)
+        })
+        .map(|(name, _)| name.to_string())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worse_line_is_found() {
+        let page = |line: &str| format!("| encoding | -O0 | -O2 | compared |\n|---|---|---|---|\n{line}\n");
+        let old = page("| ADC | corners soft | native | yes a |");
+        for (new, worse) in [
+            ("| ADC | native | native | yes |", false),
+            ("| ADC | corners soft | corners soft | yes |", true),
+            ("| ADC | corners soft | native | no: why |", true),
+            ("| ADD | native | native | yes |", true),
+        ] {
+            assert_eq!(!shrunk(&old, &page(new)).is_empty(), worse, "{new}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! Random instructions from the encoding table as guest programs. Takes rows and a seed, gives cases and an assembly table
+//! for `guest/insn-cases.c`, which executes each case on many states and reports what it changed: one program, run under
+//! qemu-user and in every engine, whose reports are then compared execution by execution.
+
+mod excused;
+mod ledger;
+mod plan;
+mod sequence;
+mod table;
+mod word;
+
+pub use excused::{EXCLUDED, OTHER_PROCESSOR, excused};
+pub use ledger::{ledger, shrunk};
+pub use plan::{Plan, floating, single};
+pub use sequence::sequences;
+pub use table::{build_table, table};
+
+use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// A small generator (xorshift), so that a seed names a program for ever.
+pub struct Random(pub u64);
+
+impl Random {
+    /// Next 32 bits.
+    pub fn word(&mut self) -> u32 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+
+    /// A number below `n`.
+    pub fn below(&mut self, n: u32) -> u32 {
+        (u64::from(self.word()) * u64::from(n) >> 32) as u32
+    }
+
+    /// True once in `n` times.
+    pub fn one_in(&mut self, n: u32) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// What stands around a case's instructions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Layout {
+    /// Nothing.
+    Plain,
+    /// x30 comes from the thread pointer and goes there, so that it is an operand like others.
+    Link,
+    /// As `Link`, with landing places before and behind; which of them is the target of a register, plus some bytes.
+    Landings {
+        /// The one before.
+        back: bool,
+        /// Padding before the one behind, in instructions.
+        padding: u32,
+        /// What is added to the address: not 0 for a misaligned target.
+        off: u64,
+    },
+    /// A BRK behind each instruction, whose frame shows the complete state.
+    Stops,
+}
+
+/// An item of a case's text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Item {
+    /// An instruction.
+    Word(u32),
+    /// A conditional branch over as many of the following items as there are, up to that number.
+    Skip(u32, usize),
+}
+
+impl Item {
+    /// The instruction, of a branch with offset 0.
+    pub fn word(self) -> u32 {
+        match self {
+            Item::Word(w) | Item::Skip(w, _) => w,
+        }
+    }
+}
+
+/// What the program must prepare for a case: the flags in `guest/insn-cases.c`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Needs {
+    /// Flags.
+    pub kind: u32,
+    /// What the instruction adds to its base register.
+    pub bias: i32,
+}
+
+impl Needs {
+    pub(crate) const MEMORY: u32 = 1;
+    pub(crate) const INDEX_WORD: u32 = 2;
+    pub(crate) const SYSCALL: u32 = 4;
+    pub(crate) const TARGET: u32 = 8;
+    pub(crate) const SEQUENCE: u32 = 0x80;
+    pub(crate) const INSIDE: u32 = 0x2000;
+    pub(crate) const CLASS_SHIFT: u32 = 4;
+    pub(crate) const REGISTER_SHIFT: u32 = 8;
+}
+
+/// Instructions that are executed together on each state.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Case {
+    /// Name of the row that it tests, empty for a sequence.
+    pub row: &'static str,
+    /// What is executed.
+    pub items: Vec<Item>,
+    /// What stands around it.
+    pub layout: Layout,
+    /// What it needs.
+    pub needs: Needs,
+    /// What its states are drawn from: cases of one seed meet the same states.
+    pub seed: u32,
+}
+
+/// An engine: a name, flags for `xlate`, and `XLATE_ENGINE`.
+pub const ENGINES: &[(&str, &[&str], &str)] = &[
+    ("interpreter", &["-O0", "--no-lift"], "interp"),
+    ("llvm -O0", &["-O0"], "auto"),
+    ("llvm -O2", &["-O2"], "auto"),
+];
+
+/// How an engine did.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Instructions executed and compared.
+    pub executions: usize,
+    /// For each row: executions, and how many of them ended without a signal.
+    pub rows: BTreeMap<&'static str, (usize, usize)>,
+    /// Executions that differ, with the reason why they may: how many of each.
+    pub excused: BTreeMap<(&'static str, &'static str), usize>,
+    /// Those that differ without reason: (case, qemu's line, the engine's line).
+    pub differences: Vec<(usize, String, String)>,
+    /// Time that qemu took, and the engine.
+    pub times: (Duration, Duration),
+}
+
+/// Executions that differ are looked at one by one up to this number.
+const LOOKED_AT: usize = 40_000;
+
+/// Runs the plan's program under qemu and in an engine and compares each execution.
+pub fn compare(plan: &Plan, engine: usize) -> Result<Report, String> {
+    let (name, flags, env) = ENGINES[engine];
+    let program = build_table(&table(&plan.cases));
+    let translated = translate(&program, flags)?;
+    let states = plan.states.to_string();
+    let args = |mode| vec![states.as_str(), plan.modes.as_str(), plan.seed.as_str(), mode];
+    let run = |mode, stdin| Run {
+        args: args(mode),
+        stdin,
+        timeout: Some(Duration::from_secs(1800)),
+        ..Run::default()
+    };
+    let engine = |r: Run| run_translated(&translated, &Run { env: vec![("XLATE_ENGINE", env)], ..r });
+    let clock = Instant::now();
+    let expected = hashes("qemu", &qemu(&program, &run("h", &[])), plan)?;
+    let qemu_time = clock.elapsed();
+    let clock = Instant::now();
+    let got = hashes(name, &engine(run("h", &[])), plan)?;
+    let mut report = Report { times: (qemu_time, clock.elapsed()), ..Report::default() };
+
+    let mut differ: Vec<usize> = Vec::new();
+    for (i, (e, g)) in expected.iter().zip(&got).enumerate() {
+        let case = &plan.cases[i / plan.states];
+        if e != g {
+            differ.push(i);
+        } else if !case.row.is_empty() {
+            count(&mut report, case.row, *e as u8);
+        }
+        report.executions += if case.row.is_empty() { case.items.len() } else { 1 };
+    }
+    let unseen = differ.len().saturating_sub(LOOKED_AT);
+    differ.truncate(LOOKED_AT);
+    let pairs: Vec<u8> = differ
+        .iter()
+        .flat_map(|i| [(i / plan.states) as u32, (i % plan.states) as u32])
+        .flat_map(u32::to_le_bytes)
+        .collect();
+    let e = lines(&qemu(&program, &run("d", &pairs)));
+    let other = lines(&qemu_as(OTHER_PROCESSOR.0, &program, &run("d", &pairs)));
+    let g = lines(&engine(run("d", &pairs)));
+    if e.len() != differ.len() || other.len() != differ.len() || g.len() != differ.len() {
+        return Err(format!("{name}: {} differ; qemu shows {}, {name} {}", differ.len(), e.len(), g.len()));
+    }
+    for (((i, mut e), mut other), g) in differ.into_iter().zip(e).zip(other).zip(g) {
+        let n = i / plan.states;
+        let case = &plan.cases[n];
+        if OTHER_PROCESSOR.1.contains(&case.row) {
+            std::mem::swap(&mut e, &mut other);
+            if e == g {
+                count(&mut report, case.row, u8::from(g.contains(" signal ")));
+                continue;
+            }
+        }
+        match excused(case, &e, &g).filter(|_| e != g) {
+            Some(reason) => *report.excused.entry((case.row, reason)).or_default() += 1,
+            None => report.differences.push((n, e, g)),
+        }
+    }
+    if unseen > 0 {
+        return Err(format!("{name}: {unseen} more differ; the first: {:?}", report.differences.first()));
+    }
+    Ok(report)
+}
+
+fn count(report: &mut Report, row: &'static str, signal: u8) {
+    let entry = report.rows.entry(row).or_default();
+    entry.0 += 1;
+    entry.1 += usize::from(signal == 0);
+}
+
+/// The hashes that a run reports, one for each execution.
+fn hashes(who: &str, o: &Outcome, plan: &Plan) -> Result<Vec<u64>, String> {
+    let all: Vec<u64> = o
+        .stdout
+        .chunks_exact(8)
+        .map(|c| u64::from_le_bytes(c.try_into().expect("invariant: chunks of 8")))
+        .collect();
+    if o.status == 0 && all.len() == plan.cases.len() * plan.states {
+        return Ok(all);
+    }
+    let err = String::from_utf8_lossy(&o.stderr);
+    let at = plan.cases.get(all.len() / plan.states).map(describe).unwrap_or_default();
+    Err(format!("{who} ends with status {} after {} executions, about at\n{at}\n{err}", o.status, all.len()))
+}
+
+/// The program's report in lines, each with the FPCR of the run in front of what changed.
+pub fn lines(o: &Outcome) -> Vec<String> {
+    String::from_utf8_lossy(&o.stdout).lines().map(String::from).collect()
+}
+
+/// qemu with the features that xlate advertises, as far as it lets them be chosen.
+pub fn qemu(program: &Path, run: &Run) -> Outcome {
+    qemu_as("max,sve=off,pauth=off", program, run)
+}
+
+fn qemu_as(cpu: &str, program: &Path, run: &Run) -> Outcome {
+    run_qemu(program, &Run { cpu: Some(cpu), ..run.clone() })
+}
+
+/// A readable line for each instruction: word, disassembly, row.
+pub fn describe(case: &Case) -> String {
+    let line = |i: &Item| {
+        let w = i.word();
+        let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
+        let skip = if let Item::Skip(_, n) = i { format!(" over {n}") } else { String::new() };
+        format!("{w:08x} {}{skip} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
+    };
+    case.items.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// How often the cases execute each row's instructions, in the plan's order of rows.
+pub fn planned(plan: &Plan) -> HashMap<&'static str, usize> {
+    let mut n = HashMap::new();
+    for c in &plan.cases {
+        *n.entry(c.row).or_default() += plan.states;
+    }
+    n
+}
