@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 use testsuite::full;
-use testsuite::insns::{ENGINES, EXCLUDED, Plan, Report, compare, describe, sequences, single};
+use testsuite::insns::{ENGINES, EXCLUDED, Plan, Report, compare, describe_case, sequences, single};
 
 /// RMode, FZ, DN, AHP, FZ16.
 const ALL_MODES: &str = "7c80000";
@@ -65,7 +65,7 @@ fn check(plan: &Plan, engine: usize) -> Report {
         .differences
         .iter()
         .take(setting("XLATE_SHOW").unwrap_or(30))
-        .map(|(c, q, e)| format!("{}\n  qemu   {q}\n  engine {e}", describe(&plan.cases[*c])))
+        .map(|(c, q, e)| format!("{}\n  qemu   {q}\n  engine {e}", describe_case(&plan.cases[*c])))
         .collect();
     let n = report.differences.len();
     assert!(n == 0, "{name}: {n} differences:\n{}", shown.join("\n"));

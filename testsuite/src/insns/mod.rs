@@ -11,12 +11,12 @@ mod word;
 
 pub use excused::{EXCLUDED, OTHER_PROCESSOR, excused};
 pub use ledger::{ledger, shrunk};
-pub use plan::{Plan, floating, single};
+pub use plan::{Plan, single};
 pub use sequence::sequences;
 pub use table::{build_table, table};
 
 use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -34,7 +34,7 @@ impl Random {
 
     /// A number below `n`.
     pub fn below(&mut self, n: u32) -> u32 {
-        (u64::from(self.word()) * u64::from(n) >> 32) as u32
+        ((u64::from(self.word()) * u64::from(n)) >> 32) as u32
     }
 
     /// True once in `n` times.
@@ -223,7 +223,7 @@ fn hashes(who: &str, o: &Outcome, plan: &Plan) -> Result<Vec<u64>, String> {
         return Ok(all);
     }
     let err = String::from_utf8_lossy(&o.stderr);
-    let at = plan.cases.get(all.len() / plan.states).map(describe).unwrap_or_default();
+    let at = plan.cases.get(all.len() / plan.states).map(describe_case).unwrap_or_default();
     Err(format!("{who} ends with status {} after {} executions, about at\n{at}\n{err}", o.status, all.len()))
 }
 
@@ -241,22 +241,21 @@ fn qemu_as(cpu: &str, program: &Path, run: &Run) -> Outcome {
     run_qemu(program, &Run { cpu: Some(cpu), ..run.clone() })
 }
 
-/// A readable line for each instruction: word, disassembly, row.
-pub fn describe(case: &Case) -> String {
-    let line = |i: &Item| {
-        let w = i.word();
-        let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
-        let skip = if let Item::Skip(_, n) = i { format!(" over {n}") } else { String::new() };
-        format!("{w:08x} {}{skip} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
-    };
-    case.items.iter().map(line).collect::<Vec<_>>().join("\n")
+/// A readable line for each word: the row and the disassembly.
+pub fn describe(words: &[u32]) -> String {
+    words.iter().map(|w| line(*w, "")).collect::<Vec<_>>().join("\n")
 }
 
-/// How often the cases execute each row's instructions, in the plan's order of rows.
-pub fn planned(plan: &Plan) -> HashMap<&'static str, usize> {
-    let mut n = HashMap::new();
-    for c in &plan.cases {
-        *n.entry(c.row).or_default() += plan.states;
-    }
-    n
+/// As [`describe`], for a case.
+pub fn describe_case(case: &Case) -> String {
+    let one = |i: &Item| match *i {
+        Item::Word(w) => line(w, ""),
+        Item::Skip(w, n) => line(w, &format!(" over {n}")),
+    };
+    format!("{:?}\n{}", case.layout, case.items.iter().map(one).collect::<Vec<_>>().join("\n"))
+}
+
+fn line(w: u32, more: &str) -> String {
+    let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
+    format!("{w:08x} {}{more} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
 }

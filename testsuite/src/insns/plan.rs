@@ -26,11 +26,6 @@ pub fn single(count: usize, seed: u64, named: &str) -> Vec<Case> {
         .collect()
 }
 
-/// Those whose meaning depends on FPCR: data processing with floating-point and vector registers.
-pub fn floating(cases: Vec<Case>) -> Vec<Case> {
-    cases.into_iter().filter(|c| c.items.last().is_some_and(|i| i.word() >> 25 & 7 == 7)).collect()
-}
-
 fn of_row(row: &'static Row, count: usize, random: &mut Random) -> Vec<Case> {
     let mut cases = Vec::new();
     // Reserved operand values are worth few cases.
