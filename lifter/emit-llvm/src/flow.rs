@@ -10,6 +10,9 @@ use std::mem::offset_of;
 pub(crate) struct RegSet(u128);
 
 impl RegSet {
+    /// Every register.
+    pub(crate) const ALL: RegSet = RegSet(u128::MAX);
+
     pub(crate) fn insert(&mut self, r: Reg) {
         self.0 |= 1 << r.0;
     }
@@ -24,6 +27,10 @@ impl RegSet {
 
     pub(crate) fn union(self, other: RegSet) -> RegSet {
         RegSet(self.0 | other.0)
+    }
+
+    pub(crate) fn intersection(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & other.0)
     }
 
     pub(crate) fn iter(self) -> impl Iterator<Item = Reg> {

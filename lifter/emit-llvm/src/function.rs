@@ -5,6 +5,7 @@ use crate::flags::{self, Descriptions, Flags};
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::target::Features;
+use crate::zeros::{self, Zeros};
 use crate::{Checkpoints, Options, Resolve, ResumePoint};
 use abi::{Exit, GuestState, symbol};
 use inkwell::context::Context;
@@ -114,7 +115,7 @@ pub(crate) struct Uses {
     pub(crate) sext: u32,
     /// Width of these.
     pub(crate) sext_bits: u32,
-    /// Uses as the operand of `VFromScalar`.
+    /// Uses as the operand of `VFromScalar`, or of `VSplat` to lanes of 32 or 64 bits.
     pub(crate) vector: u32,
 }
 
@@ -126,6 +127,7 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) state: V,
     flow: &'a Flow,
     flags: &'a Flags,
+    zeros: &'a [Zeros],
     slots: Vec<Option<V>>,
     blocks: Vec<Bb>,
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
@@ -134,6 +136,8 @@ pub(crate) struct Fx<'a, 'c> {
     index: usize,
     values: Vec<Option<V>>,
     wide: Vec<Option<V>>,
+    /// How many low bits of each vector value can differ from zero.
+    widths: Vec<u32>,
     pub(crate) uses: Vec<Uses>,
     /// Address of the guest instruction being emitted.
     pub(crate) pc: GuestAddr,
@@ -166,6 +170,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
     let flags = flags::analyse(f, &unit.regs, unit.options.regs);
+    let zeros = zeros::analyse(f);
     let entry = l.block(func, "entry");
     l.at_end(entry);
     let state = l.param(func, 0);
@@ -183,12 +188,14 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         state,
         flow: &flow,
         flags: &flags,
+        zeros: &zeros,
         slots,
         blocks,
         cur: &f.blocks[0],
         index: 0,
         values: Vec::new(),
         wide: Vec::new(),
+        widths: Vec::new(),
         uses: Vec::new(),
         pc: f.entry,
         dirty: RegSet::default(),
@@ -394,6 +401,8 @@ impl<'a> Fx<'a, '_> {
         self.values = vec![None; b.insts.len()];
         self.wide = vec![None; b.insts.len()];
         self.uses = uses(b);
+        self.widths.clear();
+        let mut zeros = self.zeros[index];
         self.pc = b.pc;
         self.dirty = self.flow.dirty[index];
         self.fault = None;
@@ -409,6 +418,7 @@ impl<'a> Fx<'a, '_> {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
             }
+            zeros.step(b, inst, &mut self.widths);
             self.inst(i, inst);
             self.dirty = self.unit.regs.after(self.dirty, inst);
             if let Some(g) = groups.next_if(|g| g.at == i) {
@@ -425,6 +435,11 @@ impl<'a> Fx<'a, '_> {
     /// Zero-extended or zero-padded form of a value, if it is at hand.
     pub(crate) fn wide(&self, v: Value) -> Option<V> {
         self.wide[v.0 as usize]
+    }
+
+    /// True if the vector has only zeros above that many bits.
+    pub(crate) fn zero_above(&self, v: Value, bits: u32) -> bool {
+        self.widths[v.0 as usize] <= bits
     }
 
     pub(crate) fn def(&self, v: Value) -> &'a Inst {
@@ -572,6 +587,7 @@ fn uses(b: &ir::Block) -> Vec<Uses> {
                     u.sext_bits = ty.bits();
                 }
                 PureOp::VFromScalar => u.vector += 1,
+                PureOp::VSplat(lane) if lane.bits() >= 32 => u.vector += 1,
                 _ => {}
             }
         }

@@ -3,47 +3,9 @@
 
 use crate::function::{LEAVE_STUB, SYSCALL_STUB, UnitCx};
 use crate::llvm::{C_CONV, REGCALL, V};
-use crate::op_float::HOST_FMA;
 use abi::symbol;
 
-/// Looks for FMA3 (and an operating system that saves the registers) before `main`.
-fn detect_host(unit: &UnitCx<'_, '_>) {
-    unit.llvm.module().set_inline_assembly(&format!(
-        "
-        .pushsection .bss
-        .hidden {HOST_FMA}
-        .globl {HOST_FMA}
-{HOST_FMA}:
-        .byte 0
-        .popsection
-        .pushsection .text
-xl_detect_host:
-        pushq %rbx
-        movl $1, %eax
-        xorl %ecx, %ecx
-        cpuid
-        andl $0x18001000, %ecx
-        cmpl $0x18001000, %ecx
-        jne 1f
-        xorl %ecx, %ecx
-        xgetbv
-        andl $6, %eax
-        cmpl $6, %eax
-        jne 1f
-        movb $1, {HOST_FMA}(%rip)
-1:      popq %rbx
-        retq
-        .popsection
-        .pushsection .init_array,\"aw\"
-        .balign 8
-        .quad xl_detect_host
-        .popsection
-"
-    ));
-}
-
 pub(crate) fn emit(unit: &UnitCx<'_, '_>) {
-    detect_host(unit);
     enter(unit);
     syscall(unit);
     leave(unit);

@@ -5,6 +5,7 @@
 mod access;
 mod flags;
 mod flags_state;
+mod float_result;
 mod flow;
 mod function;
 mod glue;
@@ -17,6 +18,7 @@ mod op_vector_sat;
 mod soft;
 mod target;
 mod term;
+mod zeros;
 
 use abi::{HOT_GPRS, HOT_VECS};
 use inkwell::context::Context;

@@ -23,22 +23,38 @@ impl Fx<'_, '_> {
             PureOp::CarryOut => self.carry_out(args),
             PureOp::Overflow => self.overflow(args),
 
-            PureOp::F(f, shape) => self.float_bin(op, f, shape, args),
-            PureOp::FUn(f, shape) => self.float_un(op, f, shape, args),
-            PureOp::FMulAdd(shape) => self.float_mul_add(op, shape, args),
+            PureOp::F(f, shape) => return self.float_bin(i, op, f, shape, args),
+            PureOp::FUn(f, shape) => return self.float_un(i, op, f, shape, args),
+            PureOp::FMulAdd(shape) => return self.float_mul_add(i, op, shape, args),
             PureOp::FCmp { cmp, signaling, shape } => self.float_cmp(op, cmp, signaling, shape, args),
-            PureOp::FConvert(round) => self.float_convert(op, round, ty, args),
-            PureOp::FWiden { from, high } => self.float_widen(op, from, high, args),
-            PureOp::FNarrow { from, round } => self.float_narrow(op, from, round, args),
+            PureOp::FConvert(round) => return self.float_convert(i, op, round, ty, args),
+            PureOp::FWiden { from, high } => return self.float_widen(i, op, from, high, args),
+            PureOp::FNarrow { from, round } => return self.float_narrow(i, op, from, round, args),
             PureOp::FToInt { shape, signed, round, fbits } => {
                 self.float_to_int(op, ty, shape, signed, round, fbits, args)
             }
             PureOp::IntToF { shape, signed, fbits } => self.int_to_float(op, shape, signed, fbits, args),
-            PureOp::FRound { shape, round, exact } => self.float_round(op, shape, round, exact, args),
+            PureOp::FRound { shape, round, exact } => {
+                return self.float_round(i, op, shape, round, exact, args);
+            }
 
-            PureOp::VSplat(lane) => self.splat(lane, self.value(args[0])),
+            PureOp::VSplat(lane) => match self.loaded_as_vector(args[0]) {
+                Some(v) if lane.bits() >= 32 => {
+                    let t = self.lane_ty(lane);
+                    let v = self.l.bitcast(v, t);
+                    self.flat(self.l.shuffle(v, self.l.poison(t), &vec![0; lane.count() as usize]))
+                }
+                _ => self.splat(lane, self.value(args[0])),
+            },
             PureOp::VFromScalar => self.vector_of_scalar(args[0]),
-            PureOp::VToScalar => self.to_scalar(ty, self.value(args[0])),
+            PureOp::VToScalar => {
+                let v = self.value(args[0]);
+                let scalar = self.to_scalar(ty, v);
+                if matches!(ty, Type::F32 | Type::F64) && self.zero_above(args[0], ty.bits()) {
+                    return self.define_wide(i, scalar, v);
+                }
+                scalar
+            }
             PureOp::VExtract(lane, n) => self.l.extract(self.lanes(lane, args[0]), n as u32),
             PureOp::VInsert(lane, n) => {
                 let v = self.lanes(lane, args[0]);
@@ -114,6 +130,13 @@ impl Fx<'_, '_> {
         l.or(l.shl(hi, l.int(wide, 64)), lo)
     }
 
+    /// The vector, if the value is a load that only vectors use, which is made one into a vector register.
+    fn loaded_as_vector(&self, arg: Value) -> Option<V> {
+        let u = self.uses[arg.0 as usize];
+        let load = matches!(self.def(arg), ir::Inst::Load { ty: Type::I32 | Type::I64, .. });
+        self.wide(arg).filter(|_| load && u.vector == u.count)
+    }
+
     /// A scalar in the low bits of a vector, zero above.
     fn vector_of_scalar(&mut self, arg: Value) -> V {
         let l = self.l;
@@ -130,12 +153,7 @@ impl Fx<'_, '_> {
                 self.flat(l.insert(l.zero(lanes), v, 0))
             }
             Type::I64 | Type::I32 => {
-                // A load that only vectors use was made into one.
-                let u = self.uses[arg.0 as usize];
-                if u.vector == u.count
-                    && matches!(self.def(arg), ir::Inst::Load { .. })
-                    && let Some(wide) = self.wide(arg)
-                {
+                if let Some(wide) = self.loaded_as_vector(arg) {
                     return wide;
                 }
                 self.flat(l.insert(l.zero(l.ivec_ty(ty.bits(), 128 / ty.bits())), v, 0))

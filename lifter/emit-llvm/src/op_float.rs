@@ -4,12 +4,10 @@
 //! the runtime. Modes in which they differ otherwise (FZ, DN…) never run lifted code. LLVM's constrained intrinsics and
 //! assembly with side effects keep it from dropping, repeating or moving what sets flags.
 
+use crate::float_result::{Look, Native};
 use crate::function::Fx;
-use crate::llvm::{FPred, IPred, T, V};
+use crate::llvm::{AsmText, FPred, IPred, T, V};
 use ir::{FBin, FCmp, FShape, FUn, Lane, PureOp, Round, Type, Value};
-
-/// Symbol of the byte in the glue that says whether the host has FMA3.
-pub(crate) const HOST_FMA: &str = "xl_host_fma";
 
 impl Fx<'_, '_> {
     /// True if the host computes in this format.
@@ -34,7 +32,7 @@ impl Fx<'_, '_> {
     }
 
     /// The operation's result from its shape.
-    fn unfloat(&self, shape: FShape, v: V) -> V {
+    pub(crate) fn unfloat(&self, shape: FShape, v: V) -> V {
         match shape {
             FShape::V2S => self.low64(v),
             s if s.is_vector() => self.flat(v),
@@ -52,31 +50,6 @@ impl Fx<'_, '_> {
         self.l.intrinsic(&format!("llvm.experimental.constrained.{name}"), types, &a)
     }
 
-    /// i1: any lane is a NaN. For results, which are never signaling, so that the comparison raises nothing.
-    fn any_nan(&self, shape: FShape, v: V) -> V {
-        let c = self.l.fcmp(FPred::LLVMRealUNO, v, v);
-        self.any(shape, c)
-    }
-
-    /// i1: any lane of a result is a NaN or the smallest normal number. To that, x86 may have rounded a smaller value
-    /// without calling it an underflow: it looks after rounding, Arm before. Sums cannot be tiny and inexact; products,
-    /// quotients and narrowed values can. `ucomisd` and one jump find both cases.
-    fn any_nan_or_smallest(&self, bits: u32, lanes: u32, v: V) -> V {
-        let l = self.l;
-        let smallest = l.const_float(
-            l.float_ty(bits),
-            if bits == 32 { f32::MIN_POSITIVE.into() } else { f64::MIN_POSITIVE },
-        );
-        let smallest = if lanes == 1 { smallest } else { l.splat_const(lanes, smallest) };
-        let c = l.fcmp(FPred::LLVMRealUEQ, l.intrinsic("llvm.fabs", &[l.type_of(v)], &[v]), smallest);
-        if lanes == 1 { c } else { self.any_lane(c, lanes) }
-    }
-
-    fn special(&self, shape: FShape, r: V) -> V {
-        let lanes = if shape.is_vector() { 128 / shape.bits() } else { 1 };
-        self.any_nan_or_smallest(shape.bits(), lanes, r)
-    }
-
     fn any(&self, shape: FShape, c: V) -> V {
         if shape.is_vector() { self.any_lane(c, 128 / shape.bits()) } else { c }
     }
@@ -89,10 +62,11 @@ impl Fx<'_, '_> {
         l.intrinsic(&format!("llvm.experimental.constrained.{name}"), &[l.type_of(a)], &args)
     }
 
-    pub(crate) fn float_bin(&mut self, op: PureOp, f: FBin, shape: FShape, args: &[Value]) -> V {
+    pub(crate) fn float_bin(&mut self, i: usize, op: PureOp, f: FBin, shape: FShape, args: &[Value]) {
         let ty = shape.ty();
         if !Self::native(shape) {
-            return self.soft_pure(op, ty, args);
+            let v = self.soft_pure(op, ty, args);
+            return self.define(i, v);
         }
         let l = self.l;
         let t = self.float_shape(shape);
@@ -114,25 +88,33 @@ impl Fx<'_, '_> {
                     FBin::Div => "fdiv",
                     _ => "fadd",
                 };
-                let r = simple(self, name);
-                let special = match f {
-                    FBin::Mul | FBin::Div => self.special(shape, r),
-                    _ => self.any_nan(shape, r),
+                let look = match f {
+                    FBin::Mul | FBin::Div => Look::NanOrSmallest,
+                    _ => Look::Nan,
                 };
-                let r = self.unfloat(shape, r);
-                self.or_soft(special, r, op, ty, args)
+                let native = if shape.is_vector() {
+                    Native { value: simple(self, name), zero_above: false }
+                } else {
+                    self.scalar_bin(shape, &name[1..], args)
+                };
+                self.define_float(i, shape, look, &native, op, args);
             }
             FBin::AbsDiff => {
-                let r = simple(self, "fsub");
-                let nan = self.any_nan(shape, r);
-                let r = self.unfloat(shape, l.intrinsic("llvm.fabs", &[t], &[r]));
-                self.or_soft(nan, r, op, ty, args)
+                let native = if shape.is_vector() {
+                    let r = l.intrinsic("llvm.fabs", &[t], &[simple(self, "fsub")]);
+                    Native { value: r, zero_above: false }
+                } else {
+                    let r = self.scalar_bin(shape, "sub", args);
+                    let abs = l.intrinsic("llvm.fabs", &[l.type_of(r.value)], &[r.value]);
+                    Native { value: abs, ..r }
+                };
+                self.define_float(i, shape, Look::Nan, &native, op, args);
             }
             FBin::Max | FBin::Min | FBin::MaxNum | FBin::MinNum => {
                 let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
                 let nan = self.any(shape, self.compare_lanes("uno", false, a, b));
                 let max = matches!(f, FBin::Max | FBin::MaxNum);
-                self.guarded(
+                let v = self.guarded(
                     nan,
                     |fx| {
                         // x86 gives its second operand for equal ones; both ways round and combined, −0 < +0 holds.
@@ -150,88 +132,137 @@ impl Fx<'_, '_> {
                     op,
                     ty,
                     args,
-                )
+                );
+                self.define(i, v);
             }
             // ∞ × 0 raises nothing in these, so x86's operation must not be tried.
-            FBin::MulX | FBin::RecipStep | FBin::RsqrtStep => self.soft_pure(op, ty, args),
+            FBin::MulX | FBin::RecipStep | FBin::RsqrtStep => {
+                let v = self.soft_pure(op, ty, args);
+                self.define(i, v);
+            }
         }
     }
 
-    pub(crate) fn float_un(&mut self, op: PureOp, f: FUn, shape: FShape, args: &[Value]) -> V {
+    /// A scalar operation of two operands. As assembly, because LLVM computes it alone and moves the lanes above of the
+    /// first operand, which the instruction leaves in place, back by another instruction.
+    fn scalar_bin(&self, shape: FShape, name: &str, args: &[Value]) -> Native {
         let l = self.l;
-        let ty = shape.ty();
-        match f {
-            FUn::Abs | FUn::Neg => {
-                let sign = 1u128 << (shape.bits() - 1);
-                if shape.is_vector() {
-                    let lane = shape.lane();
-                    let a = self.lanes(lane, args[0]);
-                    let r = if f == FUn::Abs {
-                        l.and(a, self.lane_const(lane, (sign - 1) as u64))
-                    } else {
-                        l.xor(a, self.lane_const(lane, sign as u64))
-                    };
-                    let half = shape.count() * shape.bits() == 64;
-                    return if half { self.low64(r) } else { self.flat(r) };
-                }
-                let a = self.value(args[0]);
-                match (shape, f) {
-                    (FShape::H, FUn::Abs) => l.and(a, l.int(l.int_ty(16), sign - 1)),
-                    (FShape::H, _) => l.xor(a, l.int(l.int_ty(16), sign)),
-                    (_, FUn::Abs) => l.intrinsic("llvm.fabs", &[self.unit.ty(ty)], &[a]),
-                    (_, _) => l.fneg(a),
-                }
-            }
+        let (a, zero_above) = self.in_lane0(shape, args[0]);
+        let (b, _) = self.in_lane0(shape, args[1]);
+        let suffix = if shape == FShape::S { "ss" } else { "sd" };
+        let (text, constraints) = if self.unit.features.avx {
+            (format!("v{name}{suffix} $2, $1, $0"), "=x,x,x")
+        } else {
+            (format!("{name}{suffix} $2, $0"), "=x,0,x")
+        };
+        let value = l.asm_call(&text, constraints, self.full_float(shape), &[a, b], &[]);
+        Native { value, zero_above }
+    }
+
+    /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
+    fn scalar_un(&self, shape: FShape, name: &str, class: &str, arg: V) -> Native {
+        let l = self.l;
+        let full = self.full_float(shape);
+        let (text, constraints) = if self.unit.features.avx {
+            (format!("v{name} $2, $1, $0"), format!("=x,x,{class}"))
+        } else {
+            (format!("{name} $2, $0"), format!("=x,0,{class}"))
+        };
+        let value = l.asm_call(&text, &constraints, full, &[l.zero(full), arg], &[]);
+        Native { value, zero_above: true }
+    }
+
+    pub(crate) fn float_un(&mut self, i: usize, op: PureOp, f: FUn, shape: FShape, args: &[Value]) {
+        let v = match f {
+            FUn::Abs | FUn::Neg => self.float_sign(f, shape, args[0]),
             FUn::Sqrt if Self::native(shape) => {
                 let a = self.float(shape, args[0]);
-                let r = self.constrained("sqrt", &[self.float_shape(shape)], &[a], true);
-                let nan = self.any_nan(shape, r);
-                let r = self.unfloat(shape, r);
-                self.or_soft(nan, r, op, ty, args)
+                let native = match shape {
+                    FShape::S => self.scalar_un(shape, "sqrtss", "x", a),
+                    FShape::D => self.scalar_un(shape, "sqrtsd", "x", a),
+                    _ => {
+                        let r = self.constrained("sqrt", &[self.float_shape(shape)], &[a], true);
+                        Native { value: r, zero_above: false }
+                    }
+                };
+                return self.define_float(i, shape, Look::Nan, &native, op, args);
             }
-            FUn::Sqrt | FUn::RecipEst | FUn::RsqrtEst | FUn::RecpX => self.soft_pure(op, ty, args),
+            FUn::Sqrt | FUn::RecipEst | FUn::RsqrtEst | FUn::RecpX => self.soft_pure(op, shape.ty(), args),
+        };
+        self.define(i, v);
+    }
+
+    /// Absolute value or negation: a change of the sign bit.
+    fn float_sign(&self, f: FUn, shape: FShape, arg: Value) -> V {
+        let l = self.l;
+        let sign = 1u128 << (shape.bits() - 1);
+        if shape.is_vector() {
+            let lane = shape.lane();
+            let a = self.lanes(lane, arg);
+            let r = if f == FUn::Abs {
+                l.and(a, self.lane_const(lane, (sign - 1) as u64))
+            } else {
+                l.xor(a, self.lane_const(lane, sign as u64))
+            };
+            let half = shape.count() * shape.bits() == 64;
+            return if half { self.low64(r) } else { self.flat(r) };
+        }
+        let a = self.value(arg);
+        match (shape, f) {
+            (FShape::H, FUn::Abs) => l.and(a, l.int(l.int_ty(16), sign - 1)),
+            (FShape::H, _) => l.xor(a, l.int(l.int_ty(16), sign)),
+            (_, FUn::Abs) => l.intrinsic("llvm.fabs", &[self.unit.ty(shape.ty())], &[a]),
+            (_, _) => l.fneg(a),
         }
     }
 
-    pub(crate) fn float_mul_add(&mut self, op: PureOp, shape: FShape, args: &[Value]) -> V {
+    pub(crate) fn float_mul_add(&mut self, i: usize, op: PureOp, shape: FShape, args: &[Value]) {
         let l = self.l;
-        let ty = shape.ty();
         if !Self::native(shape) {
-            return self.soft_pure(op, ty, args);
+            let v = self.soft_pure(op, shape.ty(), args);
+            return self.define(i, v);
         }
-        let t = self.float_shape(shape);
-        let operands: Vec<V> = args.iter().map(|&a| self.float(shape, a)).collect();
-        if self.unit.features.fma {
-            let r = self.constrained("fma", &[t], &operands, true);
-            let special = self.special(shape, r);
-            let r = self.unfloat(shape, r);
-            return self.or_soft(special, r, op, ty, args);
+        if self.unit.features.fma && shape.is_vector() {
+            let operands: Vec<V> = args.iter().map(|&a| self.float(shape, a)).collect();
+            let value = self.constrained("fma", &[self.float_shape(shape)], &operands, true);
+            let native = Native { value, zero_above: false };
+            return self.define_float(i, shape, Look::NanOrSmallest, &native, op, args);
         }
-        // The code must run on hosts without FMA, but nearly all have it: the glue looks once, at start.
-        let flag = l.extern_global(HOST_FMA, l.int_ty(8));
-        let has = l.load_invariant(l.int_ty(8), flag);
-        let none = l.icmp(IPred::LLVMIntEQ, has, l.zero(l.int_ty(8)));
-        let text = match shape {
-            FShape::S => "vfmadd213ss $3, $2, $0",
-            FShape::D => "vfmadd213sd $3, $2, $0",
-            FShape::V2D => "vfmadd213pd $3, $2, $0",
-            FShape::V2S | FShape::V4S => "vfmadd213ps $3, $2, $0",
-            FShape::H | FShape::V4H | FShape::V8H => return self.soft_pure(op, ty, args),
+        // The code must run on hosts without FMA, but nearly all have it: there the runtime puts a jump to the label in
+        // the instruction's place (5 bytes, its whole length).
+        let suffix = match shape {
+            FShape::S => "ss",
+            FShape::D => "sd",
+            FShape::V2D => "pd",
+            FShape::V2S | FShape::V4S => "ps",
+            FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
         };
-        let (fused, soft, end) =
-            (l.block(self.func, "fused"), l.block(self.func, "soft"), l.block(self.func, ""));
-        l.unlikely_br(none, soft, fused);
-        l.at_end(fused);
-        let r = l.asm_call(text, "=x,0,x,x", t, &operands, &[]);
-        let special = self.special(shape, r);
-        let r = self.unfloat(shape, r);
-        let from = l.current_block();
-        l.unlikely_br(special, soft, end);
-        l.at_end(soft);
-        let exact = self.soft_pure(op, ty, args);
-        l.br(end);
-        l.at_end(end);
-        l.phi(self.unit.ty(ty), &[(r, from), (exact, soft)])
+        let full = self.full_float(shape);
+        let (operands, zero): (Vec<V>, Vec<bool>) = args
+            .iter()
+            .map(|&a| if shape.is_vector() { (self.float(shape, a), false) } else { self.in_lane0(shape, a) })
+            .unzip();
+        // The lanes above come from the operand that the result replaces: the addend or the first factor.
+        let (form, replaced) = if zero[2] || !zero[0] { ("231", 2) } else { ("213", 0) };
+        let others: Vec<usize> = (0..3).filter(|&n| n != replaced).collect();
+        let inputs = [operands[replaced], operands[others[0]], operands[others[1]]];
+        if self.unit.features.fma {
+            let text = format!("vfmadd{form}{suffix} $3, $2, $0");
+            let r = l.asm_call(&text, "=x,0,x,x", full, &inputs, &[]);
+            let native = Native { value: r, zero_above: zero[replaced] };
+            return self.define_float(i, shape, Look::NanOrSmallest, &native, op, args);
+        }
+        let text = format!(
+            "1: vfmadd{form}{suffix} $3, $2, $0\n\
+             .pushsection {},\"a\",@progbits\n.long 1b-.\n.long ${{4:l}}-.\n.popsection",
+            abi::symbol::FMA_SECTION
+        );
+        let asm = AsmText { text: &text, constraints: "=x,0,x,x,!i", mem: &[] };
+        let (next, soft) = (l.block(self.func, ""), l.block(self.func, "soft"));
+        let r = l.asm_callbr(&asm, full, &inputs, next, soft);
+        l.at_end(next);
+        let native = Native { value: r, zero_above: zero[replaced] };
+        self.define_float_or(i, shape, Look::NanOrSmallest, &native, op, args, soft);
     }
 
     pub(crate) fn float_cmp(
@@ -271,45 +302,46 @@ impl Fx<'_, '_> {
         self.unfloat(shape, mask)
     }
 
-    pub(crate) fn float_convert(&mut self, op: PureOp, round: Round, ty: Type, args: &[Value]) -> V {
-        let (from, to) = (self.unit.ty(self.type_of(args[0])), self.unit.ty(ty));
-        // A NaN keeps its sign and the top of its payload on x86 as on Arm.
-        match (self.type_of(args[0]), ty, round) {
-            (Type::F32, Type::F64, Round::Current) => {
-                self.constrained("fpext", &[to, from], &[self.value(args[0])], false)
+    pub(crate) fn float_convert(&mut self, i: usize, op: PureOp, round: Round, ty: Type, args: &[Value]) {
+        let (name, shape, look) = match (self.type_of(args[0]), ty, round) {
+            (Type::F32, Type::F64, Round::Current) => ("cvtss2sd", FShape::D, Look::Nan),
+            (Type::F64, Type::F32, Round::Current) => ("cvtsd2ss", FShape::S, Look::NanOrSmallest),
+            _ => {
+                let v = self.soft_pure(op, ty, args);
+                return self.define(i, v);
             }
-            (Type::F64, Type::F32, Round::Current) => {
-                let r = self.constrained("fptrunc", &[to, from], &[self.value(args[0])], true);
-                let special = self.any_nan_or_smallest(32, 1, r);
-                self.or_soft(special, r, op, ty, args)
-            }
-            _ => self.soft_pure(op, ty, args),
-        }
+        };
+        let native = self.scalar_un(shape, name, "x", self.value(args[0]));
+        self.define_float(i, shape, look, &native, op, args);
     }
 
-    pub(crate) fn float_widen(&mut self, op: PureOp, from: FShape, high: bool, args: &[Value]) -> V {
+    pub(crate) fn float_widen(&mut self, i: usize, op: PureOp, from: FShape, high: bool, args: &[Value]) {
         let l = self.l;
         if from != FShape::V2S {
-            return self.soft_pure(op, Type::V128, args);
+            let v = self.soft_pure(op, Type::V128, args);
+            return self.define(i, v);
         }
         let single = l.float_ty(32);
         let v = l.bitcast(self.value(args[0]), l.vec_ty(single, 4));
         let half = l.shuffle(v, l.poison(l.vec_ty(single, 4)), if high { &[2, 3] } else { &[0, 1] });
         let types = [l.vec_ty(l.float_ty(64), 2), l.vec_ty(single, 2)];
-        self.flat(self.constrained("fpext", &types, &[half], false))
+        let r = self.constrained("fpext", &types, &[half], false);
+        let native = Native { value: r, zero_above: false };
+        self.define_float(i, FShape::V2D, Look::Nan, &native, op, args);
     }
 
-    pub(crate) fn float_narrow(&mut self, op: PureOp, from: FShape, round: Round, args: &[Value]) -> V {
+    pub(crate) fn float_narrow(&mut self, i: usize, op: PureOp, from: FShape, round: Round, args: &[Value]) {
         let l = self.l;
         if from != FShape::V2D || round != Round::Current {
-            return self.soft_pure(op, Type::V128, args);
+            let v = self.soft_pure(op, Type::V128, args);
+            return self.define(i, v);
         }
         let v = self.float(from, args[0]);
         let half = l.vec_ty(l.float_ty(32), 2);
         let r = self.constrained("fptrunc", &[half, self.float_shape(from)], &[v], true);
-        let special = self.any_nan_or_smallest(32, 2, r);
-        let r = self.flat(l.shuffle(r, l.zero(half), &[0, 1, 2, 3]));
-        self.or_soft(special, r, op, Type::V128, args)
+        let r = l.shuffle(r, l.zero(half), &[0, 1, 2, 3]);
+        let native = Native { value: r, zero_above: false };
+        self.define_float(i, FShape::V2S, Look::NanOrSmallest, &native, op, args);
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -497,13 +529,13 @@ impl Fx<'_, '_> {
 
     pub(crate) fn float_round(
         &mut self,
+        i: usize,
         op: PureOp,
         shape: FShape,
         round: Round,
         exact: bool,
         args: &[Value],
-    ) -> V {
-        // A NaN operand comes back quiet on x86 as on Arm.
+    ) {
         let name = match (round, exact) {
             (Round::Current, true) => "rint",
             (Round::Current, false) => "nearbyint",
@@ -513,15 +545,20 @@ impl Fx<'_, '_> {
             (Round::Zero, false) => "trunc",
             (Round::TieAway | Round::Odd, _)
             | (Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
-                return self.soft_pure(op, shape.ty(), args);
+                let v = self.soft_pure(op, shape.ty(), args);
+                return self.define(i, v);
             }
         };
         if !Self::native(shape) {
-            return self.soft_pure(op, shape.ty(), args);
+            let v = self.soft_pure(op, shape.ty(), args);
+            return self.define(i, v);
         }
+        let l = self.l;
         let x = self.float(shape, args[0]);
         let by_mode = matches!(round, Round::Current);
         let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
-        self.unfloat(shape, r)
+        let value = if shape.is_vector() { r } else { l.insert(l.poison(self.full_float(shape)), r, 0) };
+        let native = Native { value, zero_above: false };
+        self.define_float(i, shape, Look::Nan, &native, op, args);
     }
 }

@@ -14,6 +14,8 @@ use std::sync::Once;
 pub(crate) struct Features {
     /// FMA3.
     pub(crate) fma: bool,
+    /// AVX: three-operand forms.
+    pub(crate) avx: bool,
     /// AVX2.
     pub(crate) avx2: bool,
     /// AES-NI.
@@ -134,6 +136,7 @@ impl Target {
         let v3 = matches!(cpu.as_str(), "x86-64-v3" | "x86-64-v4");
         let features = Features {
             fma: v3 || has("fma"),
+            avx: v3 || has("avx"),
             avx2: v3 || has("avx2"),
             aes: has("aes"),
             pclmul: has("pclmul"),

@@ -53,6 +53,10 @@ pub struct ImageDesc {
     pub checkpoints: *const CheckpointEntry,
     /// End of the checkpoints.
     pub checkpoints_end: *const CheckpointEntry,
+    /// Fused multiply-adds in lifted code.
+    pub fma_sites: *const FmaSite,
+    /// Their end.
+    pub fma_sites_end: *const FmaSite,
     /// First byte of lifted code.
     pub code: *const u8,
     /// End of lifted code.
@@ -113,6 +117,17 @@ pub struct CheckpointEntry {
     pub label: i32,
     /// Link-time address of the guest instruction − `ImageDesc::text_base`.
     pub guest: u32,
+}
+
+/// A fused multiply-add instruction of lifted code (VEX-encoded, five bytes or longer), for hosts without FMA3: there the
+/// runtime writes a `jmp rel32` to `soft` over it before lifted code runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FmaSite {
+    /// Host address of the instruction − address of this field.
+    pub site: i32,
+    /// Host address of the code that leaves the operation to the evaluator − address of this field.
+    pub soft: i32,
 }
 
 /// An operation that lifted code leaves to the runtime's evaluator: rare ones, and the exact repair of a NaN result.

@@ -122,17 +122,20 @@ pub fn soft_op_address() -> u64 {
     xl_rt_soft_op as *const () as u64
 }
 
-/// Looks at the processor. Called once, before any other thread exists.
-pub fn init() {
+/// Looks at the processor; true if it has FMA3. Called once, before any other thread exists.
+pub fn init() -> bool {
     // By hand: the standard library's detection asks CPUID some ten times, each of which costs microseconds in a
     // virtual machine, and programs start often.
     const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
+    const FMA: u32 = 1 << 12;
     const SSE_AVX_STATE: u64 = 6;
-    let has = __cpuid(1).ecx & OSXSAVE_AVX == OSXSAVE_AVX;
+    let features = __cpuid(1).ecx;
+    let has = features & OSXSAVE_AVX == OSXSAVE_AVX;
     // SAFETY: OSXSAVE says that the instruction exists.
     let avx = has && unsafe { _xgetbv(0) } & SSE_AVX_STATE == SSE_AVX_STATE;
     // SAFETY: no other thread and no lifted code runs yet.
     unsafe { (&raw mut HAS_AVX).write(avx.into()) };
+    avx && features & FMA != 0
 }
 
 /// Where a signal handler sends lifted code whose state is complete; with rdi = the state.

@@ -10,7 +10,7 @@ use crate::mem::AddressSpace;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, loader, stack};
+use crate::{dispatch, entry, fma, loader, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
 use std::ffi::{CStr, CString, c_char};
 
@@ -73,13 +73,17 @@ fn exec_name(exe: &CStr) -> CString {
 /// `argv` and `envp` are `main`'s; `desc` is the image of this executable. Called once, on the initial thread.
 pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc: &'static ImageDesc) -> ! {
     check(desc);
-    entry::init();
+    let has_fma = entry::init();
     let (argv, envp) = (strings(argv), strings(envp));
     let var = |name: &str| {
         let value = |e: &CString| e.to_str().ok()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
         envp.iter().find_map(value)
     };
-    let options = Options::from_env(var);
+    let mut options = Options::from_env(var);
+    if (!has_fma || options.no_fma) && fma::avoid(desc).is_err() {
+        // The system forbids changing code: what remains is exact, and slow.
+        options.interpreter_only = true;
+    }
     let mut mask = 0u64;
     syscall(libc::SYS_rt_sigprocmask, [0, 0, &raw mut mask as u64, 8, 0, 0]);
 

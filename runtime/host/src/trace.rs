@@ -10,6 +10,8 @@ use std::fmt::Write;
 pub struct Options {
     /// `XLATE_ENGINE=interp`: never enter lifted code.
     pub interpreter_only: bool,
+    /// Do as on a host without FMA3 (`XLATE_HOST_FMA=0`), for tests.
+    pub no_fma: bool,
     /// `XLATE_STRACE`: print system calls.
     pub strace: bool,
     /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
@@ -47,6 +49,7 @@ impl Options {
     /// Reads the variables through `var`. Unknown words are named on standard error.
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
         let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
+        o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
         match var("XLATE_ENGINE").as_deref() {
             None | Some("auto" | "") => {}
             Some("interp") => o.interpreter_only = true,

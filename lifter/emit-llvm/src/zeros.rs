@@ -1,0 +1,101 @@
+//! Which vector registers are known to have zeros in their upper part. Takes a function, gives that for each block's
+//! start and follows it through a block. A scalar instruction of the host leaves the upper part of its first operand
+//! alone, so where that is known to be zero, the guest's rule (scalar results clear it) costs nothing. No LLVM.
+
+use crate::flow::RegSet;
+use ir::{Function, Inst, PureOp, Reg, Term, Type};
+
+/// Registers with zeros above the low 64 bits, and those with zeros above the low 32.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Zeros {
+    above64: RegSet,
+    above32: RegSet,
+}
+
+impl Zeros {
+    const ALL: Zeros = Zeros { above64: RegSet::ALL, above32: RegSet::ALL };
+
+    fn meet(self, other: Zeros) -> Zeros {
+        Zeros {
+            above64: self.above64.intersection(other.above64),
+            above32: self.above32.intersection(other.above32),
+        }
+    }
+
+    /// How many low bits of the register can differ from zero: 32, 64 or 128.
+    fn bits(&self, r: Reg) -> u32 {
+        match (self.above32.contains(r), self.above64.contains(r)) {
+            (true, _) => 32,
+            (_, true) => 64,
+            (false, false) => 128,
+        }
+    }
+
+    fn set(&mut self, r: Reg, bits: u32) {
+        let put = |set: &mut RegSet, on: bool| if on { set.insert(r) } else { set.remove(r) };
+        put(&mut self.above64, bits <= 64);
+        put(&mut self.above32, bits <= 32);
+    }
+
+    /// Goes on by one instruction; `widths` has, for each value so far, what [`Zeros::bits`] says of registers, and gets
+    /// the next.
+    pub(crate) fn step(&mut self, block: &ir::Block, inst: &Inst, widths: &mut Vec<u32>) {
+        let width = match inst {
+            Inst::Get(r) => self.bits(*r),
+            Inst::Const { ty: Type::V128, bits } => match 128 - bits.leading_zeros() {
+                0..=32 => 32,
+                33..=64 => 64,
+                _ => 128,
+            },
+            Inst::Pure { op: PureOp::VFromScalar, args, .. } => match &block.insts[args[0].0 as usize] {
+                // A general register.
+                Inst::Get(_) => 64,
+                arg => match arg.result(block, |_| Type::V128) {
+                    Some(Type::I1 | Type::I8 | Type::I16 | Type::F16 | Type::I32 | Type::F32) => 32,
+                    Some(Type::I64 | Type::F64) => 64,
+                    Some(Type::I128 | Type::V128) | None => 128,
+                },
+            },
+            Inst::Pure { op: PureOp::VLow64, args, .. } => widths[args[0].0 as usize].min(64),
+            Inst::Set(r, v) => {
+                self.set(*r, widths[v.0 as usize]);
+                128
+            }
+            _ => 128,
+        };
+        widths.push(width);
+    }
+}
+
+/// What is known at the start of each block.
+pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
+    let mut at = vec![Zeros::ALL; f.blocks.len()];
+    // Who comes from outside, or from a call, brings anything.
+    at[0] = Zeros::default();
+    for (i, b) in f.blocks.iter().enumerate() {
+        if b.resume {
+            at[i] = Zeros::default();
+        }
+    }
+    let mut work: Vec<usize> = (0..f.blocks.len()).rev().collect();
+    while let Some(i) = work.pop() {
+        let b = &f.blocks[i];
+        let mut end = at[i];
+        let mut widths = Vec::with_capacity(b.insts.len());
+        for inst in &b.insts {
+            end.step(b, inst, &mut widths);
+        }
+        if matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) {
+            end = Zeros::default();
+        }
+        for s in b.term.successors() {
+            let s = s.0 as usize;
+            let new = at[s].meet(end);
+            if new != at[s] {
+                at[s] = new;
+                work.push(s);
+            }
+        }
+    }
+    at
+}
