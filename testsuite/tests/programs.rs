@@ -51,6 +51,7 @@ program!(process_musl, "process.c", Musl, &["-O2"]);
 program!(files, "files.c", Glibc, &["-O2", "-w"]);
 program!(files_musl, "files.c", Musl, &["-O2", "-w"]);
 program!(floats, "floats.c", Glibc, &["-O1", "-frounding-math"]);
+program!(flush, "flush.c", Musl, &["-O2"]);
 program!(generated, "generated.c", Musl, &["-O2"]);
 program!(contexts, "contexts.c", Glibc, &["-O2"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);

@@ -1,13 +1,15 @@
 //! Floating-point operations. MXCSR holds the guest's rounding mode and cumulative flags while lifted code runs, so a
 //! native operation does the right thing but where x86 and Arm differ: in the NaN they make, in conversions out of range,
 //! and in minima and maxima. There the result (or the operands) is looked at, and the cold path leaves the operation to
-//! the runtime. Modes in which they differ otherwise (FZ, DN…) never run lifted code. LLVM's constrained intrinsics and
+//! the runtime, which knows DN, too; FZ is in MXCSR (`exec::flush_trap`). LLVM's constrained intrinsics and
 //! assembly with side effects keep it from dropping, repeating or moving what sets flags.
 
 use crate::float_result::{Look, Native};
 use crate::function::Fx;
 use crate::llvm::{AsmText, FPred, IPred, T, V};
+use abi::GuestState;
 use ir::{FBin, FCmp, FShape, FUn, Lane, PureOp, Round, Type, Value};
+use std::mem::offset_of;
 
 impl Fx<'_, '_> {
     /// True if the host computes in this format.
@@ -92,6 +94,9 @@ impl Fx<'_, '_> {
                     FBin::Mul | FBin::Div => Look::NanOrSmallest,
                     _ => Look::Nan,
                 };
+                if f == FBin::Div {
+                    self.notice_denormals(shape, &[self.float(shape, args[0])]);
+                }
                 let native = if shape.is_vector() {
                     Native { value: simple(self, name), zero_above: false }
                 } else {
@@ -113,6 +118,7 @@ impl Fx<'_, '_> {
             FBin::Max | FBin::Min | FBin::MaxNum | FBin::MinNum => {
                 let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
                 let nan = self.any(shape, self.compare_lanes("uno", false, a, b));
+                let nan = l.or(nan, self.flushes());
                 let max = matches!(f, FBin::Max | FBin::MaxNum);
                 let v = self.guarded(
                     nan,
@@ -141,6 +147,34 @@ impl Fx<'_, '_> {
                 self.define(i, v);
             }
         }
+    }
+
+    /// i1: FPCR.FZ is set. The host's DAZ does nothing for an operand that is only chosen.
+    fn flushes(&self) -> V {
+        let l = self.l;
+        let fpcr = l.load(l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
+        l.icmp(IPred::LLVMIntNE, l.and(fpcr, l.i32(1 << 24)), l.i32(0))
+    }
+
+    /// Under FPCR.FZ, makes the host notice denormal operands, which are flushed and raise Input Denormal. It does not
+    /// notice them by itself in roundings and conversions to integers, next to a NaN in comparisons, in a division by
+    /// zero, and below a square root if they are negative.
+    fn notice_denormals(&self, shape: FShape, operands: &[V]) {
+        let l = self.l;
+        let (notice, end) = (l.block(self.func, "notice"), l.block(self.func, ""));
+        l.unlikely_br(self.flushes(), notice, end);
+        l.at_end(notice);
+        for &x in operands {
+            if shape.is_vector() {
+                let text = format!("cmpunord{} $0, $0", if shape.bits() == 32 { "ps" } else { "pd" });
+                l.asm_call(&text, "=x,0", l.type_of(x), &[x], &[]);
+            } else {
+                let text = if shape == FShape::S { "ucomiss $0, $0" } else { "ucomisd $0, $0" };
+                l.asm_call(text, "x,~{flags}", l.void_ty(), &[x], &[]);
+            }
+        }
+        l.br(end);
+        l.at_end(end);
     }
 
     /// A scalar operation of two operands. As assembly, because LLVM computes it alone and moves the lanes above of the
@@ -177,6 +211,7 @@ impl Fx<'_, '_> {
             FUn::Abs | FUn::Neg => self.float_sign(f, shape, args[0]),
             FUn::Sqrt if Self::native(shape) => {
                 let a = self.float(shape, args[0]);
+                self.notice_denormals(shape, &[a]);
                 let native = match shape {
                     FShape::S => self.scalar_un(shape, "sqrtss", "x", a),
                     FShape::D => self.scalar_un(shape, "sqrtsd", "x", a),
@@ -294,6 +329,7 @@ impl Fx<'_, '_> {
             return l.fcmp(plain, a, b);
         }
         self.compares.push(key);
+        self.notice_denormals(shape, &[a, b]);
         let c = self.compare_lanes(predicate, signaling, a, b);
         if !shape.is_vector() {
             return c;
@@ -369,6 +405,7 @@ impl Fx<'_, '_> {
         }
         let l = self.l;
         let x = self.value(args[0]);
+        self.notice_denormals(shape, &[x]);
         let rounded = self.pre_round(shape, round, signed, x);
         let s = if shape == FShape::S { "s" } else { "d" };
         let convert = |suffix: &str, v: V| {
@@ -445,6 +482,7 @@ impl Fx<'_, '_> {
     fn vector_to_int(&mut self, op: PureOp, shape: FShape, signed: bool, round: Round, args: &[Value]) -> V {
         let l = self.l;
         let x = self.float(shape, args[0]);
+        self.notice_denormals(shape, &[x]);
         let rounded = self.pre_round(shape, round, signed, x);
         let limit = |v: f64| l.splat_const(4, l.const_float(l.float_ty(32), v));
         let lower = if signed {
@@ -555,6 +593,7 @@ impl Fx<'_, '_> {
         }
         let l = self.l;
         let x = self.float(shape, args[0]);
+        self.notice_denormals(shape, &[x]);
         let by_mode = matches!(round, Round::Current);
         let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
         let value = if shape.is_vector() { r } else { l.insert(l.poison(self.full_float(shape)), r, 0) };

@@ -128,7 +128,11 @@ fn check(opt: u8, cpu: &str, rounds: usize) {
                 op.operands().iter().map(|&t| Bits::new(t, operand(t, &mut random))).collect();
             let mut state = GuestState::default();
             state.x[30] = 0x4000_1234;
-            state.fpcr = rmode << 22;
+            // FZ as it is when all that it raises was raised before (else the host would trap), and DN.
+            let (fz, dn) =
+                if op.op.uses_fp_env() { (round & 4 != 0, round & 8 != 0) } else { (false, false) };
+            state.fpcr = rmode << 22 | (fz as u32) << 24 | (dn as u32) << 25;
+            state.fpsr = if fz { 0x98 } else { 0 };
             for (i, a) in args.iter().enumerate() {
                 if a.ty == Type::I1 {
                     state.nzcv[i] = a.bits as u8;
@@ -139,9 +143,9 @@ fn check(opt: u8, cpu: &str, rounds: usize) {
                     state.v[i + 1] = [bits as u64, (bits >> 64) as u64];
                 }
             }
-            let mut env = FpEnv { fpcr: state.fpcr, fpsr: 0 };
+            let mut env = FpEnv { fpcr: state.fpcr, fpsr: state.fpsr };
             let expected = eval(op.op, op.ty, &args, &mut env);
-            set_mxcsr(0x1f80 | [0, 2, 1, 3][rmode as usize] << 13);
+            set_mxcsr(0x1f80 | [0, 2, 1, 3][rmode as usize] << 13 | if fz { 0x8040 } else { 0 });
             let pc = program.run(n, &mut state);
             let flags = mxcsr();
             set_mxcsr(0x1f80);
@@ -152,7 +156,7 @@ fn check(opt: u8, cpu: &str, rounds: usize) {
                 failures.push((
                     n,
                     format!(
-                        "{op} rmode {rmode} {:x?}: got {got:x} fpsr {fpsr:x}, expected {expected:x} fpsr {:x}",
+                        "{op} rmode {rmode} fz {fz} dn {dn} {:x?}: got {got:x} fpsr {fpsr:x}, expected {expected:x} fpsr {:x}",
                         args.iter().map(|a| a.bits).collect::<Vec<_>>(),
                         env.fpsr
                     ),

@@ -2,16 +2,10 @@
 //! that lifted code runs under, and the monotonic clock.
 //!
 //! # Safety
-//! MXCSR is read, and written with a value whose reserved bits are those read: rounding and sticky flags only, which
-//! Rust code does not depend on (it does no floating-point arithmetic here).
+//! MXCSR is read and written; Rust code does not depend on it (it does no floating-point arithmetic here).
 #![allow(unsafe_code)]
 
 use std::arch::asm;
-
-/// Sticky flags: invalid, denormal, divide by zero, overflow, underflow, precision.
-pub(crate) const MXCSR_FLAGS: u32 = 0x3f;
-/// Position of the rounding control.
-pub(crate) const MXCSR_RC: u32 = 13;
 
 /// The host's MXCSR.
 pub(crate) fn mxcsr() -> u32 {
@@ -21,11 +15,10 @@ pub(crate) fn mxcsr() -> u32 {
     word
 }
 
-/// Replaces the bits `mask` of MXCSR (flags or rounding control) by those of `value`.
-pub(crate) fn set_mxcsr(mask: u32, value: u32) {
-    let word = mxcsr() & !mask | value & mask;
-    // SAFETY: LDMXCSR reads 4 bytes; no reserved bit is newly set, no exception is unmasked (callers change flags and
-    // rounding control only).
+/// Sets MXCSR: rounding, flushing, flags and traps, no reserved bit.
+pub(crate) fn set_mxcsr(word: u32) {
+    // SAFETY: LDMXCSR reads 4 bytes. Unmasked exceptions are handled by the runtime's signal handler, and Rust code does no
+    // floating-point arithmetic here.
     unsafe { asm!("ldmxcsr [{}]", in(reg) &word, options(nostack, preserves_flags, readonly)) };
 }
 

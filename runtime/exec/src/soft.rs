@@ -31,19 +31,87 @@ pub fn fpsr(state: &GuestState) -> u32 {
 pub fn set_fpsr(state: &mut GuestState, value: u32) {
     state.fpsr = value & FPSR_BITS & !FPSR_QC;
     state.qc = (value & FPSR_QC != 0) as u8;
-    host::set_mxcsr(host::MXCSR_FLAGS, 0);
+    host::set_mxcsr(mxcsr_for(state.fpcr, state.fpsr));
 }
 
-/// Writes FPCR and sets the host's rounding control to its RMode.
+/// Writes FPCR and makes the host follow it.
 pub fn set_fpcr(state: &mut GuestState, value: u32) {
+    state.fpsr = fpsr(state) & !FPSR_QC;
     state.fpcr = value & FPCR_BITS;
+    host::set_mxcsr(mxcsr_for(state.fpcr, state.fpsr));
+}
+
+/// FPCR.FZ.
+const FPCR_FZ: u32 = 1 << 24;
+const IDC: u32 = 1 << 7;
+const UFC: u32 = 1 << 3;
+const IXC: u32 = 1 << 4;
+
+/// MXCSR's exception flags; each one's mask is 7 bits above.
+const DE: u32 = 1 << 1;
+const UE: u32 = 1 << 4;
+const PE: u32 = 1 << 5;
+const FLAGS: u32 = 0x3f;
+const MASKS: u32 = FLAGS << 7;
+const DAZ: u32 = 1 << 6;
+const RC: u32 = 13;
+const FTZ: u32 = 1 << 15;
+
+/// The host's MXCSR, flags clear, for lifted code under FPCR and the exceptions collected so far.
+///
+/// Of FPCR, RMode has its like in the host. DN, AHP and FZ16 concern only results that lifted code leaves to the
+/// evaluator. FZ is the host's DAZ and FTZ, but for the flags: DAZ raises nothing where Arm raises Input Denormal, and FTZ
+/// raises Inexact where Arm does not. So they are on only when these flags are raised already; until then the host traps
+/// (see [`flush_trap`]).
+fn mxcsr_for(fpcr: u32, fpsr: u32) -> u32 {
     // RMode: nearest, +∞, −∞, zero; MXCSR.RC: nearest, −∞, +∞, zero.
-    let rc = match value >> 22 & 3 {
+    let rc = match fpcr >> 22 & 3 {
         1 => 2,
         2 => 1,
         same => same,
     };
-    host::set_mxcsr(3 << host::MXCSR_RC, rc << host::MXCSR_RC);
+    let mut word = MASKS | rc << RC;
+    if fpcr & FPCR_FZ != 0 {
+        word = if fpsr & IDC != 0 { word | DAZ } else { word & !(DE << 7) };
+        word = match (fpsr & IXC != 0, fpsr & UFC != 0) {
+            (true, true) => word | FTZ,
+            (true, false) => word & !(UE << 7),
+            (false, _) => word & !((UE | PE) << 7),
+        };
+    }
+    word
+}
+
+/// What follows a floating-point trap.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Flushed {
+    /// MXCSR with which the instruction is to be executed again.
+    pub mxcsr: u32,
+    /// MXCSR to be put there right behind it, if another one.
+    pub after: Option<u32>,
+}
+
+/// The host trapped on a denormal operand, a tiny result or an inexact one under FZ: records Arm's exception in the state
+/// and says how to go on. `mxcsr` is the interrupted code's. None: no such trap.
+pub fn flush_trap(state: &mut GuestState, mxcsr: u32) -> Option<Flushed> {
+    let trapped = mxcsr & FLAGS & !(mxcsr >> 7);
+    if state.fpcr & FPCR_FZ == 0 || trapped & (DE | UE | PE) == 0 {
+        return None;
+    }
+    let others = mxcsr & FLAGS & !(DE | UE | PE);
+    let exact_yet = state.fpsr & IXC == 0;
+    // An operand traps before there is a result.
+    state.fpsr |= match trapped {
+        t if t & DE != 0 => IDC,
+        t if t & UE != 0 => UFC,
+        _ => IXC,
+    };
+    let now = mxcsr_for(state.fpcr, state.fpsr) | others;
+    if trapped & DE == 0 && trapped & UE != 0 && exact_yet {
+        // The host's flushing raises Inexact, too, which does not count.
+        return Some(Flushed { mxcsr: now | MASKS | FTZ, after: Some(now) });
+    }
+    Some(Flushed { mxcsr: now, after: None })
 }
 
 pub(crate) fn read_sys(state: &GuestState, reg: SysReg) -> u64 {

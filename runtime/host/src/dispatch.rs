@@ -16,17 +16,9 @@ use abi::{EXIT_PC, Exit, GuestState};
 use exec::{Access, Event, Fault, FaultKind};
 use ir::TrapKind;
 
-/// FPCR.RMode: all of FPCR that lifted code follows by itself.
-const FPCR_RMODE: u32 = 0x00c0_0000;
-
 const ILL_ILLOPC: i32 = 1;
 const TRAP_BRKPT: i32 = 1;
 const BUS_ADRERR: i32 = 2;
-
-/// True if lifted code would compute as FPCR demands. What else FPCR can ask for is rare and left to the interpreter.
-fn fpcr_allows(s: &GuestState) -> bool {
-    s.fpcr & !FPCR_RMODE == 0
-}
 
 /// Runs the thread.
 ///
@@ -49,7 +41,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
             alone = false;
             continue;
         }
-        let lifted = !process.options.interpreter_only && fpcr_allows(s);
+        let lifted = !process.options.interpreter_only;
         let found = if lifted && !alone { image.entry(s.pc) } else { None };
         let event = match found {
             Some(e) => {
@@ -189,11 +181,6 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     let (t, s) = unsafe { (&mut *((*state).thread as *mut Thread), &mut *state) };
     s.settle_flags();
     system_call(t, s);
-    if !fpcr_allows(s) {
-        // Signal return may have changed FPCR: no frame of lifted code may go on.
-        s.exit = Exit::Fallback as u32;
-        return EXIT_PC;
-    }
     loop {
         set_in_lifted(state, true);
         if !signal::is_pending(t.shared) {

@@ -44,6 +44,11 @@ impl<'a> Context<'a> {
         *flags = if on { *flags | TRAP_FLAG } else { *flags & !TRAP_FLAG };
     }
 
+    fn mxcsr(&mut self) -> Option<&mut u32> {
+        // SAFETY: the kernel's frame has the floating-point state behind it, or none.
+        unsafe { self.0.uc_mcontext.fpregs.as_mut() }.map(|f| &mut f.mxcsr)
+    }
+
     /// The signal mask in force when the handler returns.
     pub fn set_mask(&mut self, mask: u64) {
         // SAFETY: the kernel's mask is the first word of libc's, which is larger.
@@ -79,10 +84,36 @@ fn is_lifted(rip: u64) -> bool {
     thread::try_process().is_some_and(|p| p.image.is_lifted(rip))
 }
 
+/// A floating-point trap, which only flushing to zero asks for: puts MXCSR in order, so that the instruction is executed
+/// again; false if it is none.
+fn flush(s: &Shared, ctx: &mut Context<'_>) -> bool {
+    let Some(mxcsr) = ctx.mxcsr() else { return false };
+    // SAFETY: the thread's own state; what it interrupted does not use these fields meanwhile.
+    let Some(flushed) = exec::flush_trap(unsafe { &mut *s.state }, *mxcsr) else { return false };
+    *mxcsr = flushed.mxcsr;
+    if let Some(after) = flushed.after {
+        s.flush.set(Some(after));
+        ctx.single_step(true);
+    }
+    true
+}
+
 /// A fault, or a step that [`interrupt`] or the end of a soft operation asked for.
 pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
     let rip = ctx.rip();
+    if info.signo == libc::SIGFPE && flush(s, ctx) {
+        return;
+    }
     if info.signo == libc::SIGTRAP && info.code == TRAP_TRACE {
+        if let Some(after) = s.flush.take() {
+            if let Some(mxcsr) = ctx.mxcsr() {
+                *mxcsr = after;
+            }
+            if !host::is_pending(s) {
+                ctx.single_step(false);
+                return;
+            }
+        }
         // Left lifted code: whoever enters it next looks at `pending` first.
         if !in_lifted(s) {
             ctx.single_step(false);
