@@ -1,4 +1,5 @@
 // Calls: naive Fibonacci numbers.
+// bench: class=calls small=20
 #include <stdio.h>
 #include <stdlib.h>
 

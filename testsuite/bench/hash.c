@@ -1,4 +1,5 @@
 // Hashing and pointer chasing: words counted in a chained hash table.
+// bench: class=hash small=5000
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +16,12 @@ static uint32_t fnv(const char *s)
     return h;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    long n = argc > 1 ? atol(argv[1]) : 2500000;
     uint32_t s = 7;
     long total = 0;
-    for (int i = 0; i < 6000000; i++) {
+    for (long i = 0; i < n; i++) {
         char word[12];
         s = s * 1103515245u + 12345u;
         uint32_t n = s >> 13;

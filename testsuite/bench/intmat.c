@@ -1,18 +1,21 @@
 // Nested loops over 64-bit integers: matrix product modulo 2^64.
+// bench: class=int small=1
 #include <stdio.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 enum { N = 300 };
 static uint64_t a[N][N], b[N][N], c[N][N];
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int rounds = argc > 1 ? atoi(argv[1]) : 20;
     for (int i = 0; i < N; i++)
         for (int j = 0; j < N; j++) {
             a[i][j] = i * 31 + j;
             b[i][j] = i ^ j * 7;
         }
-    for (int round = 0; round < 8; round++)
+    for (int round = 0; round < rounds; round++)
         for (int i = 0; i < N; i++)
             for (int j = 0; j < N; j++) {
                 uint64_t s = 0;

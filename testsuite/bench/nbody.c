@@ -1,6 +1,8 @@
 // Scalar floating point with square roots and divisions: planets.
+// bench: class=fp small=1000
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct body { double x[3], v[3], m; };
 static struct body bodies[5] = {
@@ -20,9 +22,10 @@ static double energy(void)
     return e;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    for (int step = 0; step < 1500000; step++) {
+    long steps = argc > 1 ? atol(argv[1]) : 5000000;
+    for (long step = 0; step < steps; step++) {
         for (int i = 0; i < 5; i++)
             for (int j = i + 1; j < 5; j++) {
                 double d[3], r = 0;

@@ -1,14 +1,17 @@
 // Loops over bytes: the sieve of Eratosthenes, repeated.
+// bench: class=int small=1
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { N = 1 << 20 };
 static unsigned char composite[N];
 
-int main(void)
+int main(int argc, char **argv)
 {
+    int rounds = argc > 1 ? atoi(argv[1]) : 150;
     int count = 0;
-    for (int round = 0; round < 60; round++) {
+    for (int round = 0; round < rounds; round++) {
         memset(composite, 0, N);
         count = 0;
         for (int i = 2; i < N; i++) {

@@ -1,6 +1,8 @@
 // An interpreter's loop: a switch over byte codes.
+// bench: class=interpreter small=2000
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { PUSH, ADD, MUL, DEC, DUP, JNZ, SWAP, DROP, HALT };
 
@@ -22,9 +24,10 @@ static int64_t run(const int *code)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    static const int code[] = {PUSH, 1, PUSH, 30000000, SWAP, PUSH, 3, MUL, PUSH, 7, ADD, SWAP, DEC, DUP, JNZ, -11, DROP, HALT};
+    int n = argc > 1 ? atoi(argv[1]) : 20000000;
+    const int code[] = {PUSH, 1, PUSH, n, SWAP, PUSH, 3, MUL, PUSH, 7, ADD, SWAP, DEC, DUP, JNZ, -11, DROP, HALT};
     printf("%lld\n", (long long)run(code));
     return 0;
 }

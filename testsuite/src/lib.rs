@@ -2,6 +2,7 @@
 //! packages, runs them translated and under qemu-user, and compares. A missing tool is an error that says how to
 //! install it, never a skipped test.
 
+pub mod bench;
 pub mod cases;
 pub mod compare;
 pub mod fuzz;

@@ -7,8 +7,14 @@ use std::sync::Mutex;
 
 /// The tree of `package` for arm64.
 pub fn unpacked(package: &str) -> PathBuf {
+    unpacked_for("arm64", package)
+}
+
+/// The tree of `package` for `arch`.
+pub fn unpacked_for(arch: &str, package: &str) -> PathBuf {
     static LOCK: Mutex<()> = Mutex::new(());
-    let dir = store().join("packages").join(package);
+    let packages = store().join("packages");
+    let dir = if arch == "arm64" { packages.join(package) } else { packages.join(arch).join(package) };
     let done = dir.join(".unpacked");
     let _guard = LOCK.lock().unwrap_or_else(|e| e.into_inner());
     if !done.exists() {
@@ -18,9 +24,12 @@ pub fn unpacked(package: &str) -> PathBuf {
         if !done.exists() {
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["run", "--quiet", "--package", "xtask", "--target-dir"]).arg(store().join("xtask"));
-            cargo.args(["--", "packages"]).arg(&dir).arg(package).current_dir(root());
+            cargo.args(["--", "packages", "--arch", arch]).arg(&dir).arg(package).current_dir(root());
             cargo.env_remove("CARGO_TARGET_DIR").stdout(std::process::Stdio::null());
-            assert!(cargo.status().expect("cargo starts").success(), "package {package}:arm64 cannot be had");
+            assert!(
+                cargo.status().expect("cargo starts").success(),
+                "package {package}:{arch} cannot be had"
+            );
             std::fs::write(&done, "").expect("the store can be written");
         }
     }

@@ -10,7 +10,7 @@ pub fn run() -> Result<()> {
     step(&mut cargo(&["build", "--release", "--package", "xlate"]))?;
     let xlate = target_dir().join("release/xlate");
     let dir = target_dir().join("demo");
-    unpack(&dir, &["busybox-static".to_string()])?;
+    unpack("arm64", &dir, &["busybox-static".to_string()])?;
     let busybox = ["bin/busybox", "usr/bin/busybox"]
         .map(|p| dir.join(p))
         .into_iter()

@@ -22,7 +22,8 @@ cargo xtask COMMAND
   tidy              check layering, foreign types and file heads
   docs [--check]    write (or compare) the generated pages under docs/
   bench             compare translated programs with qemu-user and with native ones
-  packages DIR PKG… unpack Debian packages for arm64 into DIR
+  packages [--arch ARCH] DIR PKG…
+                    unpack Debian packages for another architecture [default: arm64] into DIR
 ";
 
 fn main() -> ExitCode {
@@ -39,7 +40,7 @@ fn main() -> ExitCode {
         Some("tidy") => tidy::run(),
         Some("docs") => test::docs(rest.iter().any(|a| a == "--check")),
         Some("bench") => test::bench(rest),
-        Some("packages") if rest.len() >= 2 => packages::unpack(rest[0].as_ref(), &rest[1..]),
+        Some("packages") => packages::command(rest),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

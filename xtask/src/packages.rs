@@ -5,37 +5,56 @@ use crate::{Result, root, step};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Downloads `packages` for arm64 (each once; kept in the target directory) and unpacks them into `dir`.
-pub fn unpack(dir: &Path, packages: &[String]) -> Result<()> {
+/// `[--arch ARCH] DIR PACKAGE…`.
+pub fn command(args: &[String]) -> Result<()> {
+    let (arch, rest) = match args {
+        [flag, arch, rest @ ..] if flag == "--arch" => (arch.as_str(), rest),
+        rest => ("arm64", rest),
+    };
+    if !matches!(arch, "arm64" | "armhf" | "amd64") {
+        return Err(format!("packages: no architecture `{arch}`; use arm64, armhf or amd64"));
+    }
+    match rest {
+        [dir, packages @ ..] if !packages.is_empty() => unpack(arch, dir.as_ref(), packages),
+        _ => Err("packages: name a directory and at least one package".into()),
+    }
+}
+
+/// Downloads `packages` for `arch` (each once; kept in the target directory) and unpacks them into `dir`.
+pub fn unpack(arch: &str, dir: &Path, packages: &[String]) -> Result<()> {
     let store = target_dir().join("packages");
-    let lists = store.join("state/lists/partial");
-    let debs = store.join("arm64");
+    // Package lists of their own for each architecture.
+    let state = store.join(if arch == "arm64" { "state".into() } else { format!("state-{arch}") });
+    let lists = state.join("lists/partial");
+    let updated = state.join("updated");
+    let debs = store.join(arch);
     for d in [&lists, &debs, &store.join("cache/archives/partial"), &dir.to_path_buf()] {
         std::fs::create_dir_all(d).map_err(|e| format!("cannot create {}: {e}", d.display()))?;
     }
     for package in packages {
         if find(&debs, package).is_none() {
-            if !store.join("updated").exists() {
-                step(apt(&store).args(["-q", "update"]))?;
-                let _ = std::fs::write(store.join("updated"), "");
+            if !updated.exists() {
+                step(apt(arch, &store, &state).args(["-q", "update"]))?;
+                let _ = std::fs::write(&updated, "");
             }
-            step(apt(&store).args(["-q", "download", &format!("{package}:arm64")]).current_dir(&debs))?;
+            let name = format!("{package}:{arch}");
+            step(apt(arch, &store, &state).args(["-q", "download", &name]).current_dir(&debs))?;
         }
         let deb =
-            find(&debs, package).ok_or_else(|| format!("apt-get downloaded no file for {package}:arm64"))?;
+            find(&debs, package).ok_or_else(|| format!("apt-get downloaded no file for {package}:{arch}"))?;
         step(Command::new("dpkg-deb").arg("-x").arg(deb).arg(dir))?;
     }
     Ok(())
 }
 
-fn apt(store: &Path) -> Command {
+fn apt(arch: &str, store: &Path, state: &Path) -> Command {
     let mut c = Command::new("apt-get");
     for option in [
-        format!("Dir::State={}", store.join("state").display()),
+        format!("Dir::State={}", state.display()),
         format!("Dir::Cache={}", store.join("cache").display()),
         "Dir::State::status=/dev/null".to_string(),
-        "APT::Architecture=arm64".to_string(),
-        "APT::Architectures::=arm64".to_string(),
+        format!("APT::Architecture={arch}"),
+        format!("APT::Architectures::={arch}"),
         "APT::Sandbox::User=".to_string(),
         "Acquire::Languages=none".to_string(),
     ] {

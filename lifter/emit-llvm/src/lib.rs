@@ -127,8 +127,13 @@ pub fn check_cpu(cpu: &str) -> Result<(), Error> {
 
 /// What decides the code besides functions and options: LLVM's version, the processor with its features, the passes.
 pub fn identity(options: &Options) -> Result<String, Error> {
+    Ok(format!("LLVM {} {}", llvm_version(), target::Target::new(options)?.identity(options)))
+}
+
+/// Version of the LLVM library in use.
+pub fn llvm_version() -> String {
     let (major, minor, patch) = inkwell::support::get_llvm_version();
-    Ok(format!("LLVM {major}.{minor}.{patch} {}", target::Target::new(options)?.identity(options)))
+    format!("{major}.{minor}.{patch}")
 }
 
 /// Compiles functions to one object.

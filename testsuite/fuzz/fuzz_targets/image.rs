@@ -1,0 +1,4 @@
+//! See `testsuite::fuzz::image`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| testsuite::fuzz::image(data));

@@ -1,0 +1,153 @@
+//! The benchmark: programs of our own and applets of Debian's busybox, native, translated and under qemu-user. Takes
+//! options, gives a [`Report`] that other files here print as a table, JSON, a chart or the documentation's page.
+//! Speed is compared by user time and ratios of medians of interleaved runs; nothing here passes or fails by time.
+
+mod chart;
+mod debian;
+mod measure;
+mod page;
+mod programs;
+mod report;
+mod start_up;
+mod translation;
+
+pub use chart::svg;
+pub use page::write as write_page;
+pub use programs::{Program, programs};
+pub use report::{json, table};
+
+use serde::Serialize;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use translation::Translation;
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Runs of each program in each way.
+    pub runs: usize,
+    /// Inputs of tests instead of those of measurements.
+    pub small: bool,
+    /// Only programs of these names or classes; all if empty.
+    pub names: Vec<String>,
+    /// Measure with checkpoints off, too.
+    pub exactness: bool,
+    /// Runs of the empty program; none of it if zero.
+    pub start_up_runs: usize,
+    /// Further flags for the translator.
+    pub xflags: Vec<String>,
+}
+
+/// The translator's flag that turns checkpoints off.
+const UNCHECKED: &str = "--unsafe-no-checkpoints";
+
+/// One program's figures; times are medians of user seconds.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Name.
+    pub program: String,
+    /// Kind of work.
+    pub class: String,
+    /// Compiled for this machine.
+    pub native_s: f64,
+    /// Translated.
+    pub translated_s: f64,
+    /// Under qemu-user.
+    pub qemu_s: f64,
+    /// Translated with checkpoints off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unchecked_s: Option<f64>,
+    /// What the translation cost and gave; several rows may share one.
+    pub translation: Translation,
+}
+
+impl Row {
+    /// Translated / native.
+    pub fn ratio(&self) -> f64 {
+        self.translated_s / self.native_s
+    }
+
+    /// qemu / native.
+    pub fn qemu_ratio(&self) -> f64 {
+        self.qemu_s / self.native_s
+    }
+
+    /// qemu / translated.
+    pub fn gain(&self) -> f64 {
+        self.qemu_s / self.translated_s
+    }
+
+    /// Time with checkpoints / time without.
+    pub fn exactness(&self) -> Option<f64> {
+        self.unchecked_s.map(|u| self.translated_s / u)
+    }
+}
+
+/// Everything that one run of the benchmark found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// In the order of classes.
+    pub rows: Vec<Row>,
+    /// Wall seconds of an empty static program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_up: Option<start_up::StartUp>,
+    /// Runs of each.
+    pub runs: usize,
+}
+
+/// Measures, with a line of progress on stderr for each program.
+pub fn run(options: &Options) -> Report {
+    let mut translations: HashMap<(PathBuf, bool), (PathBuf, Translation)> = HashMap::new();
+    let mut rows = Vec::new();
+    for program in programs(options.small) {
+        let wanted = |n: &String| *n == program.name || *n == program.class;
+        if !options.names.is_empty() && !options.names.iter().any(wanted) {
+            continue;
+        }
+        rows.push(measure_one(&program, options, &mut translations));
+    }
+    let start_up = (options.start_up_runs > 0).then(|| start_up::measure(options));
+    Report { rows, start_up, runs: options.runs }
+}
+
+fn measure_one(
+    program: &Program,
+    options: &Options,
+    translations: &mut HashMap<(PathBuf, bool), (PathBuf, Translation)>,
+) -> Row {
+    let built = program.build();
+    let mut translated = |unchecked: bool| {
+        translations
+            .entry((built.arm.clone(), unchecked))
+            .or_insert_with(|| translation::translate(&built.arm, unchecked, options))
+            .clone()
+    };
+    let (exact, translation) = translated(false);
+    let mut ways = vec![
+        measure::Way::host(&built.native),
+        measure::Way::host(&exact),
+        measure::Way::under(crate::tools::qemu(), &built.arm),
+    ];
+    if options.exactness {
+        ways.push(measure::Way::host(&translated(true).0));
+    }
+    let seconds = measure::interleaved(program, &ways, options.runs);
+    let row = Row {
+        program: program.name.clone(),
+        class: program.class.clone(),
+        native_s: seconds[0],
+        translated_s: seconds[1],
+        qemu_s: seconds[2],
+        unchecked_s: seconds.get(3).copied(),
+        translation,
+    };
+    eprintln!(
+        "{:<12} native {:.3} s, translated {:.2} times that, qemu {:.2}{}",
+        row.program,
+        row.native_s,
+        row.ratio(),
+        row.qemu_ratio(),
+        row.exactness().map_or(String::new(), |e| format!(", checkpoints cost {:+.1} %", (e - 1.0) * 100.0))
+    );
+    row
+}

@@ -1,0 +1,128 @@
+//! A [`Report`] as text: tables in Markdown (which read well on a terminal, too), and JSON.
+
+use super::measure::geomean;
+use super::{Report, Row};
+use std::fmt::Write;
+
+type Member = fn(&Row) -> bool;
+
+/// Groups of rows whose geometric means are reported; integer is all that is neither floating point nor SIMD.
+const GROUPS: &[(&str, Member)] = &[
+    ("all", |_| true),
+    ("integer", |r| r.class != "fp" && r.class != "simd"),
+    ("floating point", |r| r.class == "fp"),
+    ("SIMD", |r| r.class == "simd"),
+];
+
+/// A group's geometric means.
+#[derive(serde::Serialize)]
+struct Mean {
+    group: &'static str,
+    programs: usize,
+    translated_per_native: f64,
+    qemu_per_native: f64,
+    qemu_per_translated: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoints_cost: Option<f64>,
+}
+
+fn means(rows: &[Row]) -> Vec<Mean> {
+    GROUPS
+        .iter()
+        .filter_map(|(group, member)| {
+            let rows = || rows.iter().filter(|r| member(r));
+            Some(Mean {
+                group,
+                programs: rows().count(),
+                translated_per_native: geomean(rows().map(Row::ratio))?,
+                qemu_per_native: geomean(rows().map(Row::qemu_ratio))?,
+                qemu_per_translated: geomean(rows().map(Row::gain))?,
+                checkpoints_cost: geomean(rows().filter_map(Row::exactness)),
+            })
+        })
+        .collect()
+}
+
+/// Everything as JSON.
+pub fn json(report: &Report) -> serde_json::Value {
+    let mut value = serde_json::to_value(report).expect("invariant: numbers and names can be serialised");
+    value["means"] = serde_json::to_value(means(&report.rows)).expect("invariant: numbers can be serialised");
+    value
+}
+
+/// Three tables: run times, means, translations; and a line on start-up.
+pub fn table(report: &Report) -> String {
+    let mut out = String::new();
+    let exactness = report.rows.iter().any(|r| r.unchecked_s.is_some());
+    let cost = |e: Option<f64>| e.map_or(String::new(), |e| format!(" {:+.1} % |", (e - 1.0) * 100.0));
+    let (head, rule) = if exactness { (" checkpoints' cost |", "---:|") } else { ("", "") };
+    let mut line = |text: String| writeln!(out, "{text}").expect("invariant: a string can be written");
+
+    line(format!(
+        "| program | class | native, s | translated / native | qemu / native | qemu / translated |{head}"
+    ));
+    line(format!("|---|---|---:|---:|---:|---:|{rule}"));
+    for r in &report.rows {
+        line(format!(
+            "| {} | {} | {:.3} | {:.2} | {:.2} | {:.1} |{}",
+            r.program,
+            r.class,
+            r.native_s,
+            r.ratio(),
+            r.qemu_ratio(),
+            r.gain(),
+            cost(r.exactness())
+        ));
+    }
+    line(String::new());
+    line(format!(
+        "| geometric mean | programs | translated / native | qemu / native | qemu / translated |{head}"
+    ));
+    line(format!("|---|---:|---:|---:|---:|{rule}"));
+    for m in means(&report.rows) {
+        line(format!(
+            "| {} | {} | {:.2} | {:.2} | {:.2} |{}",
+            m.group,
+            m.programs,
+            m.translated_per_native,
+            m.qemu_per_native,
+            m.qemu_per_translated,
+            cost(m.checkpoints_cost)
+        ));
+    }
+    line(String::new());
+    line("| translation of | instructions | s | instructions / s | peak memory, MB | output, kB | code and tables, bytes / instruction |".into());
+    line("|---|---:|---:|---:|---:|---:|---:|".into());
+    for r in translations(&report.rows) {
+        let t = &r.translation;
+        line(format!(
+            "| {} | {} | {:.1} | {:.0} | {:.0} | {:.0} | {:.0} |",
+            r.program.split(' ').next().unwrap_or_default(),
+            t.guest_instructions,
+            t.seconds,
+            t.speed(),
+            t.peak_memory as f64 / 1e6,
+            t.output_bytes as f64 / 1e3,
+            t.density()
+        ));
+    }
+    if let Some(s) = report.start_up {
+        line(String::new());
+        line(format!(
+            "Start-up of an empty program (glibc, static): native {:.2} ms, translated {:.2} ms: {:.2} times.",
+            s.native_s * 1e3,
+            s.translated_s * 1e3,
+            s.translated_s / s.native_s
+        ));
+    }
+    out
+}
+
+/// Rows of different translations: busybox stands for all of its applets.
+fn translations(rows: &[Row]) -> impl Iterator<Item = &Row> {
+    let mut busybox = 0;
+    rows.iter().filter(move |r| {
+        busybox += usize::from(r.class == "debian");
+        r.class != "debian" || busybox == 1
+    })
+}

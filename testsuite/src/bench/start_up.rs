@@ -1,0 +1,33 @@
+//! Start-up: wall time of an empty program, native and translated, started in turn.
+
+use super::{Options, measure, programs, translation};
+use crate::{guest, store};
+use serde::Serialize;
+use std::process::Command;
+
+/// Median wall seconds from start to exit.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct StartUp {
+    /// A static glibc program for this machine.
+    pub native_s: f64,
+    /// The same for ARM, translated.
+    pub translated_s: f64,
+}
+
+pub(super) fn measure(options: &Options) -> StartUp {
+    let source = store().join("empty.c");
+    std::fs::write(&source, "int main(void) { return 0; }\n").expect("the store can be written");
+    let arm = guest::build(&source, guest::Libc::Glibc, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    let native = programs::native(&source, "cc", &["-O2"]);
+    let (translated, _) = translation::translate(&arm, false, options);
+    let mut times = [Vec::new(), Vec::new()];
+    for _ in 0..options.start_up_runs {
+        for (t, program) in times.iter_mut().zip([&native, &translated]) {
+            let start = std::time::Instant::now();
+            assert!(Command::new(program).status().is_ok_and(|s| s.success()), "the empty program fails");
+            t.push(start.elapsed().as_secs_f64());
+        }
+    }
+    let [native_s, translated_s] = times.map(measure::median);
+    StartUp { native_s, translated_s }
+}
