@@ -1,10 +1,10 @@
 //! Sizes of lifted functions: takes an x86-64 object, gives for each function what its hot part and the rest amount to.
 //!
-//! Hot is what runs when nothing unusual happens: reachable from the entry without the stack check's other side, fault
+//! Hot is what runs when nothing unusual happens: reachable from the entry without the other side of stack and mode checks, fault
 //! labels (to which no jump leads), ways that end in leaving for the runtime, and soft operations, wherever a branch leaves
 //! the choice.
 
-use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
+use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, OpKind, Register};
 use object::{Object, ObjectSection, ObjectSymbol, RelocationTarget};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -57,8 +57,16 @@ struct Block {
     runtime: bool,
     /// Leaves by a return, or by a jump to a lifted function or to a computed place.
     leaves: bool,
-    /// Ends with the stack check of an entry.
-    stack_check: bool,
+    /// Ends with a branch that is taken in unusual states only.
+    unusual: bool,
+}
+
+/// True for the comparisons that ask whether the host stack is at its end, or FPCR is not as programs find it.
+fn looks_at_the_unusual(i: &Instruction) -> bool {
+    let fpcr = std::mem::offset_of!(abi::GuestState, fpcr) as u64;
+    let stack = [i.op0_register(), i.op1_register()].contains(&Register::RSP);
+    let mode = (fpcr..fpcr + 4).contains(&i.memory_displacement64()) && i.op0_kind() == OpKind::Memory;
+    matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) && (stack || mode)
 }
 
 struct Flow(BTreeMap<u64, Block>);
@@ -80,7 +88,7 @@ impl Flow {
         }
         let mut blocks = BTreeMap::new();
         let mut block: Option<(u64, Block)> = None;
-        let mut stack_compare = false;
+        let mut unusual = false;
         for i in &insns {
             let (_, b) = block.get_or_insert_with(|| {
                 let new = Block {
@@ -89,7 +97,7 @@ impl Flow {
                     to: Vec::new(),
                     runtime: false,
                     leaves: false,
-                    stack_check: false,
+                    unusual: false,
                 };
                 (i.ip(), new)
             });
@@ -102,7 +110,7 @@ impl Flow {
             let falls = match i.flow_control() {
                 FlowControl::ConditionalBranch => {
                     b.to.extend(inside(i));
-                    b.stack_check = stack_compare;
+                    b.unusual = unusual;
                     true
                 }
                 FlowControl::UnconditionalBranch => {
@@ -122,8 +130,7 @@ impl Flow {
                 FlowControl::Exception | FlowControl::Interrupt => false,
                 FlowControl::Next | FlowControl::IndirectCall | FlowControl::XbeginXabortXend => true,
             };
-            stack_compare = i.op1_register() == Register::RSP && i.mnemonic() == Mnemonic::Cmp
-                || i.op0_register() == Register::RSP && i.mnemonic() == Mnemonic::Cmp;
+            unusual = looks_at_the_unusual(i);
             if starts.contains(&i.next_ip()) || i.next_ip() == end {
                 let (at, mut done) = block.take().expect("invariant: just filled");
                 if falls && i.next_ip() < end {
@@ -165,7 +172,7 @@ impl Flow {
             }
             let (warm, other): (Vec<u64>, Vec<u64>) = b.to.iter().partition(|t| !cold.contains(t));
             match &b.to[..] {
-                [_, next] if b.stack_check => work.push(*next),
+                [_, next] if b.unusual => work.push(*next),
                 _ => work.extend(if warm.is_empty() { other } else { warm }),
             }
         }
