@@ -61,12 +61,14 @@ struct Block {
     unusual: bool,
 }
 
-/// True for the comparisons that ask whether the host stack is at its end, or FPCR is not as programs find it.
+/// True for the comparisons that ask whether the host stack is at its end, FPCR is not as programs find it, or a result is
+/// one that x86 may have got wrong (PTEST, of all lanes at once).
 fn looks_at_the_unusual(i: &Instruction) -> bool {
     let fpcr = std::mem::offset_of!(abi::GuestState, fpcr) as u64;
     let stack = [i.op0_register(), i.op1_register()].contains(&Register::RSP);
     let mode = (fpcr..fpcr + 4).contains(&i.memory_displacement64()) && i.op0_kind() == OpKind::Memory;
-    matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) && (stack || mode)
+    let compares = matches!(i.mnemonic(), Mnemonic::Cmp | Mnemonic::Test);
+    compares && (stack || mode) || i.mnemonic() == Mnemonic::Ptest
 }
 
 struct Flow(BTreeMap<u64, Block>);
