@@ -123,13 +123,16 @@ struct CommonArgs {
     /// How guest state is kept recoverable (for measurements).
     #[arg(long, hide = true, value_enum)]
     checkpoints: Option<CheckpointArg>,
+    /// Inexact, for measuring what exactness costs: guest accesses are not recoverable. A guest fault ends the program
+    /// with a message, and signals wait until lifted code is left.
+    #[arg(long, hide_short_help = true, conflicts_with = "checkpoints")]
+    unsafe_no_checkpoints: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
 enum CheckpointArg {
     Callbr,
     Commit,
-    None,
 }
 
 fn processor(name: &str) -> Result<String, emit_llvm::Error> {
@@ -141,11 +144,12 @@ impl CommonArgs {
         pipeline::Options {
             opt: self.opt,
             cpu: self.target_cpu.clone(),
-            checkpoints: self.checkpoints.map(|c| match c {
-                CheckpointArg::Callbr => emit_llvm::Checkpoints::Callbr,
-                CheckpointArg::Commit => emit_llvm::Checkpoints::Commit,
-                CheckpointArg::None => emit_llvm::Checkpoints::None,
-            }),
+            checkpoints: match (self.unsafe_no_checkpoints, self.checkpoints) {
+                (true, _) => Some(emit_llvm::Checkpoints::None),
+                (false, Some(CheckpointArg::Callbr)) => Some(emit_llvm::Checkpoints::Callbr),
+                (false, Some(CheckpointArg::Commit)) => Some(emit_llvm::Checkpoints::Commit),
+                (false, None) => None,
+            },
             lift: !self.no_lift,
             ..pipeline::Options::default()
         }

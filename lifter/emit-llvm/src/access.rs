@@ -99,6 +99,12 @@ impl Fx<'_, '_> {
         let p = self.address(addr);
         let uses = self.uses[i];
         let all = |n: u32| n != 0 && n == uses.count;
+        if self.unit.options.checkpoints == Checkpoints::None {
+            let vector = matches!(ty, Type::I32 | Type::I64) && all(uses.vector);
+            let signed = matches!(ty, Type::I8 | Type::I16 | Type::I32) && all(uses.sext);
+            let sext = signed.then_some(if uses.sext_bits == 64 { 64 } else { 32 });
+            return self.plain_load(i, ty, p, sext, vector);
+        }
         match ty {
             Type::V128 => {
                 let v = self.load_vec("movups", self.unit.ty(ty), p, self.unit.ty(ty));
@@ -223,6 +229,9 @@ impl Fx<'_, '_> {
     }
 
     fn store_as(&mut self, text: &str, constraints: &str, p: V, v: V) {
+        if self.unit.options.checkpoints == Checkpoints::None {
+            return self.l.store_volatile(v, p);
+        }
         let (ret, mem) = (self.l.void_ty(), self.l.type_of(v));
         self.access(&Access { text, constraints, clobbers: "", ret, args: &[p, v], mem: Some(mem) });
     }

@@ -3,6 +3,7 @@
 //! [`RegFile`] and a choice of hot ones) and no system call.
 
 mod access;
+mod access_plain;
 mod flags;
 mod flags_state;
 mod float_result;
@@ -31,7 +32,7 @@ pub enum Checkpoints {
     Callbr,
     /// The guest state is stored before each access.
     Commit,
-    /// None: faults and asynchronous signals are lost. For measurements only.
+    /// None: a fault ends the program, and asynchronous signals wait until lifted code is left. For measurements only.
     None,
 }
 

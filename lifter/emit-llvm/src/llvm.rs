@@ -344,6 +344,27 @@ impl<'c> Llvm<'c> {
         v
     }
 
+    /// A volatile load of any alignment.
+    pub(crate) fn load_volatile(&self, ty: T, ptr: V) -> V {
+        let v = self.load(ty, ptr);
+        // SAFETY: `v` is the load just built.
+        unsafe {
+            LLVMSetVolatile(v.0, 1);
+            LLVMSetAlignment(v.0, 1);
+        }
+        v
+    }
+
+    /// A volatile store of any alignment.
+    pub(crate) fn store_volatile(&self, v: V, ptr: V) {
+        // SAFETY: see the module's head; attributes are set on the store just built.
+        unsafe {
+            let s = LLVMBuildStore(self.b, v.0, ptr.0);
+            LLVMSetVolatile(s, 1);
+            LLVMSetAlignment(s, 1);
+        }
+    }
+
     pub(crate) fn store(&self, v: V, ptr: V) {
         // SAFETY: see the module's head.
         unsafe { LLVMBuildStore(self.b, v.0, ptr.0) };

@@ -127,6 +127,9 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
             crate::trace!(Topic::Fault, "fault at {:#x} in lifted code, host {rip:#x}", info.rest[0]);
             return;
         }
+        if is_lifted(rip) && thread::try_process().is_some_and(|p| !p.image.has_checkpoints()) {
+            without_checkpoints(info)
+        }
         if let Some(to) = crate::access::fixup(rip) {
             s.fault.set((info.signo, info.code, info.rest[0]));
             ctx.set_rip(to);
@@ -142,6 +145,16 @@ pub fn interrupt(s: &Shared, ctx: &mut Context<'_>) {
     if in_lifted(s) && !(is_lifted(ctx.rip()) && ctx.leave(s)) {
         ctx.single_step(true);
     }
+}
+
+/// A fault of a program that was translated without checkpoints: its guest state is lost.
+fn without_checkpoints(info: &SigInfo) -> ! {
+    trace::line(format_args!(
+        "the program faulted at address {:#x}, and it was translated with --unsafe-no-checkpoints, which makes faults \
+         fatal; translate it without this flag",
+        info.rest[0],
+    ));
+    host::die_by(&SigInfo { signo: libc::SIGABRT, ..SigInfo::default() })
 }
 
 /// A fault that neither lifted code nor a guest access of the runtime should raise.

@@ -55,6 +55,11 @@ impl Loaded {
         slice(self.desc.checkpoints, (b.saturating_sub(a) / size_of::<CheckpointEntry>()) as u64)
     }
 
+    /// True if lifted code has any checkpoint; without (`--unsafe-no-checkpoints`) its faults cannot be delivered.
+    pub fn has_checkpoints(&self) -> bool {
+        !self.checkpoints().is_empty()
+    }
+
     /// How lifted code can be entered at the run-time guest address, if it can.
     pub fn entry(&self, pc: u64) -> Option<Entry> {
         let offset = pc.wrapping_sub(self.bias).wrapping_sub(self.desc.text_base);

@@ -110,6 +110,18 @@ pub fn run(options: &Options) -> Report {
     Report { rows, start_up, runs: options.runs }
 }
 
+/// Runs a program natively, translated and under qemu-user, once; panics unless all print the same.
+pub fn check(program: &Program, xflags: &[&str]) {
+    let built = program.build();
+    let translated = crate::compare::translate(&built.arm, xflags).unwrap_or_else(|e| panic!("{e}"));
+    let ways = [
+        measure::Way::host(&built.native),
+        measure::Way::host(&translated),
+        measure::Way::under(crate::tools::qemu(), &built.arm),
+    ];
+    measure::interleaved(program, &ways, 1);
+}
+
 fn measure_one(
     program: &Program,
     options: &Options,
