@@ -135,8 +135,8 @@ fn jump_tables_that_lead_anywhere() {
 
 #[test]
 fn large_hostile_texts_are_discovered_in_bounded_time() {
-    let count = if testsuite::full() { 10 << 18 } else { 1 << 16 };
-    let mut texts: Vec<Vec<u32>> = vec![random_words(1, count)];
+    let count = if testsuite::full() { 1 << 19 } else { 1 << 16 };
+    let mut texts: Vec<Vec<u32>> = vec![random_words(1, 5 * count)];
     // NOP, jumps, calls and conditional branches to the next word, returns, indirect jumps, and all of these at random.
     let all = [0xd503_201f, 0x1400_0001, 0x9400_0001, 0xb400_0020, 0xd65f_03c0, 0xd61f_0000];
     texts.extend(all.map(|w| vec![w; count]));
