@@ -70,7 +70,22 @@ fn bad_inputs_get_a_message_and_status_2() {
     truncated.truncate(100);
     let mut dynamic = tiny();
     dynamic[64] = 3; // PT_INTERP
-    let cases: [(&[u8], &str); 7] = [
+    let of_type = |e_type: u8| {
+        let mut file = tiny();
+        file[16] = e_type;
+        file
+    };
+    let mut no_library = of_type(3);
+    no_library[24..32].fill(0);
+    let mut many = tiny();
+    many[56..58].fill(0xff);
+    let cases: [(&[u8], &str); 13] = [
+        (&[0x7f], "ELF"),
+        (&of_type(1), "link it"),
+        (&of_type(4), "core"),
+        (&of_type(9), "type 9"),
+        (&no_library, "shared library"),
+        (&many, "65535 program headers"),
         (b"", "ELF"),
         (b"#!/bin/sh\n", "ELF"),
         (&arm32, "AArch32"),
@@ -84,6 +99,8 @@ fn bad_inputs_get_a_message_and_status_2() {
         let (status, text) = message(xlate().arg(&path));
         assert_eq!(status, Some(2), "{text}");
         assert!(text.contains(expected) && text.contains("input"), "{expected:?} is not in {text:?}");
+        // What to do about it.
+        assert!(text.contains("; "), "{text}");
         assert_eq!(files(dir.path()), ["input"], "{text}");
     }
     assert_eq!(message(xlate().arg("/does/not/exist")).0, Some(2));
