@@ -26,10 +26,21 @@ pub struct Action {
 /// Flag: `restorer` is set.
 pub const SA_RESTORER: u64 = 0x0400_0000;
 
+/// Flags that are kept. Linux forgets all others, so that programs can find out what there is; SA_EXPOSE_TAGBITS, which
+/// programs look for in this way, is among those that are not there.
+const KNOWN_FLAGS: u64 = (libc::SA_NOCLDSTOP
+    | libc::SA_NOCLDWAIT
+    | libc::SA_SIGINFO
+    | libc::SA_ONSTACK
+    | libc::SA_RESTART
+    | libc::SA_NODEFER
+    | libc::SA_RESETHAND) as u32 as u64
+    | SA_RESTORER;
+
 impl Action {
     /// As the words lie in guest memory.
     pub fn from_words(w: [u64; 4]) -> Action {
-        Action { handler: w[0], flags: w[1], restorer: w[2], mask: w[3] & !UNCATCHABLE_SET }
+        Action { handler: w[0], flags: w[1] & KNOWN_FLAGS, restorer: w[2], mask: w[3] & !UNCATCHABLE_SET }
     }
 
     /// The words in guest memory.

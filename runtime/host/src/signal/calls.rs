@@ -11,7 +11,7 @@ use super::host::{block_host, host_mask, set_host_mask, take_held};
 use super::{
     Action, AltStack, FaultInfo, SS_AUTODISARM, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, UNCATCHABLE_SET, bit,
 };
-use crate::access::{copy_to_guest, read, write};
+use crate::access::{SEGV_ACCERR, SEGV_MAPERR, copy_to_guest, read, write};
 use crate::hostcall::{ERESTARTNOHAND, Errno, check, safe_syscall, syscall};
 use crate::thread::Thread;
 use crate::trace::Topic;
@@ -198,15 +198,21 @@ fn set_alt_stack(t: &mut Thread, sp: u64, new: AltStack) -> Result<(), Errno> {
 pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
     t.signals.no_restart = true;
     let frame_sp = s.sp;
-    match frame::pop(s) {
-        Some(r) => {
+    let restored = frame::pop(s);
+    if let Some(mask) = restored.mask {
+        set_mask(t, mask);
+    }
+    match restored.alt {
+        Some(alt) => {
             crate::trace!(Topic::Signal, "return from a handler to {:#x}", s.pc);
-            let _ = set_alt_stack(t, s.sp, r.alt);
-            set_mask(t, r.mask);
+            let _ = set_alt_stack(t, s.sp, alt);
         }
         None => {
             crate::trace!(Topic::Signal, "bad signal frame at {frame_sp:#x}");
-            super::fault(t, s, libc::SIGSEGV, crate::access::SEGV_MAPERR, frame_sp, FaultInfo::default());
+            // `arm64_notify_segfault`: the stack pointer as it is by now, the code by whether anything lies above.
+            let code = if t.process.mem.reaches(s.sp) { SEGV_ACCERR } else { SEGV_MAPERR };
+            s.x[0] = 0;
+            super::fault(t, s, libc::SIGSEGV, code, s.sp, FaultInfo::default());
         }
     }
     s.x[0] as i64

@@ -4,6 +4,7 @@
 use super::{Action, AltStack, SigInfo, SigSet};
 use crate::access::{copy_from_guest, copy_to_guest, read, write};
 use crate::hostcall::Errno;
+use crate::mem::TASK_SIZE;
 use abi::GuestState;
 
 // struct rt_sigframe { siginfo_t info; ucontext_t uc; }
@@ -114,46 +115,53 @@ pub fn push(
 /// What a frame restores besides registers.
 #[derive(Clone, Copy, Debug)]
 pub struct Restored {
-    /// The signal mask.
-    pub mask: SigSet,
-    /// `uc_stack`.
-    pub alt: AltStack,
+    /// The signal mask, if it could be read.
+    pub mask: Option<SigSet>,
+    /// `uc_stack`; `None` for a frame that the kernel rejects.
+    pub alt: Option<AltStack>,
 }
 
-/// Reads the frame at `s.sp` into `s`; `None`, with `s` unchanged, for one that the kernel rejects.
-pub fn pop(s: &mut GuestState) -> Option<Restored> {
-    if s.sp & 15 != 0 {
-        return None;
-    }
+/// Reads the frame at `s.sp` into `s`. Of a frame that the kernel rejects it takes what the kernel takes: nothing if it
+/// is misaligned or out of reach, else the mask and the general-purpose registers, 0 where they cannot be read.
+pub fn pop(s: &mut GuestState) -> Restored {
     let frame = s.sp;
-    let mut f = [0u8; RECORDS];
-    copy_from_guest(&mut f, frame).ok()?;
-    let get = |at: usize| u64::from_le_bytes(f[at..at + 8].try_into().expect("invariant: 8 bytes"));
-    let pstate = get(PSTATE);
-    // valid_user_regs: EL0, 64-bit, interrupts on. Bits that user space cannot set are ignored by the kernel.
-    if pstate & 0x3df != 0 {
-        return None;
+    let rejected = Restored { mask: None, alt: None };
+    if frame & 15 != 0 || frame.checked_add(FRAME_SIZE as u64).is_none_or(|end| end > TASK_SIZE) {
+        return rejected;
     }
-    let fp = fpsimd_record(frame)?;
+    let mut f = [0u8; RECORDS];
+    let readable = copy_from_guest(&mut f, frame).is_ok();
+    if !readable {
+        for (i, word) in f.chunks_exact_mut(8).enumerate() {
+            let v = read::<u64>(frame + 8 * i as u64).unwrap_or(0);
+            word.copy_from_slice(&v.to_le_bytes());
+        }
+    }
+    let get = |at: usize| u64::from_le_bytes(f[at..at + 8].try_into().expect("invariant: 8 bytes"));
+    let mask = read(frame + UC_SIGMASK as u64).ok();
     for (i, x) in s.x.iter_mut().enumerate() {
         *x = get(REGS + 8 * i);
     }
     s.sp = get(SP);
     s.pc = get(PC);
+    let pstate = get(PSTATE);
     for (i, flag) in s.nzcv.iter_mut().enumerate() {
         *flag = (pstate >> (31 - i) & 1) as u8;
     }
+    s.excl_size = 0;
+    // valid_user_regs: EL0, 64-bit, interrupts on. Bits that user space cannot set are ignored by the kernel.
+    let valid = readable && pstate & 0x3df == 0;
+    let Some(fp) = valid.then(|| fpsimd_record(frame)).flatten() else {
+        return Restored { mask, ..rejected };
+    };
     let word = |at: usize| u64::from_le_bytes(fp[at..at + 8].try_into().expect("invariant: 8 bytes"));
     exec::set_fpsr(s, word(8) as u32);
     exec::set_fpcr(s, (word(8) >> 32) as u32);
     for (i, v) in s.v.iter_mut().enumerate() {
         *v = [word(16 + 16 * i), word(24 + 16 * i)];
     }
-    s.excl_size = 0;
-    Some(Restored {
-        mask: get(UC_SIGMASK),
-        alt: AltStack { sp: get(UC_STACK), size: get(UC_STACK + 16), flags: get(UC_STACK + 8) as u32 },
-    })
+    let alt = AltStack { sp: get(UC_STACK), size: get(UC_STACK + 16), flags: get(UC_STACK + 8) as u32 };
+    Restored { mask, alt: Some(alt) }
 }
 
 /// Finds the FPSIMD record among the frame's records, which must be well-formed up to the terminator.
