@@ -220,6 +220,8 @@ pub fn map_trampoline(mem: &AddressSpace) -> Result<u64, Error> {
 /// Largest initial stack: an unlimited RLIMIT_STACK must not take the address space.
 const STACK_MAX: u64 = 1 << 30;
 const STACK_DEFAULT: u64 = 8 << 20;
+/// What the kernel keeps free below a stack (`stack_guard_gap`), because frames may be larger than a page.
+const STACK_GUARD: u64 = 1 << 20;
 
 /// Maps the initial stack and gives its top.
 pub fn map_stack(mem: &AddressSpace, executable: bool) -> Result<u64, Error> {
@@ -230,17 +232,18 @@ pub fn map_stack(mem: &AddressSpace, executable: bool) -> Result<u64, Error> {
         libc::RLIM_INFINITY | 0 => STACK_DEFAULT,
         n => page_up(n.clamp(256 * 1024, STACK_MAX)).unwrap_or(STACK_DEFAULT),
     };
-    // One inaccessible page below, so that running out of stack is a fault there and then.
+    // Inaccessible pages below, so that running out of stack is a fault there and then.
     let prot = READ | WRITE | if executable { EXEC } else { 0 };
-    let guard = mem.map(anonymous(0, size + PAGE, 0, libc::MAP_NORESERVE | libc::MAP_STACK)).map_err(fail)?;
-    let at = guard + PAGE;
+    let guard =
+        mem.map(anonymous(0, size + STACK_GUARD, 0, libc::MAP_NORESERVE | libc::MAP_STACK)).map_err(fail)?;
+    let at = guard + STACK_GUARD;
     mem.map_as(
         anonymous(at, size, prot, libc::MAP_FIXED | libc::MAP_NORESERVE | libc::MAP_STACK),
         Kind::Stack,
     )
     .map_err(fail)?;
     // The guard is nobody's: the guest sees nothing mapped there, and nothing else may come there.
-    mem.forget(guard, PAGE);
+    mem.forget(guard, STACK_GUARD);
     let _: Option<Vma> = mem.query(at);
     Ok(at + size)
 }

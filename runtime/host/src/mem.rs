@@ -37,6 +37,8 @@ pub enum Kind {
     Trampoline,
     /// Anything the guest mapped itself.
     Mapped,
+    /// The same, with MAP_GROWSDOWN: the host extends it downwards as it is used.
+    Growing,
 }
 
 /// A guest area of uniform protection.
@@ -75,6 +77,8 @@ struct Inner {
     areas: BTreeMap<u64, Vma>,
     brk_start: u64,
     brk: u64,
+    /// True once there was an area that grows.
+    grows: bool,
 }
 
 /// The address space of the guest process.
@@ -112,6 +116,11 @@ fn host_munmap(addr: u64, len: u64) {
 }
 
 impl Inner {
+    /// The area that holds `addr`.
+    fn area(&self, addr: u64) -> Option<Vma> {
+        self.areas.range(..=addr).next_back().map(|(_, v)| *v).filter(|v| v.end > addr)
+    }
+
     /// Areas that intersect the range, clipped to it.
     fn within(&self, start: u64, end: u64) -> Vec<Vma> {
         let first =
@@ -171,6 +180,24 @@ impl Inner {
         self.areas.insert(v.start, v);
     }
 
+    /// Takes up what the host has added below areas that grow. To be called before areas are looked at.
+    fn follow_growth(&mut self) {
+        if !self.grows {
+            return;
+        }
+        let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+        for line in maps.lines() {
+            let range = line.split(' ').next().and_then(|r| r.split_once('-'));
+            let number = |s: &str| u64::from_str_radix(s, 16).ok();
+            let Some((Some(start), Some(end))) = range.map(|(a, b)| (number(a), number(b))) else { continue };
+            // The kernel keeps a gap below such an area, so what touches its start from below has grown.
+            let grown = |v: &&Vma| v.kind == Kind::Growing && v.start > start && v.start < end;
+            if let Some(v) = self.areas.range(start..end).next().map(|(_, v)| v).filter(grown).copied() {
+                self.insert(Vma { start, end: v.start, ..v });
+            }
+        }
+    }
+
     /// Takes the parts of the range that are not the guest's by mapping them inaccessible; fails, having changed
     /// nothing, if anything of the runtime lives there.
     fn claim(&self, start: u64, end: u64) -> Result<(), Errno> {
@@ -211,6 +238,13 @@ impl AddressSpace {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// As `lock`, with what has grown on its own.
+    fn lock_grown(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = self.lock();
+        inner.follow_growth();
+        inner
+    }
+
     /// Changes whenever executable memory may have changed; see [`AddressSpace::exec_range`].
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
@@ -236,12 +270,16 @@ impl AddressSpace {
         let noreplace = r.flags & libc::MAP_FIXED_NOREPLACE as u32 != 0;
         // MAP_32BIT has no meaning on arm64.
         let flags = r.flags as i32 & !libc::MAP_32BIT;
+        let grows = flags & libc::MAP_GROWSDOWN != 0 && kind == Kind::Mapped;
+        let kind = if grows { Kind::Growing } else { kind };
         let mut inner = self.lock();
+        inner.grows |= grows;
         if fixed && !noreplace {
             if !r.addr.is_multiple_of(PAGE) {
                 return Err(EINVAL);
             }
             let end = r.addr.checked_add(len).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
+            inner.follow_growth();
             inner.claim(r.addr, end)?;
             let got = host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset);
             if let Err(e) = got {
@@ -278,7 +316,7 @@ impl AddressSpace {
             return Err(EINVAL);
         }
         let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
-        let mut inner = self.lock();
+        let mut inner = self.lock_grown();
         for v in inner.within(addr, end) {
             check(syscall(libc::SYS_munmap, [v.start, v.end - v.start, 0, 0, 0, 0]))?;
             inner.remove(v.start, v.end);
@@ -288,7 +326,8 @@ impl AddressSpace {
         Ok(())
     }
 
-    /// `mprotect`; `extra` are PROT_GROWSDOWN and PROT_GROWSUP.
+    /// `mprotect`; `extra` are PROT_GROWSDOWN, which extends the range to the start of an area that grows, and
+    /// PROT_GROWSUP, of which there are none.
     pub fn protect(&self, addr: u64, len: u64, prot: u32, extra: u32) -> Result<(), Errno> {
         if !addr.is_multiple_of(PAGE) {
             return Err(EINVAL);
@@ -297,17 +336,22 @@ impl AddressSpace {
             return Ok(());
         }
         let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
-        let mut inner = self.lock();
+        let mut inner = self.lock_grown();
+        let mut addr = addr;
+        if extra & (libc::PROT_GROWSDOWN | libc::PROT_GROWSUP) as u32 != 0 {
+            let v = inner.area(addr).ok_or(ENOMEM)?;
+            if !matches!(v.kind, Kind::Stack | Kind::Growing) || extra & libc::PROT_GROWSUP as u32 != 0 {
+                return Err(EINVAL);
+            }
+            addr = v.start;
+        }
         let mut at = addr;
         let mut result = Ok(());
         for v in inner.within(addr, end) {
             if v.start != at {
                 break;
             }
-            let r = syscall(
-                libc::SYS_mprotect,
-                [v.start, v.end - v.start, host_prot(prot) | extra as u64, 0, 0, 0],
-            );
+            let r = syscall(libc::SYS_mprotect, [v.start, v.end - v.start, host_prot(prot), 0, 0, 0]);
             if let Err(e) = check(r) {
                 result = Err(e);
                 break;
@@ -337,7 +381,7 @@ impl AddressSpace {
         let old_len = page_up(old_len).ok_or(EINVAL)?;
         let new_len = page_up(new_len).ok_or(EINVAL)?;
         let old_end = old.checked_add(old_len).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
-        let mut inner = self.lock();
+        let mut inner = self.lock_grown();
         let areas = inner.within(old, old_end.max(old + 1));
         let Some(first) = areas.first().copied().filter(|v| v.start == old) else {
             return Err(Errno(libc::EFAULT));
@@ -424,17 +468,22 @@ impl AddressSpace {
 
     /// The guest area that holds `addr`.
     pub fn query(&self, addr: u64) -> Option<Vma> {
-        self.lock().areas.range(..=addr).next_back().map(|(_, v)| *v).filter(|v| v.end > addr)
+        self.lock_grown().area(addr)
+    }
+
+    /// True if there is a guest area that ends above `addr`: what `find_vma` of the kernel would find.
+    pub fn reaches(&self, addr: u64) -> bool {
+        self.lock().areas.last_key_value().is_some_and(|(_, v)| v.end > addr)
     }
 
     /// True if every page of the range is the guest's.
     pub fn is_guest(&self, addr: u64, len: u64) -> bool {
-        addr.checked_add(len).is_some_and(|end| self.lock().gaps(page_down(addr), end).is_empty())
+        addr.checked_add(len).is_some_and(|end| self.lock_grown().gaps(page_down(addr), end).is_empty())
     }
 
     /// True if the range holds memory of the runtime or nothing: no page of it is the guest's.
     pub fn is_foreign(&self, addr: u64, len: u64) -> bool {
-        self.lock().within(page_down(addr), addr.saturating_add(len)).is_empty()
+        self.lock_grown().within(page_down(addr), addr.saturating_add(len)).is_empty()
     }
 
     /// The executable area around `pc`; stays true until [`AddressSpace::generation`] changes.
@@ -444,7 +493,7 @@ impl AddressSpace {
 
     /// All guest areas by address.
     pub fn areas(&self) -> Vec<Vma> {
-        self.lock().areas.values().copied().collect()
+        self.lock_grown().areas.values().copied().collect()
     }
 }
 

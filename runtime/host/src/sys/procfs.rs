@@ -199,8 +199,12 @@ fn area_line(out: &mut String, v: &Vma, h: &HostLine<'_>, segment_offset: Option
         Kind::Stack => "[stack]",
         Kind::Trampoline => "[vdso]",
         // What the host calls heap or stack is the runtime's.
-        Kind::Image | Kind::Mapped if h.name.starts_with("[heap") || h.name.starts_with("[stack") => "",
-        Kind::Image | Kind::Mapped => h.name,
+        Kind::Image | Kind::Mapped | Kind::Growing
+            if h.name.starts_with("[heap") || h.name.starts_with("[stack") =>
+        {
+            ""
+        }
+        Kind::Image | Kind::Mapped | Kind::Growing => h.name,
     };
     let flags = [bit(READ, 'r'), bit(WRITE, 'w'), bit(EXEC, 'x'), if h.shared { 's' } else { 'p' }];
     let mut line =
