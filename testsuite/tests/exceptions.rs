@@ -3,8 +3,11 @@
 //! program itself; see `guest/faults.c`.
 
 use std::path::{Path, PathBuf};
-use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use std::process::Command;
+use std::time::Duration;
+use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
 use testsuite::guest::{Libc, build_all};
+use testsuite::{full, tools};
 
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
 const QUICK: (&[&str], &str) = (&["-O0"], "auto");
@@ -73,4 +76,106 @@ fn faults_in_hot_loops_are_exact() {
         }
     }
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong[..wrong.len().min(40)].join("\n"));
+}
+
+/// Runs the program in each of the engines.
+fn in_engines(
+    program: &Path,
+    engines: &[(&[&str], &str)],
+    args: &[&str],
+    check: impl Fn(&Outcome, &dyn std::fmt::Debug),
+) {
+    for (flags, engine) in engines {
+        let translated = translate(program, flags).unwrap_or_else(|e| panic!("{e}"));
+        let timeout = Some(Duration::from_secs(if full() { 1200 } else { 120 }));
+        let run = Run { args: args.to_vec(), env: vec![("XLATE_ENGINE", engine)], timeout, ..Run::default() };
+        check(&run_translated(&translated, &run), flags);
+    }
+}
+
+/// For programs whose last line counts checks and failures.
+fn no_failures(out: &Outcome, flags: &dyn std::fmt::Debug) {
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status == 0 && text.ends_with(" checks, 0 failures\n"), "{flags:?}: {out:?}");
+}
+
+/// Alternate stacks, flags, changed contexts, jumps, overflow, bad frames: what Linux does, by the program's own checks.
+#[test]
+fn signals_follow_the_rules_of_linux() {
+    in_engines(&guest(&["sigrules.c"], &["-O2"]), &ENGINES, &[], no_failures);
+}
+
+/// The runtime's test of frames, in lifted code.
+#[test]
+fn frames_of_lifted_code() {
+    let program = guest(&["../../runtime/rt/tests/guest/frames.c"], &["-O1"]);
+    in_engines(&program, &[QUICK, OPTIMISED], &[], no_failures);
+}
+
+/// Loops in which the pc says which registers must be equal, interrupted thousands of times.
+#[test]
+fn asynchronous_signals_find_exact_states() {
+    let program = guest(&["async.c", "async-loops.S"], &["-O2"]);
+    let per_loop = if full() { "20000" } else { "500" };
+    in_engines(&program, &ENGINES, &[per_loop], |out, flags| {
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let good = text.lines().filter(|l| l.ends_with(": interrupted often, 0 violations")).count();
+        assert!(out.status == 0 && good == 25, "{flags:?}: {out:?}");
+    });
+}
+
+/// Signals against blocking calls: none is lost, and each call restarts or not as it should.
+#[test]
+fn blocking_calls_lose_no_signal() {
+    let program = guest(&["blocking.c"], &["-O2"]);
+    let (engines, per_call): (&[_], _) = if full() { (&ENGINES, "20000") } else { (&[OPTIMISED], "1700") };
+    in_engines(&program, engines, &[per_call], |out, flags| {
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let good = |l: &&str| l.ends_with(", 0 wrong") && !l.contains("LOST");
+        assert!(out.status == 0 && text.lines().filter(good).count() == 14, "{flags:?}: {out:?}");
+    });
+}
+
+/// Signals cost nothing while none comes: an optimised loop reads no memory but what the guest's loop reads.
+#[test]
+fn loops_do_not_poll() {
+    let program = guest(&["async.c", "async-loops.S"], &["-O2"]);
+    for (function, accesses) in [("tight", 0), ("tight_sum", 1)] {
+        let mut xlate = Command::new(tools::xlate());
+        xlate.arg("inspect").arg(&program).args(["--emit", "asm", "--function", function]);
+        let out = xlate.output().expect("xlate runs");
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        let body = loop_body(&text).unwrap_or_else(|| panic!("no loop in {function}: {text}"));
+        // In AT&T syntax the last operand is what is written; `lea` reads nothing.
+        let reads = body.iter().filter(|l| {
+            let l = l.trim();
+            let reading = l.rfind('(').is_some_and(|at| l[at..].contains(',') && !l.ends_with(')'));
+            reading && !l.starts_with("lea") || l.starts_with("cmp") && l.contains('(')
+        });
+        let reads: Vec<_> = reads.collect();
+        assert_eq!(reads.len(), accesses, "{function} reads {reads:?}: {body:?}");
+        assert!(!body.iter().any(|l| l.contains("call")), "{function}: {body:?}");
+        let instructions = body.iter().filter(|l| l.starts_with('\t') && !l.starts_with("\t.")).count();
+        assert!((4..=14).contains(&instructions), "{function}: {body:?}");
+    }
+}
+
+/// The lines of the innermost loop: from a label to the last conditional jump back to it, without what goes to other
+/// sections.
+fn loop_body(asm: &str) -> Option<Vec<&str>> {
+    let lines: Vec<&str> = asm.lines().collect();
+    let backward = |end: usize| {
+        let label = lines[end].trim().strip_prefix('j')?.split_whitespace().nth(1)?;
+        let start = lines[..end].iter().rposition(|l| l.strip_suffix(':') == Some(label))?;
+        (!lines[end].contains("jmp")).then_some((start, end))
+    };
+    let (start, end) = (0..lines.len()).filter_map(backward).min_by_key(|(a, b)| b - a)?;
+    let mut elsewhere = false;
+    let inside = lines[start..=end].iter().copied().filter(|l| {
+        if l.contains(".section") {
+            elsewhere = !l.contains("xl_text");
+        }
+        !elsewhere && !l.trim().starts_with('#')
+    });
+    Some(inside.collect())
 }
