@@ -239,7 +239,9 @@ pub fn interp(data: &[u8]) {
         let event = runs.run(&mut state, &mut mem, |_| true);
         let agreed = (0..RUN).find_map(|_| {
             let e = steps.step(&mut single, &mut single_mem);
+            // A run that goes back into itself passes its end's pc before.
             let same = e == event && single.pc == state.pc && same_registers(&single, &state);
+            let same = same && mem == single_mem;
             (same || e != Event::Continue).then_some(same)
         });
         assert_eq!(
@@ -251,7 +253,6 @@ pub fn interp(data: &[u8]) {
             state.x,
             single.x
         );
-        assert!(mem == single_mem, "memory differs at {:#x}", state.pc);
         match event {
             Event::Continue | Event::Syscall { .. } | Event::InvalidateCode { .. } => {}
             Event::Trap(_) | Event::Fault(_) | Event::Unsupported => state.pc = state.pc.wrapping_add(4),
