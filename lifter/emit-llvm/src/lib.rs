@@ -13,6 +13,7 @@ mod glue;
 mod llvm;
 mod op;
 mod op_float;
+mod op_float_int;
 mod op_int;
 mod op_vector;
 mod op_vector_sat;

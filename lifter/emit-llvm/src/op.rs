@@ -3,6 +3,7 @@
 
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
+use crate::op_float_int::ToInt;
 use ir::{Helper, IntCmp, Lane, PureOp, Type, Value};
 
 impl Fx<'_, '_> {
@@ -31,7 +32,7 @@ impl Fx<'_, '_> {
             PureOp::FWiden { from, high } => return self.float_widen(i, op, from, high, args),
             PureOp::FNarrow { from, round } => return self.float_narrow(i, op, from, round, args),
             PureOp::FToInt { shape, signed, round, fbits } => {
-                self.float_to_int(op, ty, shape, signed, round, fbits, args)
+                self.float_to_int(op, ty, ToInt { shape, signed, round, fbits }, args)
             }
             PureOp::IntToF { shape, signed, fbits } => self.int_to_float(op, shape, signed, fbits, args),
             PureOp::FRound { shape, round, exact } => {

@@ -8,23 +8,23 @@ use crate::float_result::{Look, Native};
 use crate::function::Fx;
 use crate::llvm::{AsmText, FPred, IPred, T, V};
 use abi::GuestState;
-use ir::{FBin, FCmp, FShape, FUn, Lane, PureOp, Round, Type, Value};
+use ir::{FBin, FCmp, FShape, FUn, PureOp, Round, Type, Value};
 use std::mem::offset_of;
 
 impl Fx<'_, '_> {
     /// True if the host computes in this format.
-    fn native(shape: FShape) -> bool {
+    pub(crate) fn native(shape: FShape) -> bool {
         shape.bits() != 16
     }
 
     /// LLVM type in which a shape is computed; a half vector is computed as a full one.
-    fn float_shape(&self, shape: FShape) -> T {
+    pub(crate) fn float_shape(&self, shape: FShape) -> T {
         let scalar = self.l.float_ty(shape.bits());
         if shape.is_vector() { self.l.vec_ty(scalar, 128 / shape.bits()) } else { scalar }
     }
 
     /// An operand in its shape; lanes that the shape does not cover are zero, so that they raise nothing.
-    fn float(&self, shape: FShape, v: Value) -> V {
+    pub(crate) fn float(&self, shape: FShape, v: Value) -> V {
         let v = self.value(v);
         if !shape.is_vector() {
             return v;
@@ -43,7 +43,7 @@ impl Fx<'_, '_> {
     }
 
     /// A constrained intrinsic: `llvm.experimental.constrained.<name>`.
-    fn constrained(&self, name: &str, types: &[T], args: &[V], rounded: bool) -> V {
+    pub(crate) fn constrained(&self, name: &str, types: &[T], args: &[V], rounded: bool) -> V {
         let mut a = args.to_vec();
         if rounded {
             a.push(self.l.metadata("round.dynamic"));
@@ -57,7 +57,7 @@ impl Fx<'_, '_> {
     }
 
     /// A comparison that raises Invalid Operation for signaling NaNs only (or, `signaling`, for all).
-    fn compare_lanes(&self, predicate: &str, signaling: bool, a: V, b: V) -> V {
+    pub(crate) fn compare_lanes(&self, predicate: &str, signaling: bool, a: V, b: V) -> V {
         let l = self.l;
         let name = if signaling { "fcmps" } else { "fcmp" };
         let args = [a, b, l.metadata(predicate), l.metadata("fpexcept.strict")];
@@ -159,7 +159,7 @@ impl Fx<'_, '_> {
     /// Under FPCR.FZ, makes the host notice denormal operands, which are flushed and raise Input Denormal. It does not
     /// notice them by itself in roundings and conversions to integers, next to a NaN in comparisons, in a division by
     /// zero, and below a square root if they are negative.
-    fn notice_denormals(&self, shape: FShape, operands: &[V]) {
+    pub(crate) fn notice_denormals(&self, shape: FShape, operands: &[V]) {
         let l = self.l;
         let (notice, end) = (l.block(self.func, "notice"), l.block(self.func, ""));
         l.unlikely_br(self.flushes(), notice, end);
@@ -194,7 +194,7 @@ impl Fx<'_, '_> {
     }
 
     /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
-    fn scalar_un(&self, shape: FShape, name: &str, class: &str, arg: V) -> Native {
+    pub(crate) fn scalar_un(&self, shape: FShape, name: &str, class: &str, arg: V) -> Native {
         let l = self.l;
         let full = self.full_float(shape);
         let (text, constraints) = if self.unit.features.avx {
@@ -378,226 +378,5 @@ impl Fx<'_, '_> {
         let r = l.shuffle(r, l.zero(half), &[0, 1, 2, 3]);
         let native = Native { value: r, zero_above: false };
         self.define_float(i, FShape::V2S, Look::NanOrSmallest, &native, op, args);
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    pub(crate) fn float_to_int(
-        &mut self,
-        op: PureOp,
-        ty: Type,
-        shape: FShape,
-        signed: bool,
-        round: Round,
-        fbits: u8,
-        args: &[Value],
-    ) -> V {
-        let lanes_by_hand = shape == FShape::V2D;
-        let rounds = match round {
-            Round::Zero | Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Current => true,
-            Round::TieAway | Round::Odd => false,
-        };
-        let width = if shape.is_vector() { shape.bits() } else { ty.bits() };
-        if !Self::native(shape) || fbits != 0 || !rounds || width < 32 || lanes_by_hand {
-            return self.soft_pure(op, ty, args);
-        }
-        if shape.is_vector() {
-            return self.vector_to_int(op, shape, signed, round, args);
-        }
-        let l = self.l;
-        let x = self.value(args[0]);
-        self.notice_denormals(shape, &[x]);
-        let rounded = self.pre_round(shape, round, signed, x);
-        let s = if shape == FShape::S { "s" } else { "d" };
-        let convert = |suffix: &str, v: V| {
-            // An unsigned 32-bit result comes from a 64-bit conversion.
-            let t = if suffix == "l" { l.int_ty(32) } else { l.i64_ty() };
-            let text = format!("cvtts{s}2si{suffix} $1, $0");
-            let r = if suffix == "l" {
-                l.asm_call(&format!("cvtts{s}2si $1, ${{0:k}}"), "=r,x", t, &[v], &[])
-            } else {
-                l.asm_call(&text, "=r,x", t, &[v], &[])
-            };
-            if rounded != x {
-                // The rounding above was silent: converting the operand itself raises Inexact.
-                l.asm_call(&format!("cvtts{s}2siq $1, $0"), "=r,x", l.i64_ty(), &[x], &[]);
-            }
-            r
-        };
-        if signed && (round == Round::Zero || rounded == x) {
-            // Out of range and NaN give the smallest integer, which is rare as a result.
-            let (suffix, bits) = if width == 32 { ("l", 32) } else { ("q", 64) };
-            let r = match round {
-                Round::Zero => convert(suffix, x),
-                _ => {
-                    // By MXCSR's mode.
-                    let (m, t) = if width == 32 { ("${0:k}", l.int_ty(32)) } else { ("$0", l.i64_ty()) };
-                    l.asm_call(&format!("cvts{s}2si $1, {m}"), "=r,x", t, &[x], &[])
-                }
-            };
-            let min = l.int(l.int_ty(bits), 1 << (bits - 1));
-            let bad = l.icmp(IPred::LLVMIntEQ, r, min);
-            return self.or_soft(bad, r, op, ty, args);
-        }
-        let t = self.float_shape(shape);
-        let limit = |v: f64| l.const_float(t, v);
-        let power = |n: i32| 2f64.powi(n);
-        // What is surely in range, also after truncation.
-        let (above, below) = match (signed, width) {
-            (true, 32) => (-power(31), power(31)),
-            (true, _) => (-power(63), power(63)),
-            (false, 32) => (-1.0, power(32)),
-            (false, _) => (-1.0, power(63)),
-        };
-        let inside = l.and(
-            self.compare_lanes(if signed { "oge" } else { "ogt" }, false, rounded, limit(above)),
-            self.compare_lanes("olt", false, rounded, limit(below)),
-        );
-        let outside = l.not(inside);
-        self.guarded(
-            outside,
-            |fx| {
-                let v = convert("q", rounded);
-                l.trunc(v, fx.unit.ty(ty))
-            },
-            op,
-            ty,
-            args,
-        )
-    }
-
-    /// `x` rounded to an integral value without raising Inexact; `x` itself for the modes that conversions know, if what
-    /// is in range before rounding is so after it (for unsigned results, −0.9 may become −1).
-    fn pre_round(&self, shape: FShape, round: Round, signed: bool, x: V) -> V {
-        let (name, by_mode) = match round {
-            Round::TieEven => ("roundeven", false),
-            Round::PlusInf => ("ceil", false),
-            Round::MinusInf => ("floor", false),
-            Round::Current if !signed => ("nearbyint", true),
-            Round::Zero | Round::Current | Round::TieAway | Round::Odd => return x,
-        };
-        self.constrained(name, &[self.float_shape(shape)], &[x], by_mode)
-    }
-
-    /// Lanes of 32 bits.
-    fn vector_to_int(&mut self, op: PureOp, shape: FShape, signed: bool, round: Round, args: &[Value]) -> V {
-        let l = self.l;
-        let x = self.float(shape, args[0]);
-        self.notice_denormals(shape, &[x]);
-        let rounded = self.pre_round(shape, round, signed, x);
-        let limit = |v: f64| l.splat_const(4, l.const_float(l.float_ty(32), v));
-        let lower = if signed {
-            self.compare_lanes("oge", false, rounded, limit(-2147483648.0))
-        } else {
-            self.compare_lanes("ogt", false, rounded, limit(-1.0))
-        };
-        let inside = l.and(lower, self.compare_lanes("olt", false, rounded, limit(2147483648.0)));
-        let outside = self.any_lane(l.not(inside), 4);
-        self.guarded(
-            outside,
-            |fx| {
-                let t = fx.lane_ty(Lane::S4);
-                let by_mode = round == Round::Current && signed;
-                let text = if by_mode { "cvtps2dq $1, $0" } else { "cvttps2dq $1, $0" };
-                let r = l.asm_call(text, "=x,x", t, &[rounded], &[]);
-                if rounded != x {
-                    l.asm_call("cvttps2dq $1, $0", "=x,x", t, &[x], &[]);
-                }
-                fx.unfloat(shape, r)
-            },
-            op,
-            Type::V128,
-            args,
-        )
-    }
-
-    pub(crate) fn int_to_float(
-        &mut self,
-        op: PureOp,
-        shape: FShape,
-        signed: bool,
-        fbits: u8,
-        args: &[Value],
-    ) -> V {
-        let l = self.l;
-        let ty = shape.ty();
-        if !Self::native(shape) {
-            return self.soft_pure(op, ty, args);
-        }
-        let t = self.float_shape(shape);
-        // Scaling by a power of two is exact: no result is near the end of the range.
-        let scale = |fx: &Self, v: V| {
-            if fbits == 0 {
-                return v;
-            }
-            let factor = l.const_float(l.float_ty(shape.bits()), 2f64.powi(-(fbits as i32)));
-            let factor = if shape.is_vector() { l.splat_const(128 / shape.bits(), factor) } else { factor };
-            fx.constrained("fmul", &[t], &[v, factor], true)
-        };
-        if shape.is_vector() {
-            let v = self.value(args[0]);
-            let v = if shape == FShape::V2S { self.low64(v) } else { v };
-            let v = l.bitcast(v, self.lane_ty(shape.lane()));
-            let convert = |fx: &Self| {
-                let r = fx.constrained("sitofp", &[t, fx.lane_ty(shape.lane())], &[v], true);
-                fx.unfloat(shape, scale(fx, r))
-            };
-            if signed {
-                return convert(self);
-            }
-            let zero = l.zero(self.lane_ty(shape.lane()));
-            let large = self.any_lane(l.icmp(IPred::LLVMIntSLT, v, zero), 128 / shape.bits());
-            return self.guarded(large, convert, op, ty, args);
-        }
-        let v = self.value(args[0]);
-        let from = self.type_of(args[0]);
-        let int = |fx: &Self, v: V, t_int: T| {
-            let r = fx.constrained("sitofp", &[t, t_int], &[v], true);
-            scale(fx, r)
-        };
-        match (from, signed) {
-            (Type::I32 | Type::I64, true) => int(self, v, self.unit.ty(from)),
-            (Type::I32, false) => int(self, l.zext(v, l.i64_ty()), l.i64_ty()),
-            (Type::I64, false) => {
-                let large = l.icmp(IPred::LLVMIntSLT, v, l.i64(0));
-                self.guarded(large, |fx| int(fx, v, l.i64_ty()), op, ty, args)
-            }
-            _ => self.soft_pure(op, ty, args),
-        }
-    }
-
-    pub(crate) fn float_round(
-        &mut self,
-        i: usize,
-        op: PureOp,
-        shape: FShape,
-        round: Round,
-        exact: bool,
-        args: &[Value],
-    ) {
-        let name = match (round, exact) {
-            (Round::Current, true) => "rint",
-            (Round::Current, false) => "nearbyint",
-            (Round::TieEven, false) => "roundeven",
-            (Round::PlusInf, false) => "ceil",
-            (Round::MinusInf, false) => "floor",
-            (Round::Zero, false) => "trunc",
-            (Round::TieAway | Round::Odd, _)
-            | (Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
-                let v = self.soft_pure(op, shape.ty(), args);
-                return self.define(i, v);
-            }
-        };
-        if !Self::native(shape) {
-            let v = self.soft_pure(op, shape.ty(), args);
-            return self.define(i, v);
-        }
-        let l = self.l;
-        let x = self.float(shape, args[0]);
-        self.notice_denormals(shape, &[x]);
-        let by_mode = matches!(round, Round::Current);
-        let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
-        let value = if shape.is_vector() { r } else { l.insert(l.poison(self.full_float(shape)), r, 0) };
-        let native = Native { value, zero_above: false };
-        self.define_float(i, shape, Look::Nan, &native, op, args);
     }
 }

@@ -1,0 +1,294 @@
+//! Conversions between floating point and integers, and rounding to integral values. The host's conversions give one
+//! value for all that is out of range, Arm's saturate; so the operand's range is looked at first where that could matter.
+
+use crate::float_result::{Look, Native};
+use crate::function::Fx;
+use crate::llvm::{IPred, T, V};
+use ir::{FShape, PureOp, Round, Type, Value};
+
+/// A conversion to integers: the last fields of [`PureOp::FToInt`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct ToInt {
+    pub(crate) shape: FShape,
+    pub(crate) signed: bool,
+    pub(crate) round: Round,
+    /// Fraction bits of the result.
+    pub(crate) fbits: u8,
+}
+
+fn power(n: i32) -> f64 {
+    2f64.powi(n)
+}
+
+impl Fx<'_, '_> {
+    pub(crate) fn float_to_int(&mut self, op: PureOp, ty: Type, c: ToInt, args: &[Value]) -> V {
+        let width = if c.shape.is_vector() { c.shape.bits() } else { ty.bits() };
+        if !Self::native(c.shape) || c.round == Round::Odd || width < 32 {
+            return self.soft_pure(op, ty, args);
+        }
+        if c.shape.is_vector() {
+            return self.vector_to_int(op, c, args);
+        }
+        let l = self.l;
+        let x = self.value(args[0]);
+        self.notice_denormals(c.shape, &[x]);
+        if c.signed && c.fbits == 0 && matches!(c.round, Round::Zero | Round::Current) {
+            // Out of range and NaN give the smallest integer, which is rare as a result.
+            let r =
+                self.convert_scalar(c.shape, if width == 32 { "l" } else { "q" }, c.round == Round::Zero, x);
+            let min = l.int(self.unit.ty(ty), 1 << (width - 1));
+            let bad = l.icmp(IPred::LLVMIntEQ, r, min);
+            return self.or_soft(bad, r, op, ty, args);
+        }
+        let t = self.l.float_ty(c.shape.bits());
+        let limit = |v: f64| l.const_float(t, v);
+        if c.fbits == 0 {
+            let rounded = self.pre_round(c, x);
+            // What is surely in range, also after truncation.
+            let (above, below) = match (c.signed, width) {
+                (true, 32) => (-power(31), power(31)),
+                (true, _) => (-power(63), power(63)),
+                (false, 32) => (-1.0, power(32)),
+                (false, _) => (-1.0, power(63)),
+            };
+            let predicate = if c.signed { "oge" } else { "ogt" };
+            let inside = l.and(
+                self.compare_lanes(predicate, false, rounded, limit(above)),
+                self.compare_lanes("olt", false, rounded, limit(below)),
+            );
+            return self.guarded(l.not(inside), |fx| fx.convert_rounded(c, ty, x, rounded), op, ty, args);
+        }
+        // With fraction bits, the operand is scaled, which is exact where the result is in range.
+        let scale = power(c.fbits as i32);
+        let bits = if width == 32 { 31 } else { 62 };
+        let above = if c.signed { -power(bits) } else { 0.0 };
+        let inside = l.and(
+            self.compare_lanes("oge", false, x, limit(above / scale)),
+            self.compare_lanes("olt", false, x, limit((power(bits) - 1.0) / scale)),
+        );
+        self.guarded(
+            l.not(inside),
+            |fx| {
+                let x = fx.constrained("fmul", &[t], &[x, limit(scale)], true);
+                let rounded = fx.pre_round(c, x);
+                fx.convert_rounded(c, ty, x, rounded)
+            },
+            op,
+            ty,
+            args,
+        )
+    }
+
+    /// `cvtsd2si` and its like; `suffix` is that of the result's size.
+    fn convert_scalar(&self, shape: FShape, suffix: &str, truncate: bool, x: V) -> V {
+        let l = self.l;
+        let (t, s) = (if truncate { "t" } else { "" }, if shape == FShape::S { "s" } else { "d" });
+        let (ret, operand) = if suffix == "l" { (l.int_ty(32), "${0:k}") } else { (l.i64_ty(), "$0") };
+        l.asm_call(&format!("cvt{t}s{s}2si $1, {operand}"), "=r,x", ret, &[x], &[])
+    }
+
+    /// The integer of `rounded`, which is `x` rounded, in range, or `x` itself if it is still to be rounded to zero.
+    fn convert_rounded(&self, c: ToInt, ty: Type, x: V, rounded: V) -> V {
+        // An unsigned 32-bit result comes from a 64-bit conversion.
+        let v = self.convert_scalar(c.shape, "q", !(c.round == Round::Current && rounded == x), rounded);
+        if rounded != x {
+            // The rounding was silent: converting the operand itself raises Inexact.
+            self.convert_scalar(c.shape, "q", true, x);
+        }
+        self.l.trunc(v, self.unit.ty(ty))
+    }
+
+    /// `x` rounded to an integral value without raising Inexact; `x` itself for the modes that conversions know, if what
+    /// is in range before rounding is so after it (for unsigned results, −0.9 may become −1).
+    fn pre_round(&self, c: ToInt, x: V) -> V {
+        let (name, by_mode) = match c.round {
+            Round::TieEven => ("roundeven", false),
+            Round::PlusInf => ("ceil", false),
+            Round::MinusInf => ("floor", false),
+            Round::Current if !c.signed => ("nearbyint", true),
+            Round::TieAway => return self.round_away(c.shape, x),
+            Round::Zero | Round::Current | Round::Odd => return x,
+        };
+        self.constrained(name, &[self.float_shape(c.shape)], &[x], by_mode)
+    }
+
+    /// `x` rounded to the nearest integral value, halves away from zero; raises nothing. What is too large to have a
+    /// fraction stays as it is; below, truncation and the difference are exact.
+    fn round_away(&self, shape: FShape, x: V) -> V {
+        let l = self.l;
+        let t = l.type_of(x);
+        let lanes = if shape.is_vector() { 128 / shape.bits() } else { 1 };
+        let bits = if lanes == 1 { l.int_ty(shape.bits()) } else { l.ivec_ty(shape.bits(), lanes) };
+        let all = |v: V| if lanes == 1 { v } else { l.splat_const(lanes, v) };
+        let float = |v: f64| all(l.const_float(l.float_ty(shape.bits()), v));
+        let int = |v: V| l.bitcast(v, bits);
+        let abs = |v: V| l.intrinsic("llvm.fabs", &[t], &[v]);
+        let (whole, half) =
+            if shape.bits() == 32 { (power(23), 0x3f00_0000) } else { (power(52), 0x3fe0 << 48) };
+        // As integers, magnitudes compare without raising anything, and NaNs are large.
+        let small = l.icmp(IPred::LLVMIntSLT, int(abs(x)), int(float(whole)));
+        let x0 = l.select(small, x, float(0.0));
+        let whole = self.constrained("trunc", &[t], &[x0], false);
+        let rest = self.constrained("fsub", &[t], &[x0, whole], true);
+        let up = l.icmp(IPred::LLVMIntSGE, int(abs(rest)), all(l.int(l.int_ty(shape.bits()), half)));
+        let one = l.intrinsic("llvm.copysign", &[t], &[float(1.0), x]);
+        let more = self.constrained("fadd", &[t], &[whole, l.select(up, one, float(0.0))], true);
+        // A sum with +0 would lose the sign of −0.
+        let r = l.select(up, more, whole);
+        l.select(small, r, x)
+    }
+
+    fn vector_to_int(&mut self, op: PureOp, c: ToInt, args: &[Value]) -> V {
+        let l = self.l;
+        let shape = c.shape;
+        let x = self.float(shape, args[0]);
+        self.notice_denormals(shape, &[x]);
+        let lanes = 128 / shape.bits();
+        let t = self.float_shape(shape);
+        let all = |v: f64| l.splat_const(lanes, l.const_float(l.float_ty(shape.bits()), v));
+        // Compared as integers, which raises nothing and takes NaNs for large: magnitudes below the limit, and for unsigned
+        // results no sign. A limit that leaves room for rounding up.
+        let ints = l.ivec_ty(shape.bits(), lanes);
+        let limit = l.bitcast(all(power(shape.bits() as i32 - 2 - c.fbits as i32)), ints);
+        let bits = l.bitcast(if c.signed { l.intrinsic("llvm.fabs", &[t], &[x]) } else { x }, ints);
+        let outside = if c.signed {
+            l.icmp(IPred::LLVMIntSGE, bits, limit)
+        } else {
+            l.icmp(IPred::LLVMIntUGE, bits, limit)
+        };
+        let outside = self.any_lane(outside, lanes);
+        self.guarded(
+            outside,
+            |fx| {
+                let x = match c.fbits {
+                    0 => x,
+                    n => fx.constrained("fmul", &[t], &[x, all(power(n as i32))], true),
+                };
+                let rounded = fx.pre_round(c, x);
+                let truncate = !(c.round == Round::Current && rounded == x);
+                let r = fx.convert_vector(shape, truncate, rounded);
+                if rounded != x {
+                    fx.convert_vector(shape, true, x);
+                }
+                fx.unfloat(shape, r)
+            },
+            op,
+            Type::V128,
+            args,
+        )
+    }
+
+    /// Lanes to integers of their size.
+    fn convert_vector(&self, shape: FShape, truncate: bool, x: V) -> V {
+        let l = self.l;
+        if shape.bits() == 32 {
+            let text = if truncate { "cvttps2dq $1, $0" } else { "cvtps2dq $1, $0" };
+            return l.asm_call(text, "=x,x", l.ivec_ty(32, 4), &[x], &[]);
+        }
+        let lane = |n| self.convert_scalar(FShape::D, "q", truncate, l.extract(x, n));
+        let low = l.insert(l.poison(l.ivec_ty(64, 2)), lane(0), 0);
+        l.insert(low, lane(1), 1)
+    }
+
+    pub(crate) fn int_to_float(
+        &mut self,
+        op: PureOp,
+        shape: FShape,
+        signed: bool,
+        fbits: u8,
+        args: &[Value],
+    ) -> V {
+        let l = self.l;
+        let ty = shape.ty();
+        if !Self::native(shape) {
+            return self.soft_pure(op, ty, args);
+        }
+        let t = self.float_shape(shape);
+        // Scaling by a power of two is exact: no result is near the end of the range.
+        let scale = |fx: &Self, v: V| {
+            if fbits == 0 {
+                return v;
+            }
+            let factor = l.const_float(l.float_ty(shape.bits()), 2f64.powi(-(fbits as i32)));
+            let factor = if shape.is_vector() { l.splat_const(128 / shape.bits(), factor) } else { factor };
+            fx.constrained("fmul", &[t], &[v, factor], true)
+        };
+        if shape.is_vector() {
+            let v = self.value(args[0]);
+            let v = if shape == FShape::V2S { self.low64(v) } else { v };
+            let v = l.bitcast(v, self.lane_ty(shape.lane()));
+            let convert = |fx: &Self| {
+                let r = fx.constrained("sitofp", &[t, fx.lane_ty(shape.lane())], &[v], true);
+                fx.unfloat(shape, scale(fx, r))
+            };
+            if signed {
+                return convert(self);
+            }
+            let zero = l.zero(self.lane_ty(shape.lane()));
+            let large = self.any_lane(l.icmp(IPred::LLVMIntSLT, v, zero), 128 / shape.bits());
+            return self.guarded(large, convert, op, ty, args);
+        }
+        let v = self.value(args[0]);
+        let from = self.type_of(args[0]);
+        let int = |fx: &Self, v: V, t_int: T| {
+            let r = fx.constrained("sitofp", &[t, t_int], &[v], true);
+            scale(fx, r)
+        };
+        match (from, signed) {
+            (Type::I32 | Type::I64, true) => int(self, v, self.unit.ty(from)),
+            (Type::I32, false) => int(self, l.zext(v, l.i64_ty()), l.i64_ty()),
+            (Type::I64, false) => {
+                let large = l.icmp(IPred::LLVMIntSLT, v, l.i64(0));
+                self.guarded(large, |fx| int(fx, v, l.i64_ty()), op, ty, args)
+            }
+            _ => self.soft_pure(op, ty, args),
+        }
+    }
+
+    pub(crate) fn float_round(
+        &mut self,
+        i: usize,
+        op: PureOp,
+        shape: FShape,
+        round: Round,
+        exact: bool,
+        args: &[Value],
+    ) {
+        if round == Round::TieAway && !exact && Self::native(shape) {
+            let x = self.float(shape, args[0]);
+            self.notice_denormals(shape, &[x]);
+            let r = self.round_away(shape, x);
+            let value = if shape.is_vector() {
+                r
+            } else {
+                self.l.insert(self.l.poison(self.full_float(shape)), r, 0)
+            };
+            return self.define_float(i, shape, Look::Nan, &Native { value, zero_above: false }, op, args);
+        }
+        let name = match (round, exact) {
+            (Round::Current, true) => "rint",
+            (Round::Current, false) => "nearbyint",
+            (Round::TieEven, false) => "roundeven",
+            (Round::PlusInf, false) => "ceil",
+            (Round::MinusInf, false) => "floor",
+            (Round::Zero, false) => "trunc",
+            (Round::TieAway | Round::Odd, _)
+            | (Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
+                let v = self.soft_pure(op, shape.ty(), args);
+                return self.define(i, v);
+            }
+        };
+        if !Self::native(shape) {
+            let v = self.soft_pure(op, shape.ty(), args);
+            return self.define(i, v);
+        }
+        let l = self.l;
+        let x = self.float(shape, args[0]);
+        self.notice_denormals(shape, &[x]);
+        let by_mode = matches!(round, Round::Current);
+        let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
+        let value = if shape.is_vector() { r } else { l.insert(l.poison(self.full_float(shape)), r, 0) };
+        let native = Native { value, zero_above: false };
+        self.define_float(i, shape, Look::Nan, &native, op, args);
+    }
+}
