@@ -3,8 +3,9 @@
 
 use crate::interrupt::{self, Temporary};
 use anyhow::{Context, Result, bail};
+use std::fs::Permissions;
 use std::io::Write;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
@@ -24,7 +25,10 @@ impl Output {
             _ => Path::new("."),
         };
         let make = || {
-            let temp = tempfile::Builder::new().prefix(".xlate-").tempfile_in(dir).with_context(|| {
+            // As for any program the linker makes: executable by all whom the umask lets.
+            let mode = Permissions::from_mode(0o777);
+            let mut builder = tempfile::Builder::new();
+            let temp = builder.prefix(".xlate-").permissions(mode).tempfile_in(dir).with_context(|| {
                 format!("{}: cannot write into this directory; choose another with -o", dir.display())
             })?;
             Ok(temp.into_temp_path())
@@ -33,7 +37,7 @@ impl Output {
         Ok(Output { temp, target: target.to_path_buf(), _temporary: temporary })
     }
 
-    /// The temporary file. The linker gives it its permissions.
+    /// The temporary file.
     pub(crate) fn path(&self) -> &Path {
         &self.temp
     }

@@ -19,6 +19,19 @@ fn a_tiny_program_is_translated_and_runs() {
 }
 
 #[test]
+fn outputs_are_executable_as_far_as_the_umask_lets() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let (arm, out) = (dir.path().join("tiny"), dir.path().join("out"));
+    std::fs::write(&arm, tiny()).unwrap();
+    xlate().arg(&arm).arg("-o").arg(&out).assert().success();
+    // An ordinary new file has 0666 as the umask lets.
+    let mode = |p: &std::path::Path| std::fs::metadata(p).unwrap().permissions().mode() & 0o777;
+    let readable = mode(&arm) & 0o444;
+    assert_eq!(mode(&out), mode(&arm) | readable >> 2);
+}
+
+#[test]
 fn statistics_are_json_on_stdout() {
     let dir = tempfile::tempdir().unwrap();
     let arm = dir.path().join("tiny");

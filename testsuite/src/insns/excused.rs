@@ -4,8 +4,14 @@ use super::Case;
 
 /// Encodings that no case executes, with the reason.
 pub const EXCLUDED: &[(&str, &str)] = &[
-    ("DC CVAP", "undefined in qemu's user mode although it announces FEAT_DPB; executed in cases/a64-unlike-qemu.txt"),
-    ("DC CVADP", "undefined in qemu's user mode although it announces FEAT_DPB2; executed in cases/a64-unlike-qemu.txt"),
+    (
+        "DC CVAP",
+        "undefined in qemu's user mode although it announces FEAT_DPB; executed in cases/a64-unlike-qemu.txt",
+    ),
+    (
+        "DC CVADP",
+        "undefined in qemu's user mode although it announces FEAT_DPB2; executed in cases/a64-unlike-qemu.txt",
+    ),
 ];
 
 /// Encodings that another of qemu's processors shows, because its `max` has more features or another block size of DC ZVA
