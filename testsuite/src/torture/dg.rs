@@ -98,7 +98,13 @@ pub(super) fn words(text: &str) -> Vec<String> {
                 }
                 out.push(group);
             }
-            '"' => out.push(chars.by_ref().take_while(|&c| c != '"').collect()),
+            '"' => {
+                let mut text = String::new();
+                while let Some(c) = chars.next().filter(|&c| c != '"') {
+                    text.push(if c == '\\' { chars.next().unwrap_or(c) } else { c });
+                }
+                out.push(text);
+            }
             c => {
                 let mut word = String::from(c);
                 while let Some(c) = chars.next_if(|c| !c.is_whitespace()) {
@@ -125,13 +131,13 @@ mod tests {
             "/* { dg-do run { target { aarch64*-*-* && lp64 } } } */\n\
              /* { dg-options \"-O3 -fno-inline\" } */\n\
              /* { dg-additional-options \"-msse2\" { target { i?86-*-* x86_64-*-* } } } */\n\
-             /* { dg-additional-options \"-DX\" { target { ! ilp32 } } } */\n\
+             /* { dg-additional-options \"--param \\\"x=1\\\"\" { target { ! ilp32 } } } */\n\
              // { dg-add-options arm_v8_2a_fp16_scalar }  \n\
              /* { dg-additional-sources abitest.S } */\n",
         );
         assert_eq!(d.action.as_deref(), Some("run"));
         assert_eq!(d.options, Some(strings(&["-O3", "-fno-inline"])));
-        assert_eq!(d.more, strings(&["-DX", "-march=armv8.2-a+fp16"]));
+        assert_eq!(d.more, strings(&["--param", "x=1", "-march=armv8.2-a+fp16"]));
         assert_eq!(d.sources, strings(&["abitest.S"]));
         assert_eq!(d.missing, None);
     }

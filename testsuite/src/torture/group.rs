@@ -21,6 +21,7 @@ struct Object<'a> {
     test: &'a Test,
     path: PathBuf,
     symbol: String,
+    libc: Libc,
 }
 
 /// Runs `tests`: one verdict each, in their order.
@@ -33,8 +34,7 @@ pub fn run(tests: &[Test], setup: &Setup) -> Vec<(String, Verdict)> {
         match result {
             Ok(Some(o)) => objects.push(o),
             Ok(None) => alone.push(i),
-            Err(why) if tests[i].unsuitable.is_some() => verdicts[i] = Some(Verdict::NoOracle(why)),
-            Err(_) => alone.push(i),
+            Err(why) => verdicts[i] = Some(Verdict::NoOracle(why)),
         }
     }
     let groups = groups(objects, setup.group);
@@ -62,15 +62,19 @@ fn compile<'a>(index: usize, test: &'a Test, setup: &Setup) -> Result<Option<Obj
     if test.alone {
         return Ok(None);
     }
-    let hash = content_hash(format!("{:?} {:?} {:?}", setup.libc, test.sources, test.flags).as_bytes());
+    // Some need headers that musl has not.
+    compile_with(setup.libc, index, test).or_else(|_| compile_with(Libc::Glibc, index, test)).map(Some)
+}
+
+fn compile_with<'a>(libc: Libc, index: usize, test: &'a Test) -> Result<Object<'a>, String> {
+    let hash = content_hash(format!("{:?} {:?} {:?}", libc, test.sources, test.flags).as_bytes());
     let symbol = format!("xlate_test_{hash:016x}");
     let dir = store().join("torture-objects");
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let path = dir.join(format!("{hash:016x}.o"));
     if !path.exists() {
         let temp = temporary(&path);
-        object(&test.sources, setup.libc, &test.flags, &temp)
-            .map_err(|e| format!("does not compile: {}", e.lines().last().unwrap_or_default()))?;
+        object(&test.sources, libc, &test.flags, &temp).map_err(|e| does_not_compile(&e))?;
         let mut objcopy = Command::new(tools::cross("objcopy"));
         objcopy
             .arg(format!("--redefine-sym=main={symbol}"))
@@ -81,14 +85,20 @@ fn compile<'a>(index: usize, test: &'a Test, setup: &Setup) -> Result<Option<Obj
         let _ = std::fs::remove_file(&temp);
         result?;
     }
-    Ok(Some(Object { index, test, path, symbol }))
+    Ok(Object { index, test, path, symbol, libc })
 }
 
-/// Groups of at most `size` whose flags for the linker are the same.
+/// The compiler's first complaint.
+fn does_not_compile(message: &str) -> String {
+    let line = message.lines().find(|l| l.contains("error:")).or(message.lines().last());
+    format!("does not compile: {}", line.unwrap_or_default())
+}
+
+/// Groups of at most `size` whose C library and flags for the linker are the same.
 fn groups(objects: Vec<Object>, size: usize) -> Vec<Vec<Object>> {
-    let mut by_flags: BTreeMap<Vec<&str>, Vec<Object>> = BTreeMap::new();
+    let mut by_flags: BTreeMap<(bool, Vec<&str>), Vec<Object>> = BTreeMap::new();
     for o in objects {
-        by_flags.entry(link_flags(o.test)).or_default().push(o);
+        by_flags.entry((o.libc == Libc::Glibc, link_flags(o.test))).or_default().push(o);
     }
     let mut groups = Vec::new();
     for list in by_flags.into_values() {
@@ -119,7 +129,7 @@ fn link_flags(test: &Test) -> Vec<&str> {
 /// Runs a group; no verdict for those that are to run alone.
 fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Verdict>)> {
     let all = |v: Option<Verdict>| group.iter().map(|o| (o.index, v.clone())).collect();
-    let program = match link(group, setup) {
+    let program = match link(group) {
         Ok(p) => p,
         Err(_) if group.len() > 1 => {
             let (a, b) = group.split_at(group.len() / 2);
@@ -151,7 +161,7 @@ fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Verdict>)> {
 }
 
 /// Links a group's objects with a driver.
-fn link(group: &[Object], setup: &Setup) -> Result<PathBuf, String> {
+fn link(group: &[Object]) -> Result<PathBuf, String> {
     let declared: Vec<&str> = group.iter().map(|o| o.symbol.as_str()).collect();
     let text = format!(
         "#include <stdlib.h>\n\
@@ -170,7 +180,7 @@ fn link(group: &[Object], setup: &Setup) -> Result<PathBuf, String> {
     // What one test lacks shall not stop the others; it fails when it calls it.
     let mut flags = vec!["-w", "-O1", "-Wl,--unresolved-symbols=ignore-all"];
     flags.extend(link_flags(group[0].test));
-    let result = build_all(&sources, setup.libc, &flags);
+    let result = build_all(&sources, group[0].libc, &flags);
     let _ = std::fs::remove_file(&driver);
     result
 }
@@ -182,9 +192,7 @@ fn run_alone(test: &Test, setup: &Setup) -> Verdict {
     let built = build_all(&sources, setup.libc, &flags);
     let program = match built.or_else(|_| build_all(&sources, Libc::Glibc, &flags)) {
         Ok(p) => p,
-        Err(e) => {
-            return Verdict::NoOracle(format!("does not compile: {}", e.lines().last().unwrap_or_default()));
-        }
+        Err(e) => return Verdict::NoOracle(does_not_compile(&e)),
     };
     let run = run_with(setup, Vec::new());
     let expected = run_qemu(&program, &run);
