@@ -40,11 +40,11 @@ fn draw(text: &mut String, rows: &[Row]) -> Result<(), Box<dyn std::error::Error
     let label = |s: &str, size: i32, h: HPos, at: (i32, i32)| {
         area.draw(&Text::new(s.to_string(), at, style(size, h, VPos::Center)))
     };
-    label("Run time as a multiple of native x86-64 (less is better)", 16, HPos::Left, (LEFT, 16))?;
+    label("Run time as a multiple of native x86-64 (less is better)", 18, HPos::Left, (LEFT, 16))?;
     for (name, colour, at) in [("translated by xlate", TRANSLATED, LEFT), ("qemu-aarch64", QEMU, LEFT + 170)]
     {
         area.draw(&Rectangle::new([(at, 32), (at + 12, 44)], colour.filled()))?;
-        label(name, 13, HPos::Left, (at + 18, 39))?;
+        label(name, 15, HPos::Left, (at + 18, 39))?;
     }
     let mut tick = LOW;
     while tick <= HIGH {
@@ -52,15 +52,15 @@ fn draw(text: &mut String, rows: &[Row]) -> Result<(), Box<dyn std::error::Error
         let line =
             ShapeStyle { color: TEXT.mix(if native { 1.0 } else { 0.15 }), filled: false, stroke_width: 1 };
         area.draw(&PathElement::new(vec![(x(tick), HEAD - 6), (x(tick), bottom)], line))?;
-        label(&format!("{tick} ×"), 12, HPos::Center, (x(tick), bottom + 14))?;
+        label(&format!("{tick} ×"), 14, HPos::Center, (x(tick), bottom + 14))?;
         tick *= 2.0;
     }
     for (i, row) in rows.iter().enumerate() {
         let top = HEAD + ROW * i as i32;
-        label(&row.program, 13, HPos::Right, (LEFT - 8, top + 9))?;
+        label(&row.program, 15, HPos::Right, (LEFT - 8, top + 9))?;
         for (ratio, colour, y) in [(row.ratio(), TRANSLATED, top), (row.qemu_ratio(), QEMU, top + 9)] {
             area.draw(&Rectangle::new([(x(LOW), y), (x(ratio), y + 9)], colour.filled()))?;
-            label(&format!("{ratio:.1}"), 10, HPos::Left, (x(ratio) + 4, y + 5))?;
+            label(&format!("{ratio:.1}"), 12, HPos::Left, (x(ratio) + 4, y + 5))?;
         }
     }
     area.present()?;
