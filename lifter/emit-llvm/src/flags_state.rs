@@ -97,8 +97,11 @@ impl Fx<'_, '_> {
             kind => {
                 let (a, b) = self.operands(d);
                 if kind == flag::FLOAT {
-                    let infinity = if d & flag::WIDE != 0 { 0x7ff0 << 48 } else { 0x7f80 << 16 };
-                    return self.compared(n, a, b, self.l.int(self.l.type_of(a), infinity));
+                    let wide = d & flag::WIDE != 0;
+                    let (infinity, normal) =
+                        if wide { (0x7ff0 << 48, 1 << 52) } else { (0x7f80 << 16, 1 << 23) };
+                    let ty = self.l.type_of(a);
+                    return self.compared(n, a, b, self.l.int(ty, infinity), self.l.int(ty, normal));
                 }
                 self.described(kind, n, a, b)
             }
@@ -200,29 +203,38 @@ impl Fx<'_, '_> {
             v = l.select(is(k), self.described(k, n, a, b), v);
         }
         let infinity = l.select(wide, l.i64(0x7ff0 << 48), l.i64(0x7f80 << 48));
-        l.select(is(flag::FLOAT), self.compared(n, a, b, infinity), v)
+        let normal = l.select(wide, l.i64(1 << 52), l.i64(1 << 55));
+        l.select(is(flag::FLOAT), self.compared(n, a, b, infinity, normal), v)
     }
 
     /// Flag `n` of the comparison of floating-point numbers, from their bits: a host comparison would raise exceptions.
-    fn compared(&self, n: usize, a: V, b: V, infinity: V) -> V {
+    /// With FPCR.FZ those below the smallest `normal` are zero.
+    fn compared(&self, n: usize, a: V, b: V, infinity: V, normal: V) -> V {
         let l = self.l;
         let t = l.type_of(a);
         let top = l.int(t, if t == l.i64_ty() { 63 } else { 31 });
         let magnitude = |v: V| l.lshr(l.shl(v, l.int(t, 1)), l.int(t, 1));
         let nan = |v: V| l.icmp(IPred::LLVMIntUGT, magnitude(v), infinity);
         let unordered = l.or(nan(a), nan(b));
+        if n == 3 {
+            return unordered;
+        }
+        let fpcr = l.load(l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
+        let flush = l.icmp(IPred::LLVMIntNE, l.and(fpcr, l.i32(flag::FPCR_FZ)), l.i32(0));
+        let least = l.select(flush, normal, l.zero(t));
         // Sign and magnitude → two's complement, in which both zeros are 0.
         let order = |v: V| {
             let sign = l.ashr(v, top);
-            l.sub(l.xor(magnitude(v), sign), sign)
+            let m = magnitude(v);
+            let m = l.select(l.icmp(IPred::LLVMIntULT, m, least), l.zero(t), m);
+            l.sub(l.xor(m, sign), sign)
         };
         let (a, b) = (order(a), order(b));
         let ordered = |p: IPred| l.and(l.not(unordered), l.icmp(p, a, b));
         match n {
             0 => ordered(IPred::LLVMIntSLT),
             1 => ordered(IPred::LLVMIntEQ),
-            2 => l.not(ordered(IPred::LLVMIntSLT)),
-            _ => unordered,
+            _ => l.not(ordered(IPred::LLVMIntSLT)),
         }
     }
 }

@@ -14,7 +14,8 @@ pub const DIFFERENCE: u32 = 2;
 pub const SUM: u32 = 3;
 /// Of the bitwise result a: C = V = 0.
 pub const LOGIC: u32 = 4;
-/// Of the floating-point comparison of the numbers whose bits a and b are.
+/// Of the floating-point comparison of the numbers whose bits a and b are, in the present mode of FPCR: what writes FPCR
+/// settles the flags before.
 pub const FLOAT: u32 = 5;
 /// N, Z, C, V are bits 11, 10, 9, 8 of the description.
 pub const KNOWN: u32 = 6;
@@ -27,8 +28,11 @@ pub const IMMEDIATE: u32 = 16;
 /// See [`IMMEDIATE`].
 pub const IMMEDIATE_SHIFT: u32 = 8;
 
-/// N, Z, C and V as described.
-pub fn values(description: u32, a: u64, b: u64) -> [bool; 4] {
+/// FPCR.FZ: subnormal operands are zeros.
+pub const FPCR_FZ: u32 = 1 << 24;
+
+/// N, Z, C and V as described, with that FPCR.
+pub fn values(description: u32, a: u64, b: u64, fpcr: u32) -> [bool; 4] {
     let wide = description & WIDE != 0;
     let b = if description & IMMEDIATE != 0 { (description >> IMMEDIATE_SHIFT) as u64 } else { b };
     // Shifting 32-bit operands to the top makes sign, order and overflow those of 64 bits.
@@ -47,20 +51,21 @@ pub fn values(description: u32, a: u64, b: u64) -> [bool; 4] {
         }
         LOGIC => [(a as i64) < 0, a == 0, false, false],
         FLOAT => {
-            let infinity = if wide { 0x7ff0 << 48 } else { 0x7f80 << 48 };
-            compare(a, b, infinity)
+            let (infinity, normal) = if wide { (0x7ff0 << 48, 1 << 52) } else { (0x7f80 << 48, 1 << 55) };
+            compare(a, b, infinity, if fpcr & FPCR_FZ != 0 { normal } else { 0 })
         }
         _ => [11, 10, 9, 8].map(|bit| description >> bit & 1 != 0),
     }
 }
 
-/// Compares bits, because a host comparison would raise exceptions.
-fn compare(a: u64, b: u64, infinity: u64) -> [bool; 4] {
+/// Compares bits, because a host comparison would raise exceptions; magnitudes below `least` are zero.
+fn compare(a: u64, b: u64, infinity: u64, least: u64) -> [bool; 4] {
     let magnitude = |v: u64| v << 1 >> 1;
     if magnitude(a) > infinity || magnitude(b) > infinity {
         return [false, false, true, true];
     }
-    let order = |v: u64| if (v as i64) < 0 { -(magnitude(v) as i64) } else { v as i64 };
+    let flushed = |v: u64| if magnitude(v) < least { 0 } else { magnitude(v) as i64 };
+    let order = |v: u64| if (v as i64) < 0 { -flushed(v) } else { flushed(v) };
     let (a, b) = (order(a), order(b));
     [a < b, a == b, a >= b, false]
 }
@@ -69,7 +74,7 @@ impl GuestState {
     /// Writes `nzcv` as `flag_kind` describes the flags, and makes that 0.
     pub fn settle_flags(&mut self) {
         if self.flag_kind != BYTES {
-            self.nzcv = values(self.flag_kind, self.flag_a, self.flag_b).map(u8::from);
+            self.nzcv = values(self.flag_kind, self.flag_a, self.flag_b, self.fpcr).map(u8::from);
             self.flag_kind = BYTES;
         }
     }
@@ -78,6 +83,10 @@ impl GuestState {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn values(description: u32, a: u64, b: u64) -> [bool; 4] {
+        super::values(description, a, b, 0)
+    }
 
     const EDGES: [u64; 12] = [
         0,
@@ -143,5 +152,21 @@ mod tests {
                 assert_eq!(values(FLOAT, a.to_bits() as u64, b.to_bits() as u64), flags(a.partial_cmp(&b)));
             }
         }
+    }
+    #[test]
+    fn subnormal_floats_are_zeros_with_fz() {
+        let equal = [false, true, true, false];
+        for (a, b) in [(1, 0), (1, 1 << 63 | 5), (0, (1 << 52) - 1)] {
+            assert_eq!(super::values(FLOAT | WIDE, a, b, FPCR_FZ), equal);
+            assert_ne!(values(FLOAT | WIDE, a, b), equal);
+        }
+        for (a, b) in [(1, 0), (1, 1 << 31 | 5), (0, (1 << 23) - 1)] {
+            assert_eq!(super::values(FLOAT, a, b, FPCR_FZ), equal);
+            assert_ne!(values(FLOAT, a, b), equal);
+        }
+        let less = [true, false, false, false];
+        assert_eq!(super::values(FLOAT | WIDE, 1, 1 << 52, FPCR_FZ), less);
+        assert_eq!(super::values(FLOAT, 1 << 31 | 1 << 23, 1, FPCR_FZ), less);
+        assert_eq!(super::values(FLOAT, 1, 0x7fc0_0000, FPCR_FZ), [false, false, true, true]);
     }
 }
