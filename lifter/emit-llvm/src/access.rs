@@ -22,6 +22,9 @@ struct Access<'a> {
 
 impl Fx<'_, '_> {
     fn access(&mut self, a: &Access<'_>) -> V {
+        if let Some(n) = a.mem.and_then(|_| self.l.symbol_behind(a.args[0])) {
+            return self.absolute_access(a, n);
+        }
         let l = self.l;
         let mode = self.unit.options.checkpoints;
         let mut args = a.args.to_vec();
@@ -33,7 +36,7 @@ impl Fx<'_, '_> {
         // Operands are numbered through; the guest address comes after those of the instruction, then the label.
         let n = a.constraints.split(',').filter(|c| !c.is_empty()).count();
         let comma = if n == 0 { "" } else { "," };
-        args.push(l.i32((self.pc.0.wrapping_sub(self.unit.options.text_base.0)) as u32));
+        args.push(l.i32(self.unit.checkpoint_word(self.pc)));
         let section = abi::symbol::CHECKPOINT_SECTION;
         let table = |label: &str| {
             format!(
@@ -55,6 +58,17 @@ impl Fx<'_, '_> {
         let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
         l.at_end(next);
         v
+    }
+
+    /// An access at an address that is a number filled in later. As a memory operand it would become relative to the
+    /// instruction, which is not where it will be said to be.
+    fn absolute_access(&mut self, a: &Access<'_>, number: V) -> V {
+        let index = a.constraints.split(',').position(|c| c.ends_with("*m"));
+        let index = index.expect("invariant: an access has a memory operand");
+        let text = a.text.replace(&format!("${index}"), &format!("${{{index}:c}}"));
+        let constraints = a.constraints.replace("=*m", "i").replace("*m", "i");
+        let args: Vec<V> = std::iter::once(number).chain(a.args[1..].iter().copied()).collect();
+        self.access(&Access { text: &text, constraints: &constraints, args: &args, mem: None, ..*a })
     }
 
     /// An empty checkpoint: no instruction, but a place to stop at for asynchronous signals.

@@ -6,7 +6,7 @@ use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::target::Features;
 use crate::zeros::{self, Zeros};
-use crate::{Checkpoints, Options, Resolve, ResumePoint};
+use crate::{ADDRESS_LIMIT, Addresses, Checkpoints, Number, Options, Place, Resolve, ResumePoint};
 use abi::{Exit, GuestState, symbol};
 use inkwell::context::Context;
 use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, PureOp, Reg, SysReg, Type, Value};
@@ -63,6 +63,31 @@ impl<'a, 'c> UnitCx<'a, 'c> {
     /// Hot registers in the order of their slots.
     pub(crate) fn hot(&self) -> impl Iterator<Item = Reg> {
         self.options.hot.gprs.iter().chain(&self.options.hot.vecs).copied()
+    }
+
+    /// The value of a number that is filled in later.
+    pub(crate) fn number(&self, n: Number) -> V {
+        let negative = match n {
+            Number::MinusPlace(_) | Number::MinusTextBase => true,
+            Number::Place(_) | Number::TextWords => false,
+        };
+        self.llvm.absolute_symbol(&n.name(), ADDRESS_LIMIT, negative)
+    }
+
+    /// A link-time address.
+    pub(crate) fn link_addr(&self, a: GuestAddr) -> V {
+        match self.options.addresses {
+            Addresses::Fixed => self.llvm.i64(a.0),
+            Addresses::Symbolic => self.number(Number::Place(Place::of(a))),
+        }
+    }
+
+    /// What stands in the checkpoint entry of the instruction at `pc`.
+    pub(crate) fn checkpoint_word(&self, pc: GuestAddr) -> u32 {
+        match self.options.addresses {
+            Addresses::Fixed => pc.0.wrapping_sub(self.options.text_base.0) as u32,
+            Addresses::Symbolic => Place::of(pc).checkpoint(),
+        }
     }
 
     /// LLVM type of a value.
@@ -310,7 +335,7 @@ impl<'a> Fx<'a, '_> {
 
     /// Run-time address of a link-time address.
     pub(crate) fn code_addr(&self, a: GuestAddr) -> V {
-        let link = self.l.i64(a.0);
+        let link = self.unit.link_addr(a);
         if self.unit.options.position_independent { self.l.add(self.bias(), link) } else { link }
     }
 

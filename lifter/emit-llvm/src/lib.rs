@@ -37,6 +37,106 @@ pub enum Checkpoints {
     None,
 }
 
+/// How guest addresses get into the code.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Addresses {
+    /// As numbers.
+    Fixed,
+    /// As symbols, whose values are filled in later, so that the code is the same wherever the function lies. The
+    /// addresses in the function are [`Place`]s; their values are smaller than [`ADDRESS_LIMIT`].
+    Symbolic,
+}
+
+/// Values of symbolic addresses are smaller than this: they, and an offset that instructions add to them, fit immediates.
+pub const ADDRESS_LIMIT: u64 = 0x7f00_0000;
+
+/// A symbolic address: an offset from the start of a piece of the function's own code, or an address outside of it, each
+/// with a number of its own. [`Place::addr`] is how it stands in the IR. Each place has a symbol of its own: LLVM puts a
+/// symbol into an immediate, but not the sum of a symbol and an offset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Place {
+    /// Which piece, or which address outside.
+    pub number: u32,
+    /// Distance from its start.
+    pub offset: u32,
+}
+
+impl Place {
+    /// Offsets are smaller than this.
+    pub const OFFSET_LIMIT: u32 = 1 << 24;
+    /// Instructions lie at places with numbers smaller than this.
+    pub const CODE_LIMIT: u32 = 1 << 8;
+
+    /// As an address of the IR.
+    pub fn addr(self) -> GuestAddr {
+        GuestAddr((self.number as u64) << 32 | self.offset as u64)
+    }
+
+    /// From an address of the IR.
+    pub fn of(a: GuestAddr) -> Place {
+        Place { number: (a.0 >> 32) as u32, offset: a.0 as u32 }
+    }
+
+    /// As it stands in a checkpoint's entry, in the place of the distance from the text's start.
+    pub fn checkpoint(self) -> u32 {
+        self.number << 24 | self.offset
+    }
+
+    /// From a checkpoint's entry.
+    pub fn of_checkpoint(word: u32) -> Place {
+        Place { number: word >> 24, offset: word % Self::OFFSET_LIMIT }
+    }
+}
+
+/// What a symbol in an object with [`Addresses::Symbolic`] stands for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Number {
+    /// The link-time address of a place.
+    Place(Place),
+    /// A place's, negated: x86 adds symbols, but does not subtract them.
+    MinusPlace(Place),
+    /// [`Options::text_base`], negated.
+    MinusTextBase,
+    /// [`Options::text_size`] in words.
+    TextWords,
+}
+
+impl Number {
+    const PREFIX: &str = "xl_at.";
+
+    /// The symbol's name.
+    pub fn name(self) -> String {
+        let prefix = Self::PREFIX;
+        match self {
+            Number::Place(p) => format!("{prefix}{}.{}", p.number, p.offset),
+            Number::MinusPlace(p) => format!("{prefix}-{}.{}", p.number, p.offset),
+            Number::MinusTextBase => format!("{prefix}-text"),
+            Number::TextWords => format!("{prefix}words"),
+        }
+    }
+
+    /// The number of that name; `None` if the name is none of these.
+    pub fn parse(name: &str) -> Option<Number> {
+        let place = |text: &str| {
+            let (number, offset) = text.split_once('.')?;
+            Some(Place { number: number.parse().ok()?, offset: offset.parse().ok()? })
+        };
+        match name.strip_prefix(Self::PREFIX)? {
+            "-text" => Some(Number::MinusTextBase),
+            "words" => Some(Number::TextWords),
+            rest => match rest.strip_prefix('-') {
+                Some(rest) => place(rest).map(Number::MinusPlace),
+                None => place(rest).map(Number::Place),
+            },
+        }
+    }
+
+    /// True if the name is meant to be a number's.
+    pub fn is_one(name: &str) -> bool {
+        name.starts_with(Self::PREFIX)
+    }
+}
+
 /// Guest registers that travel in host registers between lifted functions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Hot {
@@ -59,6 +159,8 @@ pub struct Options {
     pub text_base: GuestAddr,
     /// Bytes it covers.
     pub text_size: u64,
+    /// How guest addresses get into the code.
+    pub addresses: Addresses,
     /// False if run-time addresses equal link-time addresses.
     pub position_independent: bool,
     /// Registers in host registers.

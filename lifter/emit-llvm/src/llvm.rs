@@ -54,6 +54,7 @@ pub(crate) struct Llvm<'c> {
     likely: V,
     prof: u32,
     invariant: u32,
+    absolute: u32,
     empty_node: V,
 }
 
@@ -77,7 +78,7 @@ impl<'c> Llvm<'c> {
         let builder = context.create_builder();
         let (ctx, b) = (context.raw(), builder.as_mut_ptr());
         // SAFETY: the context is alive; strings are passed with their lengths.
-        let (likely, unlikely, empty_node, prof, invariant) = unsafe {
+        let (likely, unlikely, empty_node, prof, invariant, absolute) = unsafe {
             let i32t = LLVMInt32TypeInContext(ctx);
             let weight = |n| LLVMValueAsMetadata(LLVMConstInt(i32t, n, 0));
             let tag = || LLVMMDStringInContext2(ctx, c"branch_weights".as_ptr(), 14);
@@ -90,6 +91,7 @@ impl<'c> Llvm<'c> {
                 node(vec![]),
                 LLVMGetMDKindIDInContext(ctx, c"prof".as_ptr(), 4),
                 LLVMGetMDKindIDInContext(ctx, c"invariant.load".as_ptr(), 14),
+                LLVMGetMDKindIDInContext(ctx, c"absolute_symbol".as_ptr(), 15),
             )
         };
         Llvm {
@@ -103,6 +105,7 @@ impl<'c> Llvm<'c> {
             likely,
             prof,
             invariant,
+            absolute,
             empty_node,
         }
     }
@@ -503,6 +506,43 @@ impl<'c> Llvm<'c> {
             let g = LLVMAddGlobal(self.module.as_mut_ptr(), ty.0, n.as_ptr());
             LLVMSetVisibility(g, LLVMVisibility::LLVMHiddenVisibility);
             V(g)
+        }
+    }
+
+    /// The value of an external symbol that is a number smaller than `limit`, or the negation of one. It becomes an immediate or
+    /// a displacement.
+    pub(crate) fn absolute_symbol(&self, name: &str, limit: u64, negative: bool) -> V {
+        let n = cstr(name);
+        let i64t = self.i64_ty().0;
+        // SAFETY: see the module's head; the metadata has the two operands that its kind wants.
+        unsafe {
+            let mut g = LLVMGetNamedGlobal(self.module.as_mut_ptr(), n.as_ptr());
+            if g.is_null() {
+                // LLVM takes things with a size to lie at different addresses: numbers may be equal.
+                let nothing = LLVMArrayType2(self.int_ty(8).0, 0);
+                g = LLVMAddGlobal(self.module.as_mut_ptr(), nothing, n.as_ptr());
+                LLVMSetVisibility(g, LLVMVisibility::LLVMHiddenVisibility);
+                let range = if negative { [limit.wrapping_neg() + 1, 1] } else { [0, limit] };
+                let mut range = range.map(|v| LLVMValueAsMetadata(LLVMConstInt(i64t, v, 0)));
+                let node = LLVMMDNodeInContext2(self.ctx, range.as_mut_ptr(), range.len());
+                LLVMGlobalSetMetadata(g, self.absolute, node);
+            }
+            V(LLVMConstPtrToInt(g, i64t))
+        }
+    }
+
+    /// The symbol behind a constant pointer, as an integer: such as `int_to_ptr` of an absolute symbol's value.
+    pub(crate) fn symbol_behind(&self, ptr: V) -> Option<V> {
+        let mut v = ptr.0;
+        // SAFETY: see the module's head; operands are asked of constant expressions, which have them.
+        unsafe {
+            while !LLVMIsAConstantExpr(v).is_null()
+                && matches!(LLVMGetConstOpcode(v), LLVMOpcode::LLVMIntToPtr | LLVMOpcode::LLVMPtrToInt)
+            {
+                v = LLVMGetOperand(v, 0);
+            }
+            let symbol = !LLVMIsAGlobalVariable(v).is_null();
+            symbol.then(|| V(LLVMConstPtrToInt(v, self.i64_ty().0)))
         }
     }
 

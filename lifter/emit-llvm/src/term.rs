@@ -2,7 +2,8 @@
 //! is that of `abi` (`HOT_GPRS`, `EXIT_PC`): what is dirty goes to the state, hot registers travel in host registers.
 
 use crate::function::{Fx, SYSCALL_STUB};
-use crate::llvm::{IPred, REGCALL, V};
+use crate::llvm::{Bb, IPred, REGCALL, V};
+use crate::{Addresses, Number, Place};
 use abi::{Exit, GuestState};
 use ir::{BlockId, CallTarget, GuestAddr, Term};
 use std::mem::offset_of;
@@ -61,11 +62,31 @@ impl Fx<'_, '_> {
         let link =
             if self.unit.options.position_independent { self.l.sub(target, self.bias()) } else { target };
         let other = self.l.block(self.func, "other");
-        let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.way_to(b))).collect();
-        self.l.switch(link, other, &cases);
-        self.l.at_end(other);
+        match self.unit.options.addresses {
+            Addresses::Fixed => {
+                let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.way_to(b))).collect();
+                self.l.switch(link, other, &cases);
+                self.l.at_end(other);
+            }
+            Addresses::Symbolic => self.symbolic_switch(link, cases, other),
+        }
         self.store_dirty();
         self.indirect(target);
+    }
+
+    /// A switch for each piece of code in which targets lie, by the distance from its first one; ends in `other`.
+    fn symbolic_switch(&mut self, link: V, cases: &[(GuestAddr, BlockId)], other: Bb) {
+        for piece in cases.chunk_by(|a, b| Place::of(a.0).number == Place::of(b.0).number) {
+            let first = piece[0].0;
+            let distance = self.l.add(link, self.unit.number(Number::MinusPlace(Place::of(first))));
+            let targets: Vec<_> =
+                piece.iter().map(|&(a, b)| (self.l.i64(a.0 - first.0), self.way_to(b))).collect();
+            let next = self.l.block(self.func, "");
+            self.l.switch(distance, next, &targets);
+            self.l.at_end(next);
+        }
+        self.l.br(other);
+        self.l.at_end(other);
     }
 
     /// Jumps to a known address outside the function.
@@ -88,11 +109,17 @@ impl Fx<'_, '_> {
     fn lookup(&mut self, target: V) -> V {
         let l = self.l;
         let o = self.unit.options;
-        let base = self.code_addr(o.text_base);
-        let offset = l.sub(target, base);
+        let (offset, words) = match o.addresses {
+            Addresses::Fixed => (l.sub(target, self.code_addr(o.text_base)), l.i64(o.text_size / 4)),
+            Addresses::Symbolic => {
+                let offset = l.add(target, self.unit.number(Number::MinusTextBase));
+                let offset = if o.position_independent { l.sub(offset, self.bias()) } else { offset };
+                (offset, self.unit.number(Number::TextWords))
+            }
+        };
         // Rotating instead of shifting makes misaligned addresses large.
         let index = l.intrinsic("llvm.fshr", &[l.i64_ty()], &[offset, offset, l.i64(2)]);
-        let inside = l.icmp(IPred::LLVMIntULT, index, l.i64(o.text_size / 4));
+        let inside = l.icmp(IPred::LLVMIntULT, index, words);
         let (look, miss, found) =
             (l.block(self.func, "look"), l.block(self.func, "miss"), l.block(self.func, "found"));
         l.likely_br(inside, look, miss);

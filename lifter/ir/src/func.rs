@@ -441,6 +441,36 @@ impl Term {
 }
 
 impl Function {
+    /// Replaces each guest code address by `f` of it, in the order in which they stand. Cases of switches are sorted anew.
+    pub fn map_addrs(&mut self, mut f: impl FnMut(GuestAddr) -> GuestAddr) {
+        self.entry = f(self.entry);
+        for b in &mut self.blocks {
+            b.pc = f(b.pc);
+            for inst in &mut b.insts {
+                if let Inst::Mark(a) | Inst::CodeAddr(a) = inst {
+                    *a = f(*a);
+                }
+            }
+            match &mut b.term {
+                Term::Switch { cases, .. } => {
+                    cases.iter_mut().for_each(|c| c.0 = f(c.0));
+                    cases.sort();
+                }
+                Term::Call { target, ret, .. } => {
+                    if let CallTarget::Direct(a) = target {
+                        *a = f(*a);
+                    }
+                    *ret = f(*ret);
+                }
+                Term::Goto(a)
+                | Term::Syscall { next: a, .. }
+                | Term::Trap { pc: a, .. }
+                | Term::Fallback { pc: a } => *a = f(*a),
+                Term::Jump(_) | Term::Branch { .. } | Term::Indirect(_) | Term::Return(_) => {}
+            }
+        }
+    }
+
     /// The block of that id.
     pub fn block(&self, id: BlockId) -> &Block {
         &self.blocks[id.0 as usize]

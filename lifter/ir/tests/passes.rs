@@ -126,7 +126,7 @@ impl Machine {
         };
         match *inst {
             Inst::Const { ty, bits } => Bits::new(ty, bits),
-            Inst::CodeAddr(a) => Bits::new(Type::I64, a.0 as u128 + 0x1000),
+            Inst::CodeAddr(a) => Bits::new(Type::I64, a.0.wrapping_add(0x1000) as u128),
             Inst::Get(r) => Bits::new(REG_TYPES[r.0 as usize], self.regs[r.0 as usize]),
             Inst::Set(r, x) => {
                 self.regs[r.0 as usize] = val(x);
@@ -215,6 +215,10 @@ fn function(rng: &mut Rng, ops: &[TypedOp]) -> Function {
                 9 | 10 => {
                     let r = rng.below(8);
                     values.push((b.get(Reg(r as u16)), REG_TYPES[r]));
+                }
+                11 => {
+                    let a = GuestAddr(0x7000 * rng.below(3) as u64);
+                    values.push((b.push(Inst::CodeAddr(a), Some(Type::I64)), Type::I64));
                 }
                 _ => {
                     let t = ops[rng.below(ops.len())];
@@ -401,4 +405,23 @@ fn accesses_and_status_bits_stay() {
          return %1",
     );
     assert!(got.contains("load") && got.contains("fadd.d") && !got.contains("fneg"), "{got}");
+}
+
+#[test]
+fn code_addresses_fold_and_pass_through_registers() {
+    let body = |resume: &str| {
+        format!(
+            "block b0 @0:\n .0\n %1 = codeaddr @0x7000\n %2 = i64 const 8\n %3 = i64 add %1, %2\n x0 = %3
+             %4 = i64 sub %3, %1\n x1 = %4\n %5 = get z\n branch %5, b1, b2
+             block b1 @4{resume}:\n .4\n %1 = get x0\n %2 = i64 const 0x10\n %3 = i64 add %1, %2\n return %3
+             block b2 @8:\n .8\n %1 = get x0\n x2 = %1\n jump b1"
+        )
+    };
+    let got = optimized(&body(""));
+    for wanted in ["codeaddr @0x7008\n  x0", "codeaddr @0x7018\n  return", "codeaddr @0x7008\n  x2"] {
+        assert!(got.contains(wanted), "{wanted} is not in {got}");
+    }
+    // The dispatcher may bring something else.
+    let got = optimized(&body(" resume"));
+    assert!(!got.contains("0x7018") && got.contains("codeaddr @0x7008\n  x2"), "{got}");
 }

@@ -1,6 +1,8 @@
 //! Stages 1–5 as one function: a loaded guest image in, linkable x86-64 objects out, with a report of what was found and
 //! what it cost. Does no I/O but progress; knows each stage only by its public function.
 
+mod canonical;
+mod emit;
 mod hot;
 mod merge;
 mod stats;
@@ -11,14 +13,12 @@ mod units;
 pub use stats::{Progress, Quiet, Stage, Stats};
 pub use store::{Key, Store};
 
-use emit_llvm::{Checkpoints, ResumePoint};
+use emit::Emitter;
+use emit_llvm::{Addresses, Checkpoints};
 use image::Image;
 use ir::{Function, GuestAddr};
-use merge::Piece;
 use rayon::prelude::*;
-use std::collections::HashMap;
 use std::time::Instant;
-use store::{Entry, Keys};
 
 /// Choices of one translation. The output depends on these and the image only, never on the number of jobs.
 #[derive(Clone, Debug)]
@@ -89,17 +89,21 @@ pub fn translate(
 
     let layout = Layout::of(image);
     let emit = emit_options(image, options, &layout, hot::choose(&functions));
-    let entries = stats.time(Stage::Emit, progress, functions.len(), || {
-        emit_functions(&functions, &emit, store, progress)
-    })?;
-    stats.cache_hits = entries.iter().filter(|e| e.1).count();
-    let resume = resume_points(&functions, &entries);
+    let emitter = Emitter::new(&functions, &program, layout, &emit, store)?;
+    let emitted = stats.time(Stage::Emit, progress, functions.len(), || emitter.emit_all(progress))?;
+    stats.cache_hits = emitted.iter().filter(|e| e.hit).count();
+    let mut resume = Vec::new();
+    let mut merger = merge::Merger::default();
+    for e in emitted {
+        resume.extend(e.resume);
+        merger.add(e.piece);
+    }
 
     let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
         let tables = tables::write(image, &layout, &emit, &functions, &resume)?;
         let glue =
             emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
-        let code = merged(&entries).map_err(|e| Error::Merge(e.to_string()))?;
+        let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;
         Ok(vec![code, glue, tables])
     })?;
     stats.object_bytes = objects.iter().map(|o| o.len() as u64).sum();
@@ -140,6 +144,7 @@ fn emit_options(
         }),
         text_base: GuestAddr(layout.text_base),
         text_size: layout.text_size,
+        addresses: Addresses::Fixed,
         position_independent: image.position_independent,
         hot,
         regs: &isa::a64::FILE,
@@ -156,92 +161,6 @@ fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<F
             f
         })
         .collect()
-}
-
-/// Compiles all functions that `store` does not have, the largest first so that no thread is left with a large one at the
-/// end. Gives them in order, each with whether it was there.
-fn emit_functions(
-    functions: &[Function],
-    options: &emit_llvm::Options,
-    store: Option<&dyn Store>,
-    progress: &dyn Progress,
-) -> Result<Vec<(Entry, bool)>, Error> {
-    let names: HashMap<GuestAddr, &str> = functions.iter().map(|f| (f.entry, f.name.as_str())).collect();
-    let resolve = |a: GuestAddr| names.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
-    let emitter = emit_llvm::identity(options)
-        .map_err(|source| Error::Emit { unit: "(the processor)".into(), source })?;
-    let keys = Keys::new(options, &emitter);
-    let mut order: Vec<usize> = (0..functions.len()).collect();
-    order.sort_by_key(|&i| (std::cmp::Reverse(units::weight(&functions[i])), i));
-    let next = std::sync::atomic::AtomicUsize::new(0);
-    let jobs = rayon::current_num_threads();
-    // A shared queue instead of a parallel iterator: rayon would split the order into halves.
-    let mut done: Vec<(usize, (Entry, bool))> = (0..jobs)
-        .into_par_iter()
-        .map(|_| {
-            let mut mine = Vec::new();
-            loop {
-                let n = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-                let Some(&i) = order.get(n) else { return Ok(mine) };
-                mine.push((i, emit_function(&functions[i], options, &keys, store, &resolve)?));
-                progress.advance(1);
-            }
-        })
-        .collect::<Result<Vec<_>, Error>>()?
-        .into_iter()
-        .flatten()
-        .collect();
-    done.sort_by_key(|d| d.0);
-    Ok(done.into_iter().map(|d| d.1).collect())
-}
-
-/// One function from the store, or compiled and put there; and whether it was there.
-fn emit_function(
-    f: &Function,
-    options: &emit_llvm::Options,
-    keys: &Keys,
-    store: Option<&dyn Store>,
-    resolve: &dyn Fn(GuestAddr) -> Option<String>,
-) -> Result<(Entry, bool), Error> {
-    let options = options_for(f, options);
-    let kept = store.map(|s| (s, keys.of(f, &options, resolve)));
-    if let Some((store, key)) = &kept
-        && let Some(entry) = store.get(key).and_then(|bytes| Entry::decode(&bytes))
-        && Piece::parse(&entry.object).is_ok()
-    {
-        return Ok((entry, true));
-    }
-    let unit = emit_llvm::emit_unit("lifted", std::slice::from_ref(f), &options, resolve)
-        .map_err(|source| Error::Emit { unit: f.name.clone(), source })?;
-    let distance = |p: &ResumePoint| p.guest.0.wrapping_sub(f.entry.0) as i64;
-    let resume = unit.resume.iter().map(|p| (distance(p), p.index)).collect();
-    let entry = Entry { resume, object: unit.object };
-    if let Some((store, key)) = kept {
-        store.put(&key, &entry.encode());
-    }
-    Ok((entry, false))
-}
-
-fn resume_points(functions: &[Function], entries: &[(Entry, bool)]) -> Vec<ResumePoint> {
-    functions
-        .iter()
-        .zip(entries)
-        .flat_map(|(f, (entry, _))| {
-            entry.resume.iter().map(|&(distance, index)| ResumePoint {
-                guest: f.entry.offset(distance),
-                function: emit_llvm::symbol_of(f),
-                index,
-            })
-        })
-        .collect()
-}
-
-fn merged(entries: &[(Entry, bool)]) -> Result<Vec<u8>, merge::Error> {
-    let mut merger = merge::Merger::default();
-    for (entry, _) in entries {
-        merger.add(Piece::parse(&entry.object)?);
-    }
-    merger.finish()
 }
 
 /// The options of one function: large ones store their state before each access instead of keeping it recoverable.

@@ -5,8 +5,8 @@ use object::read::elf::ElfFile64;
 use object::write::{Object, Relocation, SectionId, Symbol, SymbolId, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, LittleEndian, Object as _, ObjectSection as _, ObjectSymbol as _,
-    RelocationFlags, RelocationTarget, SectionFlags, SectionIndex, SectionKind, SymbolFlags, SymbolIndex,
-    SymbolKind, SymbolScope, elf,
+    RelocationFlags, RelocationTarget, SectionFlags, SectionIndex, SectionKind, SymbolFlags, SymbolKind,
+    SymbolScope, elf,
 };
 use std::collections::HashMap;
 
@@ -30,18 +30,35 @@ impl From<object::read::Error> for Error {
     }
 }
 
-/// One object, parsed and checked.
-pub(crate) struct Piece<'d> {
-    sections: Vec<PieceSection<'d>>,
+/// What an external symbol stands for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Meaning {
+    /// A symbol of the joined object, or of another one.
+    Name(String),
+    /// A number.
+    Value(u64),
+}
+
+/// Says what stands in one object.
+pub(crate) trait Symbols {
+    /// What a symbol stands for; `None` if there is no such symbol.
+    fn meaning(&self, name: &str) -> Option<Meaning>;
+    /// A checkpoint entry's word as the runtime reads it, of what the emitter wrote.
+    fn checkpoint(&self, word: u32) -> Option<u32>;
+}
+
+/// One object, parsed and checked, with its numbers filled in.
+pub(crate) struct Piece {
+    sections: Vec<PieceSection>,
     symbols: Vec<PieceSymbol>,
 }
 
-struct PieceSection<'d> {
+struct PieceSection {
     name: String,
     ty: elf::SectionType,
     flags: elf::SectionFlags,
     align: u64,
-    data: &'d [u8],
+    data: Vec<u8>,
     relocations: Vec<PieceRelocation>,
 }
 
@@ -68,10 +85,12 @@ struct PieceSymbol {
     kind: SymbolKind,
 }
 
-impl<'d> Piece<'d> {
-    /// Parses the object `bytes`.
-    pub(crate) fn parse(bytes: &'d [u8]) -> Result<Piece<'d>, Error> {
-        let file: ElfFile64<'d, LittleEndian> = ElfFile64::parse(bytes)?;
+type File<'d> = ElfFile64<'d, LittleEndian>;
+
+impl Piece {
+    /// Parses an object.
+    pub(crate) fn new(bytes: &[u8], f: &dyn Symbols) -> Result<Piece, Error> {
+        let file: File<'_> = ElfFile64::parse(bytes)?;
         let mut index: HashMap<SectionIndex, usize> = HashMap::new();
         let mut sections = Vec::new();
         for s in file.sections() {
@@ -92,54 +111,99 @@ impl<'d> Piece<'d> {
                     ty: sh_type,
                     flags: sh_flags,
                     align: s.align().max(1),
-                    data: s.data()?,
+                    data: s.data()?.to_vec(),
                     relocations: Vec::new(),
                 },
             ));
         }
         for (i, s) in &mut sections {
-            for (offset, r) in file.section_by_index(*i)?.relocations() {
-                let (RelocationFlags::Elf { r_type }, RelocationTarget::Symbol(symbol)) =
-                    (r.flags(), r.target())
-                else {
-                    return Err(Error::Malformed(format!("relocation at {offset:#x} of {}", s.name)));
-                };
-                let target = target(&file, symbol, &index)?;
-                if offset.checked_add(4).is_none_or(|end| end > s.data.len() as u64) {
-                    return Err(Error::Malformed(format!("relocation at {offset:#x} of {}", s.name)));
-                }
-                s.relocations.push(PieceRelocation { offset, ty: r_type, addend: r.addend(), target });
+            s.relocate(&file, *i, &index, f)?;
+            if s.name == abi::symbol::CHECKPOINT_SECTION {
+                s.place_checkpoints(f)?;
             }
         }
         let mut symbols = Vec::new();
         for s in file.symbols().filter(|s| s.is_global() && s.is_definition()) {
             let section = s.section_index().and_then(|i| index.get(&i));
-            let &section =
-                section.ok_or_else(|| Error::Malformed(format!("symbol {}", s.name().unwrap_or("?"))))?;
-            symbols.push(PieceSymbol {
-                name: s.name()?.to_string(),
-                section,
-                value: s.address(),
-                size: s.size(),
-                kind: s.kind(),
-            });
+            let (Some(&section), Some(Meaning::Name(name))) = (section, f.meaning(s.name()?)) else {
+                return Err(Error::Malformed(format!("symbol {}", s.name()?)));
+            };
+            symbols.push(PieceSymbol { name, section, value: s.address(), size: s.size(), kind: s.kind() });
         }
         Ok(Piece { sections: sections.into_iter().map(|s| s.1).collect(), symbols })
     }
 }
 
-fn target(
-    file: &ElfFile64<'_, LittleEndian>,
-    symbol: SymbolIndex,
-    index: &HashMap<SectionIndex, usize>,
-) -> Result<PieceTarget, Error> {
-    let s = file.symbol_by_index(symbol)?;
-    if s.is_undefined() {
-        return Ok(PieceTarget::Name(s.name()?.to_string()));
+impl PieceSection {
+    /// Takes the section's relocations; those by numbers are done.
+    fn relocate(
+        &mut self,
+        file: &File<'_>,
+        section: SectionIndex,
+        index: &HashMap<SectionIndex, usize>,
+        f: &dyn Symbols,
+    ) -> Result<(), Error> {
+        for (offset, r) in file.section_by_index(section)?.relocations() {
+            let malformed = || Error::Malformed(format!("relocation at {offset:#x} of {}", self.name));
+            let (RelocationFlags::Elf { r_type: ty }, RelocationTarget::Symbol(symbol)) =
+                (r.flags(), r.target())
+            else {
+                return Err(malformed());
+            };
+            let s = file.symbol_by_index(symbol)?;
+            let addend = r.addend();
+            let target = if s.is_undefined() {
+                match f.meaning(s.name()?).ok_or_else(malformed)? {
+                    Meaning::Name(name) => PieceTarget::Name(name),
+                    Meaning::Value(v) => {
+                        self.fill(offset, ty, v.wrapping_add_signed(addend))?;
+                        continue;
+                    }
+                }
+            } else {
+                let i = s.section_index().and_then(|i| index.get(&i)).ok_or_else(malformed)?;
+                PieceTarget::Local(*i, s.address())
+            };
+            if offset.checked_add(4).is_none_or(|end| end > self.data.len() as u64) {
+                return Err(malformed());
+            }
+            self.relocations.push(PieceRelocation { offset, ty, addend, target });
+        }
+        Ok(())
     }
-    match s.section_index().and_then(|i| index.get(&i)) {
-        Some(&i) => Ok(PieceTarget::Local(i, s.address())),
-        None => Err(Error::Malformed(format!("symbol {}", s.name()?))),
+
+    /// Writes a number, which must fit.
+    fn fill(&mut self, offset: u64, ty: elf::RelocationType, value: u64) -> Result<(), Error> {
+        let fits = match ty {
+            elf::R_X86_64_64 => true,
+            elf::R_X86_64_32 => u32::try_from(value).is_ok(),
+            elf::R_X86_64_32S => i32::try_from(value as i64).is_ok(),
+            _ => false,
+        };
+        let n = if ty == elf::R_X86_64_64 { 8 } else { 4 };
+        let at = usize::try_from(offset).ok().filter(|_| fits);
+        let field = at.and_then(|at| self.data.get_mut(at..at.checked_add(n)?));
+        match field {
+            Some(field) => {
+                field.copy_from_slice(&value.to_le_bytes()[..n]);
+                Ok(())
+            }
+            None => Err(Error::Malformed(format!("{value:#x} at {offset:#x} of {}", self.name))),
+        }
+    }
+
+    /// Turns the places in checkpoint entries to distances from the text's start.
+    fn place_checkpoints(&mut self, f: &dyn Symbols) -> Result<(), Error> {
+        let at = std::mem::offset_of!(abi::CheckpointEntry, guest);
+        for entry in self.data.chunks_mut(size_of::<abi::CheckpointEntry>()) {
+            let word = entry.get_mut(at..at + 4).and_then(|w| <&mut [u8; 4]>::try_from(w).ok());
+            let Some((word, guest)) = word.and_then(|w| Some((f.checkpoint(u32::from_le_bytes(*w))?, w)))
+            else {
+                return Err(Error::Malformed("checkpoint entry".into()));
+            };
+            *guest = word.to_le_bytes();
+        }
+        Ok(())
     }
 }
 
@@ -185,7 +249,7 @@ enum Target {
 
 impl Merger {
     /// Appends a piece.
-    pub(crate) fn add(&mut self, piece: Piece<'_>) {
+    pub(crate) fn add(&mut self, piece: Piece) {
         let places: Vec<Place> = piece.sections.iter().map(|s| self.append(s)).collect();
         let at = |section: usize, offset: u64| {
             let p: Place = places[section];
@@ -209,7 +273,7 @@ impl Merger {
         }
     }
 
-    fn append(&mut self, s: &PieceSection<'_>) -> Place {
+    fn append(&mut self, s: &PieceSection) -> Place {
         // The linker cannot merge what relocations name by section and offset; equal constants are found here.
         let flags = elf::SectionFlags(s.flags.0 & !(elf::SHF_MERGE.0 | elf::SHF_STRINGS.0));
         let key = (s.name.clone(), s.ty.0, flags.0);
@@ -219,7 +283,7 @@ impl Merger {
             self.sections.len() - 1
         });
         let constant = flags == elf::SHF_ALLOC && s.relocations.is_empty() && s.name.starts_with(".rodata");
-        if constant && let Some(&offset) = self.constants.get(&(section, s.data.to_vec())) {
+        if constant && let Some(&offset) = self.constants.get(&(section, s.data.clone())) {
             return Place { section, offset };
         }
         let joined = &mut self.sections[section];
@@ -227,9 +291,9 @@ impl Merger {
         let offset = joined.data.len().next_multiple_of(s.align as usize);
         let filler = if flags & elf::SHF_EXECINSTR == elf::SHF_EXECINSTR { FILLER } else { 0 };
         joined.data.resize(offset, filler);
-        joined.data.extend_from_slice(s.data);
+        joined.data.extend_from_slice(&s.data);
         if constant {
-            self.constants.insert((section, s.data.to_vec()), offset as u64);
+            self.constants.insert((section, s.data.clone()), offset as u64);
         }
         Place { section, offset: offset as u64 }
     }
@@ -328,8 +392,24 @@ impl Merger {
 mod tests {
     use super::*;
 
+    /// Every name is its own, but for numbers behind `n`; checkpoints are ten further on.
+    struct Plain;
+
+    impl Symbols for Plain {
+        fn meaning(&self, name: &str) -> Option<Meaning> {
+            Some(match name.strip_prefix('n') {
+                Some(n) => Meaning::Value(n.parse().ok()?),
+                None => Meaning::Name(name.to_string()),
+            })
+        }
+
+        fn checkpoint(&self, word: u32) -> Option<u32> {
+            word.checked_add(10)
+        }
+    }
+
     fn error(bytes: &[u8]) -> String {
-        Piece::parse(bytes).err().expect("malformed").to_string()
+        Piece::new(bytes, &Plain).err().expect("malformed").to_string()
     }
 
     #[test]
@@ -370,7 +450,7 @@ mod tests {
         let mut m = Merger::default();
         let objects = [object("a", "b"), object("b", "elsewhere")];
         for o in &objects {
-            m.add(Piece::parse(o).unwrap());
+            m.add(Piece::new(o, &Plain).unwrap());
         }
         let bytes = m.finish().unwrap();
         let file: ElfFile64<'_, LittleEndian> = ElfFile64::parse(&*bytes).unwrap();
@@ -381,5 +461,45 @@ mod tests {
         assert_eq!(file.section_by_name(".rodata.cst4").unwrap().size(), 4);
         let offsets: Vec<u64> = text.relocations().map(|r| r.0).collect();
         assert_eq!(offsets, [0, 20, 16]);
+    }
+
+    /// A function of eight zeros with a relocation at its start, and a checkpoint.
+    fn with_number(name: &str, ty: elf::RelocationType, addend: i64, checkpoint: u32) -> Vec<u8> {
+        let mut obj = Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little);
+        let text = obj.add_section(Vec::new(), b"xl_text".to_vec(), SectionKind::Text);
+        obj.append_section_data(text, &[0; 8], 16);
+        let table = obj.add_section(Vec::new(), b"xl_ckpt".to_vec(), SectionKind::ReadOnlyData);
+        obj.append_section_data(table, &[0; 8], 1);
+        obj.append_section_data(table, &checkpoint.to_le_bytes(), 1);
+        let symbol = obj.add_symbol(Symbol {
+            name: name.as_bytes().to_vec(),
+            value: 0,
+            size: 0,
+            kind: SymbolKind::Unknown,
+            scope: SymbolScope::Linkage,
+            weak: false,
+            section: SymbolSection::Undefined,
+            flags: SymbolFlags::None,
+        });
+        let flags = RelocationFlags::Elf { r_type: ty };
+        obj.add_relocation(text, Relocation { offset: 0, symbol, addend, flags }).unwrap();
+        obj.write().unwrap()
+    }
+
+    #[test]
+    fn numbers_are_filled_in_where_they_fit() {
+        let filled = |name: &str, ty, addend| {
+            let piece = Piece::new(&with_number(name, ty, addend, 7), &Plain).ok()?;
+            assert_eq!(piece.sections[1].data[8..], 17u32.to_le_bytes());
+            Some(u64::from_le_bytes(piece.sections[0].data[..].try_into().unwrap()))
+        };
+        assert_eq!(filled("n5", elf::R_X86_64_64, -6), Some(u64::MAX));
+        assert_eq!(filled("n5", elf::R_X86_64_32S, -6), Some(u32::MAX.into()));
+        assert_eq!(filled("n5", elf::R_X86_64_32, -6), None);
+        assert_eq!(filled("n4294967295", elf::R_X86_64_32, 0), Some(u32::MAX.into()));
+        assert_eq!(filled("n4294967295", elf::R_X86_64_32S, 0), None);
+        assert_eq!(filled("n5", elf::R_X86_64_PC32, 0), None);
+        assert_eq!(filled("nothing", elf::R_X86_64_64, 0), None);
+        assert!(Piece::new(&with_number("n5", elf::R_X86_64_64, 0, u32::MAX), &Plain).is_err());
     }
 }

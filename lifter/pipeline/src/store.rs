@@ -1,8 +1,8 @@
 //! Compiled functions by what they were compiled from: keys, entries, and the interface of what keeps them. Takes IR and
 //! the emitter's options; does no I/O itself.
 
+use crate::canonical::Canonical;
 use emit_llvm::Options;
-use ir::{CallTarget, Function, GuestAddr, Term};
 use std::hash::{Hash, Hasher};
 
 /// Names an entry: a hash of everything that decides its contents.
@@ -28,38 +28,28 @@ impl Keys {
         h.update(&abi::ABI_HASH.to_le_bytes());
         h.update(&(emitter.len() as u64).to_le_bytes());
         h.update(emitter.as_bytes());
-        let Options { opt, cpu: _, checkpoints: _, text_base, text_size, position_independent, hot, regs } =
-            options;
-        h.update(format!("{opt} {text_base} {text_size} {position_independent} {hot:?} {regs:?}").as_bytes());
+        let Options { opt, hot, regs, position_independent, .. } = options;
+        h.update(format!("{opt} {position_independent} {hot:?} {regs:?}").as_bytes());
         Keys(h)
     }
 
-    /// The key of `f`, compiled with `options`; `resolve` names the functions it may call.
-    pub(crate) fn of(
-        &self,
-        f: &Function,
-        options: &Options,
-        resolve: &dyn Fn(GuestAddr) -> Option<String>,
-    ) -> Key {
+    /// The key of `f`, compiled with `options`.
+    pub(crate) fn of(&self, f: &Canonical, options: &Options) -> Key {
         let mut bytes = Bytes(Vec::with_capacity(1 << 16));
-        format!("{:?}", options.checkpoints).hash(&mut bytes);
-        f.hash(&mut bytes);
-        for b in &f.blocks {
-            match b.term {
-                Term::Goto(a) => resolve(a).hash(&mut bytes),
-                Term::Call { target: CallTarget::Direct(a), ret, .. } => {
-                    (resolve(a), resolve(ret)).hash(&mut bytes);
-                }
-                Term::Call { ret: a, .. } | Term::Syscall { next: a, .. } => resolve(a).hash(&mut bytes),
-                Term::Jump(_)
-                | Term::Branch { .. }
-                | Term::Switch { .. }
-                | Term::Indirect(_)
-                | Term::Return(_)
-                | Term::Trap { .. }
-                | Term::Fallback { .. } => {}
-            }
-        }
+        // The first five are those of `new`, the processor being a part of `emitter`.
+        let Options {
+            opt: _,
+            cpu: _,
+            hot: _,
+            regs: _,
+            position_independent: _,
+            checkpoints,
+            addresses,
+            text_base,
+            text_size,
+        } = options;
+        format!("{checkpoints:?} {addresses:?} {text_base} {text_size}").hash(&mut bytes);
+        f.identity().hash(&mut bytes);
         let mut h = self.0.clone();
         h.update(&bytes.0);
         Key(*h.finalize().as_bytes())
@@ -82,8 +72,8 @@ impl Hasher for Bytes {
 /// A compiled function as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Entry {
-    /// Resume points: distance from the function's entry, and index.
-    pub(crate) resume: Vec<(i64, u32)>,
+    /// Resume points: address as in the canonical function, and index.
+    pub(crate) resume: Vec<(u64, u32)>,
     pub(crate) object: Vec<u8>,
 }
 
@@ -91,8 +81,8 @@ impl Entry {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(4 + 12 * self.resume.len() + self.object.len());
         out.extend_from_slice(&(self.resume.len() as u32).to_le_bytes());
-        for (distance, index) in &self.resume {
-            out.extend_from_slice(&distance.to_le_bytes());
+        for (address, index) in &self.resume {
+            out.extend_from_slice(&address.to_le_bytes());
             out.extend_from_slice(&index.to_le_bytes());
         }
         out.extend_from_slice(&self.object);
@@ -103,9 +93,9 @@ impl Entry {
         let (count, mut rest) = bytes.split_first_chunk()?;
         let mut resume = Vec::new();
         for _ in 0..u32::from_le_bytes(*count) {
-            let (distance, after) = rest.split_first_chunk()?;
+            let (address, after) = rest.split_first_chunk()?;
             let (index, after) = after.split_first_chunk()?;
-            resume.push((i64::from_le_bytes(*distance), u32::from_le_bytes(*index)));
+            resume.push((u64::from_le_bytes(*address), u32::from_le_bytes(*index)));
             rest = after;
         }
         Some(Entry { resume, object: rest.to_vec() })
@@ -118,7 +108,7 @@ mod tests {
 
     #[test]
     fn entries_come_back_and_short_ones_do_not() {
-        let entry = Entry { resume: vec![(-8, 1), (16, 2)], object: b"object".to_vec() };
+        let entry = Entry { resume: vec![(8, 1), (16, 2)], object: b"object".to_vec() };
         let bytes = entry.encode();
         assert_eq!(Entry::decode(&bytes), Some(entry));
         for n in 0..28 {

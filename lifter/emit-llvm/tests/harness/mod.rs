@@ -17,6 +17,7 @@ pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
         checkpoints,
         text_base: GuestAddr(0x10000),
         text_size: 0x10000,
+        addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
         hot: Hot {
             gprs: [0, 1, 2, 3, 4, 8, 19, 29, 30, 31].map(|n| if n == 31 { reg::SP } else { reg::x(n) }),

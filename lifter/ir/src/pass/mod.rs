@@ -4,11 +4,13 @@
 //!
 //! A pass rebuilds a block's instruction list, so values come out renumbered without gaps.
 
+mod address;
 mod dead;
 mod live;
 mod rules;
 mod simplify;
 
+pub use address::propagate_addresses;
 pub use dead::remove_dead_values;
 pub use live::remove_dead_sets;
 
@@ -16,10 +18,11 @@ use crate::func::{Block, Function, Inst, Term, Value};
 use crate::op::{IntUn, PureOp};
 use crate::types::{Reg, RegFile};
 
-/// What the pipeline runs before emission: [`simplify`], [`remove_dead_sets`] over all registers, exact,
-/// [`remove_dead_values`].
+/// What the pipeline runs before emission: [`simplify`], [`propagate_addresses`], [`remove_dead_sets`] over all registers,
+/// exact, [`remove_dead_values`].
 pub fn run_default(f: &mut Function, regs: &RegFile) {
     simplify(f, regs);
+    propagate_addresses(f, regs);
     let all: Vec<Reg> = (0..regs.regs.len() as u16).map(Reg).collect();
     remove_dead_sets(f, regs, &all, true);
     remove_dead_values(f);
@@ -38,9 +41,13 @@ pub fn run_default_insts(insts: &mut Vec<Inst>, roots: &mut [Value], regs: &RegF
 /// constants become jumps. Operations that depend on FPCR or touch FPSR are left alone.
 pub fn simplify(f: &mut Function, regs: &RegFile) {
     for b in &mut f.blocks {
-        with_roots(b, |insts, roots| simplify::insts(insts, roots, regs));
-        simplify_branch(b);
+        simplify_block(b, regs);
     }
+}
+
+fn simplify_block(b: &mut Block, regs: &RegFile) {
+    with_roots(b, |insts, roots| simplify::insts(insts, roots, regs));
+    simplify_branch(b);
 }
 
 fn simplify_branch(b: &mut Block) {

@@ -4,8 +4,8 @@
 use super::rules::{Rule, rewrite};
 use crate::eval::{Bits, FpEnv, eval};
 use crate::func::{Inst, NO_VALUE, Value};
-use crate::op::PureOp;
-use crate::types::{Reg, RegFile, Type};
+use crate::op::{IntBin, PureOp};
+use crate::types::{GuestAddr, Reg, RegFile, Type};
 use crate::verify::result_type;
 
 /// The list under construction.
@@ -99,6 +99,19 @@ impl Out<'_> {
         }
     }
 
+    /// The code address that `op` of `args` is: one plus a constant. Both wrap at 64 bits, so that the place to which the file
+    /// is loaded makes no difference.
+    fn code_addr(&self, op: PureOp, args: [Value; 3]) -> Option<GuestAddr> {
+        let (Inst::CodeAddr(a), k) = (self.insts[args[0].0 as usize], self.as_const(args[1])? as u64) else {
+            return None;
+        };
+        match op {
+            PureOp::Int(IntBin::Add) => Some(GuestAddr(a.0.wrapping_add(k))),
+            PureOp::Int(IntBin::Sub) => Some(GuestAddr(a.0.wrapping_sub(k))),
+            _ => None,
+        }
+    }
+
     /// Adds a data operation, simplified.
     fn pure(&mut self, mut op: PureOp, ty: Type, mut args: [Value; 3]) -> Value {
         // Every rule makes the operation simpler, so this ends; the bound is for a rule that would not.
@@ -115,6 +128,11 @@ impl Out<'_> {
                 Rule::Const(bits) => return self.konst(ty, bits),
                 Rule::Op(new, operands) => (op, args) = (new, operands),
             }
+        }
+        if matches!(op, PureOp::Int(_))
+            && let Some(a) = self.code_addr(op, args)
+        {
+            return self.push(Inst::CodeAddr(a));
         }
         self.push(Inst::Pure { op, ty, args })
     }

@@ -1,0 +1,296 @@
+//! Functions apart from where they lie: addresses become symbols, numbered as they appear, so that the same code at another
+//! address, with its callees and data elsewhere, is compiled once. Takes a lifted function and its shape, gives it with
+//! [`Place`]s for addresses, and what each symbol in its object stands for.
+
+use crate::Layout;
+use crate::merge::{Meaning, Symbols};
+use emit_llvm::{ADDRESS_LIMIT, Addresses, Number, Options, Place};
+use ir::{CallTarget, Function, GuestAddr, Term};
+use isa::FunctionShape;
+use std::collections::{BTreeMap, HashMap};
+
+/// Blocks with no more than this between them count as one piece of code: padding, literals, jump tables.
+const GAP: u64 = 64;
+
+/// Name of every function: objects of equal functions are equal.
+const NAME: &str = "f";
+
+/// A function to compile, or to find compiled.
+pub(crate) struct Canonical {
+    /// The function with other names and addresses.
+    pub(crate) function: Function,
+    addresses: Addresses,
+    /// Values of symbolic addresses, by number.
+    places: Vec<u64>,
+    /// Lifted functions that it may go to, by address as it stands in `function`; their symbols.
+    known: BTreeMap<GuestAddr, String>,
+    /// Its own symbol.
+    symbol: String,
+    layout: Layout,
+}
+
+impl Canonical {
+    /// `resolve` names the symbol of the function at an address.
+    pub(crate) fn new(
+        f: &Function,
+        shape: &FunctionShape,
+        layout: Layout,
+        resolve: &dyn Fn(GuestAddr) -> Option<String>,
+    ) -> Canonical {
+        let symbol = emit_llvm::symbol_of(f);
+        let mut function = f.clone();
+        function.name = NAME.into();
+        if let Some(mut places) = Places::new(shape) {
+            function.map_addrs(|a| places.place(a).addr());
+            let places = places.values();
+            let values = places.iter().chain([&layout.text_base, &layout.text_size]);
+            if values.max().is_none_or(|&v| v < ADDRESS_LIMIT - Place::OFFSET_LIMIT as u64) {
+                let known = known(&function, &|a| resolve(real(&places, a)?));
+                return Canonical { function, addresses: Addresses::Symbolic, places, known, symbol, layout };
+            }
+        }
+        Self::fixed(f, layout, resolve)
+    }
+
+    /// As `new`, with addresses as numbers.
+    pub(crate) fn fixed(
+        f: &Function,
+        layout: Layout,
+        resolve: &dyn Fn(GuestAddr) -> Option<String>,
+    ) -> Canonical {
+        let known = known(f, &|a| resolve(a));
+        let symbol = emit_llvm::symbol_of(f);
+        let mut function = f.clone();
+        function.name = NAME.into();
+        Canonical { function, addresses: Addresses::Fixed, places: Vec::new(), known, symbol, layout }
+    }
+
+    /// True if its addresses are symbols.
+    pub(crate) fn is_symbolic(&self) -> bool {
+        self.addresses == Addresses::Symbolic
+    }
+
+    /// The options to compile it with.
+    pub(crate) fn options(&self, options: &Options) -> Options {
+        let mut o = options.clone();
+        o.addresses = self.addresses;
+        if self.addresses != Addresses::Fixed {
+            (o.text_base, o.text_size) = (GuestAddr(0), 0);
+        }
+        o
+    }
+
+    /// The symbol of the function at an address that stands in `function`.
+    pub(crate) fn resolve(&self, a: GuestAddr) -> Option<String> {
+        self.known.contains_key(&a).then(|| format!("{}{:x}", abi::symbol::FUNCTION_PREFIX, a.0))
+    }
+
+    /// The addresses that `resolve` has something for.
+    pub(crate) fn known(&self) -> impl Iterator<Item = GuestAddr> {
+        self.known.keys().copied()
+    }
+
+    /// The link-time address of one that stands in `function`.
+    pub(crate) fn real(&self, a: GuestAddr) -> Option<GuestAddr> {
+        match self.addresses {
+            Addresses::Fixed => Some(a),
+            Addresses::Symbolic => real(&self.places, a),
+        }
+    }
+
+    /// What it is compiled from, in a form in which equal is equal.
+    pub(crate) fn identity(&self) -> impl std::hash::Hash {
+        let known: Vec<GuestAddr> = self.known().collect();
+        (self.function.clone(), known)
+    }
+}
+
+impl Symbols for Canonical {
+    fn meaning(&self, name: &str) -> Option<Meaning> {
+        if Number::is_one(name) {
+            let value = match Number::parse(name)? {
+                Number::Place(p) => real(&self.places, p.addr())?.0,
+                Number::MinusPlace(p) => real(&self.places, p.addr())?.0.wrapping_neg(),
+                Number::MinusTextBase => self.layout.text_base.wrapping_neg(),
+                Number::TextWords => self.layout.text_size / 4,
+            };
+            return Some(Meaning::Value(value));
+        }
+        let Some(rest) = name.strip_prefix(abi::symbol::FUNCTION_PREFIX) else {
+            return Some(Meaning::Name(name.to_string()));
+        };
+        if rest == NAME {
+            return Some(Meaning::Name(self.symbol.clone()));
+        }
+        let a = GuestAddr(u64::from_str_radix(rest, 16).ok()?);
+        Some(Meaning::Name(self.known.get(&a)?.clone()))
+    }
+
+    fn checkpoint(&self, word: u32) -> Option<u32> {
+        match self.addresses {
+            Addresses::Fixed => Some(word),
+            Addresses::Symbolic => {
+                let p = Place::of_checkpoint(word);
+                let start = self.places.get(p.number as usize)?;
+                Some(start.wrapping_add(p.offset as u64).wrapping_sub(self.layout.text_base) as u32)
+            }
+        }
+    }
+}
+
+/// Symbols of the lifted functions that `f` may go to.
+fn known(f: &Function, resolve: &dyn Fn(GuestAddr) -> Option<String>) -> BTreeMap<GuestAddr, String> {
+    let targets = f.blocks.iter().flat_map(|b| ways_out(&b.term));
+    targets.flatten().filter_map(|a| Some((a, resolve(a)?))).collect()
+}
+
+fn real(values: &[u64], a: GuestAddr) -> Option<GuestAddr> {
+    let p = Place::of(a);
+    Some(GuestAddr(values.get(p.number as usize)?.wrapping_add(p.offset as u64)))
+}
+
+/// Addresses outside the function, perhaps, to which a block's end goes.
+fn ways_out(term: &Term) -> [Option<GuestAddr>; 2] {
+    match *term {
+        Term::Goto(a) | Term::Syscall { next: a, .. } => [Some(a), None],
+        Term::Call { target: CallTarget::Direct(a), ret, .. } => [Some(a), Some(ret)],
+        Term::Call { target: CallTarget::Indirect(_), ret, .. } => [Some(ret), None],
+        Term::Jump(_)
+        | Term::Branch { .. }
+        | Term::Switch { .. }
+        | Term::Indirect(_)
+        | Term::Return(_)
+        | Term::Trap { .. }
+        | Term::Fallback { .. } => [None, None],
+    }
+}
+
+/// Numbers for addresses: pieces of the function's code first, the one with the entry before the others, then what lies
+/// outside, as it comes.
+struct Places {
+    /// Start and end of the code's pieces.
+    code: Vec<(u64, u64)>,
+    /// Their numbers by start.
+    by_start: BTreeMap<u64, u32>,
+    outside: Vec<u64>,
+    numbers: HashMap<u64, u32>,
+}
+
+impl Places {
+    /// `None` if there are more pieces, or larger ones, than numbers.
+    fn new(shape: &FunctionShape) -> Option<Places> {
+        let mut code: Vec<(u64, u64)> = Vec::new();
+        for b in &shape.blocks {
+            match code.last_mut() {
+                Some(last) if b.start.0 - last.1 <= GAP => last.1 = b.end.0,
+                _ => code.push((b.start.0, b.end.0)),
+            }
+        }
+        let fits = code.iter().all(|c| c.1 - c.0 < Place::OFFSET_LIMIT as u64);
+        if !fits || code.len() >= Place::CODE_LIMIT as usize {
+            return None;
+        }
+        code.sort_by_key(|c| (!(c.0..=c.1).contains(&shape.entry.0), c.0));
+        let by_start = code.iter().enumerate().map(|(i, c)| (c.0, i as u32)).collect();
+        Some(Places { code, by_start, outside: Vec::new(), numbers: HashMap::new() })
+    }
+
+    fn place(&mut self, a: GuestAddr) -> Place {
+        if let Some((&start, &number)) = self.by_start.range(..=a.0).next_back()
+            && a.0 <= self.code[number as usize].1
+        {
+            return Place { number, offset: (a.0 - start) as u32 };
+        }
+        let next = (self.code.len() + self.outside.len()) as u32;
+        let number = *self.numbers.entry(a.0).or_insert_with(|| {
+            self.outside.push(a.0);
+            next
+        });
+        Place { number, offset: 0 }
+    }
+
+    fn values(self) -> Vec<u64> {
+        self.code.iter().map(|c| c.0).chain(self.outside).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ir::{Block, BlockId, Inst};
+    use isa::BlockShape;
+
+    /// At `base`: a block that calls `callee`, and one that leaves to `data`'s neighbour, some way off.
+    fn function(base: u64, callee: u64, data: u64) -> (Function, FunctionShape) {
+        let shape =
+            |start: u64| BlockShape { start: GuestAddr(start), end: GuestAddr(start + 8), switch: None };
+        let term = Term::Call {
+            target: CallTarget::Direct(GuestAddr(callee)),
+            ret: GuestAddr(base + 8),
+            cont: Some(BlockId(1)),
+        };
+        let block = |pc: u64, insts: Vec<Inst>, term| Block { pc: GuestAddr(pc), insts, term, resume: false };
+        let f = Function {
+            name: format!("at_{base:x}"),
+            entry: GuestAddr(base),
+            blocks: vec![
+                block(base, vec![Inst::Mark(GuestAddr(base)), Inst::CodeAddr(GuestAddr(data))], term),
+                block(base + 0x1000, vec![Inst::Mark(GuestAddr(base + 0x1004))], Term::Goto(GuestAddr(data))),
+            ],
+        };
+        let blocks = vec![shape(base), shape(base + 0x1000)];
+        (f, FunctionShape { name: String::new(), entry: GuestAddr(base), blocks })
+    }
+
+    fn canonical(base: u64, callee: u64, data: u64) -> Canonical {
+        let (f, shape) = function(base, callee, data);
+        let layout = Layout { text_base: 0x1_0000, text_size: 0x10_0000 };
+        Canonical::new(&f, &shape, layout, &|a| (a.0 == callee).then(|| "xl.callee".into()))
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is_the_same() {
+        let (a, b) = (canonical(0x2_0000, 0x3_0000, 0x9_0000), canonical(0x5_0040, 0x1_0008, 0x8_0123));
+        assert_eq!(a.function, b.function);
+        assert_eq!(a.known().collect::<Vec<_>>(), b.known().collect::<Vec<_>>());
+        assert!(a.is_symbolic());
+        // The callee and the data are one.
+        let c = canonical(0x2_0000, 0x9_0000, 0x9_0000);
+        assert_ne!(a.function, c.function);
+        // The call stays in the piece.
+        let d = canonical(0x2_0000, 0x2_0004, 0x9_0000);
+        assert_ne!(a.function, d.function);
+    }
+
+    #[test]
+    fn what_stands_for_something_is_told() {
+        let c = canonical(0x5_0040, 0x1_0008, 0x8_0123);
+        let callee = c.known().next().expect("the callee is known");
+        assert_eq!(c.real(callee), Some(GuestAddr(0x1_0008)));
+        let name = c.resolve(callee).expect("the callee is known");
+        assert_eq!(c.meaning(&name), Some(Meaning::Name("xl.callee".into())));
+        assert_eq!(c.meaning("xl.f"), Some(Meaning::Name("xl.at_50040".into())));
+        assert_eq!(c.meaning("xl_leave"), Some(Meaning::Name("xl_leave".into())));
+        let value = |n: Number| match c.meaning(&n.name()) {
+            Some(Meaning::Value(v)) => Some(v),
+            _ => None,
+        };
+        let place = |number, offset| Place { number, offset };
+        assert_eq!(value(Number::Place(place(1, 4))), Some(0x5_1044));
+        assert_eq!(value(Number::MinusPlace(place(2, 0))), Some(0x8_0123u64.wrapping_neg()));
+        assert_eq!(value(Number::Place(place(4, 0))), None);
+        assert_eq!(value(Number::TextWords), Some(0x4_0000));
+        assert_eq!(value(Number::MinusTextBase), Some(0x1_0000u64.wrapping_neg()));
+        assert_eq!(c.meaning("xl_at.1"), None);
+        let Inst::Mark(pc) = c.function.blocks[1].insts[0] else { panic!("no mark") };
+        assert_eq!(c.checkpoint(Place::of(pc).checkpoint()), Some(0x4_1044));
+    }
+
+    #[test]
+    fn large_addresses_stay() {
+        let c = canonical(0x5_0040, 0x1_0008, 0x8000_0000);
+        assert!(!c.is_symbolic());
+        assert_eq!(c.function.entry, GuestAddr(0x5_0040));
+        assert_eq!(c.meaning("xl.10008"), Some(Meaning::Name("xl.callee".into())));
+    }
+}
