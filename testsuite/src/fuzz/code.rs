@@ -127,6 +127,7 @@ pub fn emit(data: &[u8]) {
         },
         text_base: words.pc,
         text_size: 4 * words.words.len() as u64,
+        addresses: emit_llvm::Addresses::Fixed,
         position_independent: choices & 2 != 0,
         hot: emit_llvm::Hot {
             gprs: std::array::from_fn::<_, HOT_GPRS, _>(|i| reg::x(i as u32)),

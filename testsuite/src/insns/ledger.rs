@@ -75,6 +75,7 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
         checkpoints: if opt == 0 { Checkpoints::Commit } else { Checkpoints::Callbr },
         text_base: GuestAddr(0),
         text_size: end.0,
+        addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
         hot: Hot {
             gprs: std::array::from_fn(|n| reg::x(n as u32)),
