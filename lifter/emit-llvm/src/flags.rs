@@ -65,46 +65,61 @@ pub(crate) enum Form {
 }
 
 impl Form {
-    /// The descriptions that may hold after it.
-    pub(crate) fn descriptions(&self) -> Descriptions {
+    /// The comparison, if there is one.
+    pub(crate) fn compare(&self) -> Option<&Compare> {
         match self {
-            Form::Known(d) => Descriptions::one(*d),
-            Form::Compare(c) => Descriptions::one(c.description()),
-            Form::Guarded(_, c, otherwise) => {
-                Descriptions::one(c.description()).union(&Descriptions::one(*otherwise))
-            }
-            Form::Bytes(_) | Form::Merge(_) => Descriptions::one(flag::BYTES),
+            Form::Compare(c) | Form::Guarded(_, c, _) => Some(c),
+            Form::Known(_) | Form::Bytes(_) | Form::Merge(_) => None,
         }
     }
 }
 
-/// What `GuestState::flag_kind` may be at a place: one of few, sorted, or (`None`) anything.
+/// What `GuestState::flag_kind` may be at a place.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Descriptions(pub(crate) Option<Vec<u32>>);
+pub(crate) struct Descriptions {
+    /// Anything that names no register.
+    pub(crate) any: bool,
+    /// One of these, or with `any` these too; sorted.
+    pub(crate) few: Vec<u32>,
+}
 
 impl Descriptions {
-    pub(crate) const ANY: Descriptions = Descriptions(None);
+    pub(crate) const ANY: Descriptions = Descriptions { any: true, few: Vec::new() };
     /// More are not told apart.
     const MOST: usize = 4;
 
     pub(crate) fn one(d: u32) -> Descriptions {
-        Descriptions(Some(vec![d]))
+        Descriptions { any: false, few: vec![d] }
     }
 
     /// The description, if there is but one.
     pub(crate) fn single(&self) -> Option<u32> {
-        match self.0.as_deref() {
-            Some(&[d]) => Some(d),
+        match self.few[..] {
+            [d] if !self.any => Some(d),
             _ => None,
         }
     }
 
-    fn union(&self, other: &Descriptions) -> Descriptions {
-        let (Some(a), Some(b)) = (&self.0, &other.0) else { return Descriptions::ANY };
-        let mut all = [a.as_slice(), b].concat();
-        all.sort_unstable();
-        all.dedup();
-        Descriptions((all.len() <= Self::MOST).then_some(all))
+    /// Those that name registers.
+    pub(crate) fn with_registers(&self) -> impl Iterator<Item = u32> {
+        self.few.iter().copied().filter(|&d| d != flag::without_registers(d))
+    }
+
+    pub(crate) fn union(&self, other: &Descriptions) -> Descriptions {
+        let own = |d: &u32| *d == flag::without_registers(*d);
+        let mut few = [self.few.as_slice(), &other.few].concat();
+        few.sort_unstable();
+        few.dedup();
+        let any = self.any || other.any || few.iter().filter(|d| own(d)).count() > Self::MOST;
+        few.retain(|d| !any || !own(d));
+        Descriptions { any, few }
+    }
+
+    /// The same flags by operands in the state.
+    pub(crate) fn without_registers(&self) -> Descriptions {
+        let few = self.few.iter().map(|&d| flag::without_registers(d));
+        let plain = Descriptions { any: self.any, few: few.collect() };
+        plain.union(&plain.clone())
     }
 }
 
@@ -114,17 +129,17 @@ pub(crate) struct Group {
     /// Index of the last of them: the form takes effect behind it.
     pub(crate) at: usize,
     pub(crate) form: Form,
-    /// `GuestState::flag_b` holds the second operand already.
-    pub(crate) has_b: bool,
+    /// The description of a comparison, operands in registers where that is possible; see `flags_place`.
+    pub(crate) word: u32,
+    /// False if nothing can see these flags.
+    pub(crate) seen: bool,
 }
 
-/// Flag writes of a function.
-#[derive(Debug, Default)]
-pub(crate) struct Flags {
-    /// By block, in order.
-    pub(crate) groups: Vec<Vec<Group>>,
-    /// Descriptions in the state at block starts.
-    pub(crate) start: Vec<Descriptions>,
+impl Group {
+    fn new(at: usize, form: Form) -> Group {
+        let word = form.compare().map_or(flag::BYTES, |c| c.description());
+        Group { at, form, word, seen: true }
+    }
 }
 
 /// Gives some blocks a copy for those who come from outside, where less is known about what the state holds:
@@ -195,110 +210,39 @@ fn redirect(term: &mut Term, from: BlockId, to: BlockId) {
     }
 }
 
-/// The register whose value, in full or its low half, `GuestState::flag_b` holds.
-type Held = Option<(Reg, bool)>;
-
-/// Finds out where `flag_b` holds the second operand already.
-fn second_operands(f: &Function, groups: &mut [Vec<Group>]) {
-    let through = |i: usize, mut held: Held, groups: &mut [Group]| {
-        let b = &f.blocks[i];
-        let mut groups = groups.iter_mut().peekable();
-        for (at, inst) in b.insts.iter().enumerate() {
-            if let (Inst::Set(r, _), Some((h, _))) = (inst, held)
-                && *r == h
-            {
-                held = None;
+/// The register that holds the value `v`, or whose low half does if `v` has 32 bits, behind instruction `at` of a block.
+pub(crate) fn holder(b: &Block, v: Value, narrow: bool, at: usize) -> Option<Reg> {
+    let root = |v: Value| if narrow { low_half(b, v) } else { v };
+    let wanted = root(v);
+    let mut written = Vec::new();
+    for (i, inst) in b.insts[..=at].iter().enumerate().rev() {
+        match *inst {
+            Inst::Set(r, x) if !written.contains(&r) => {
+                if root(x) == wanted {
+                    return Some(r);
+                }
+                written.push(r);
             }
-            let Some(g) = groups.next_if(|g| g.at == at) else { continue };
-            let (Form::Compare(c) | Form::Guarded(_, c, _)) = g.form else { continue };
-            let Operand::Value(v) = c.b else { continue };
-            let wanted = register(b, v, at);
-            g.has_b = match (wanted, held) {
-                (Some((r, wide)), Some((h, held_wide))) => r == h && (held_wide || !wide),
-                _ => false,
-            };
-            if !g.has_b {
-                held = wanted;
-            }
-        }
-        if matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) { None } else { held }
-    };
-    // Not seen yet: anything may hold.
-    let mut start: Vec<Option<Held>> = vec![None; f.blocks.len()];
-    start[0] = Some(None);
-    let mut work = vec![0];
-    for (i, b) in f.blocks.iter().enumerate() {
-        if b.resume {
-            start[i] = Some(None);
-            work.push(i);
+            Inst::Get(r) if wanted.0 as usize == i && !written.contains(&r) => return Some(r),
+            _ => {}
         }
     }
-    while let Some(i) = work.pop() {
-        let end = through(i, start[i].flatten(), &mut groups[i]);
-        for s in f.blocks[i].term.successors() {
-            let s = s.0 as usize;
-            let new = match start[s] {
-                None => end,
-                Some(old) if old == end => old,
-                Some(_) => None,
-            };
-            if start[s] != Some(new) {
-                start[s] = Some(new);
-                work.push(s);
-            }
-        }
-    }
-    for i in 0..f.blocks.len() {
-        through(i, start[i].flatten(), &mut groups[i]);
-    }
+    None
 }
 
-/// The register that has the value `v` at instruction `at`, and whether `v` is all of it.
-fn register(b: &Block, v: Value, at: usize) -> Held {
-    let (get, wide) = match b.insts[v.0 as usize] {
-        Inst::Pure { op: PureOp::Trunc, ty: Type::I32, args } => (args[0], false),
-        _ => (v, true),
-    };
-    let Inst::Get(r) = b.insts[get.0 as usize] else { return None };
-    let kept = !b.insts[get.0 as usize..=at].iter().any(|i| matches!(i, Inst::Set(s, _) if *s == r));
-    kept.then_some((r, wide))
+/// A value whose low 32 bits, zero-extended if it has fewer, are those of `v`.
+fn low_half(b: &Block, mut v: Value) -> Value {
+    while let Inst::Pure { op: PureOp::Zext, ty: Type::I32 | Type::I64, args }
+    | Inst::Pure { op: PureOp::Trunc, ty: Type::I32, args } = b.insts[v.0 as usize]
+    {
+        v = args[0];
+    }
+    v
 }
 
-/// Finds the groups, and which descriptions hold where.
-pub(crate) fn analyse(f: &Function, regs: &Registers, file: &RegFile) -> Flags {
-    let mut groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| Finder { b, regs, file }.groups()).collect();
-    second_operands(f, &mut groups);
-    let mut at: Vec<Option<Descriptions>> = vec![None; f.blocks.len()];
-    let mut work = Vec::new();
-    for (i, b) in f.blocks.iter().enumerate() {
-        if b.resume {
-            // The runtime settles flags.
-            at[i] = Some(Descriptions::one(flag::BYTES));
-            work.push(i);
-        }
-    }
-    at[0] = Some(Descriptions::ANY);
-    work.push(0);
-    while let Some(i) = work.pop() {
-        let b = &f.blocks[i];
-        let end = match (&b.term, groups[i].last()) {
-            (Term::Call { .. } | Term::Syscall { .. }, _) => Descriptions::ANY,
-            (_, Some(g)) => g.form.descriptions(),
-            (_, None) => at[i].clone().unwrap_or(Descriptions::ANY),
-        };
-        for s in b.term.successors() {
-            let s = s.0 as usize;
-            let new = match &at[s] {
-                None => end.clone(),
-                Some(old) => old.union(&end),
-            };
-            if at[s].as_ref() != Some(&new) {
-                at[s] = Some(new);
-                work.push(s);
-            }
-        }
-    }
-    Flags { groups, start: at.into_iter().map(|a| a.unwrap_or(Descriptions::ANY)).collect() }
+/// Finds the groups of each block.
+pub(crate) fn groups(f: &Function, regs: &Registers, file: &RegFile) -> Vec<Vec<Group>> {
+    f.blocks.iter().map(|b| Finder { b, regs, file }.groups()).collect()
 }
 
 struct Finder<'a> {
@@ -320,7 +264,7 @@ impl Finder<'_> {
                 inst => inst.is_checkpoint(),
             };
             if ends && pending != [None; 4] {
-                groups.push(Group { at, form: self.form(at, pending), has_b: false });
+                groups.push(Group::new(at, self.form(at, pending)));
                 pending = [None; 4];
             }
             if let Inst::Set(r, v) = inst
@@ -331,7 +275,7 @@ impl Finder<'_> {
             }
         }
         if pending != [None; 4] {
-            groups.push(Group { at, form: self.form(at, pending), has_b: false });
+            groups.push(Group::new(at, self.form(at, pending)));
         }
         groups
     }
@@ -647,7 +591,7 @@ mod tests {
         let mut f = isa::lift_function(&shape, &Word(word));
         ir::pass::run_default(&mut f, &FILE);
         let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);
-        analyse(&f, &regs, &FILE).groups[0][0].form
+        groups(&f, &regs, &FILE)[0][0].form
     }
 
     /// What is common must be recognised: flags are right without, but slow.

@@ -1,7 +1,8 @@
-//! Lazy flags in the state: writes the descriptions that `flags` found, and computes a flag from a description where one is
-//! read. The state always holds the flags, as bytes or described, so no exit has anything to do for them.
+//! Lazy flags: notes what `flags` found, in the state as late as `flags_place` allows, and computes a flag from a description
+//! where one is read. Fault blocks note what is pending; operands are in the state, in the word or in guest registers.
 
-use crate::flags::{Compare, Descriptions, Form, Group, Operand};
+use crate::flags::{Compare, Form, Group, Operand};
+use crate::flags_place::{self, FlagsAt, Step};
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
 use abi::{GuestState, flag};
@@ -11,42 +12,99 @@ use std::mem::offset_of;
 impl Fx<'_, '_> {
     /// Makes the flags those of the group.
     pub(crate) fn set_flags(&mut self, group: &Group) {
-        let form = &group.form;
-        match form {
-            Form::Known(description) => self.describe(*description),
-            Form::Compare(c) => {
-                self.describe(c.description());
-                self.store_operands(c, group.has_b);
+        let commit = self.unit.regs.commit;
+        if group.seen {
+            match &group.form {
+                Form::Known(_) => {}
+                Form::Compare(c) => self.store_operands(c, group.word),
+                Form::Guarded(guard, c, otherwise) => {
+                    let l = self.l;
+                    let (yes, no) = (l.i32(group.word), l.i32(*otherwise));
+                    let (yes, no) = if guard.negated { (no, yes) } else { (yes, no) };
+                    let kind = l.select(self.value(guard.value), yes, no);
+                    l.store(kind, self.field(offset_of!(GuestState, flag_kind)));
+                    self.store_operands(c, group.word);
+                }
+                Form::Bytes(values) => {
+                    self.store_bytes(values.map(|v| v.map(|v| self.value(v))));
+                }
+                Form::Merge(values) => {
+                    let settled = self.place.single() == Some(flag::BYTES);
+                    let values = std::array::from_fn(|n| match values[n] {
+                        Some(v) => Some(self.value(v)),
+                        None if settled => None,
+                        None => Some(self.flag(n)),
+                    });
+                    self.store_bytes(values);
+                }
             }
-            Form::Guarded(guard, c, otherwise) => {
-                let l = self.l;
-                let (yes, no) = (l.i32(c.description()), l.i32(*otherwise));
-                let (yes, no) = if guard.negated { (no, yes) } else { (yes, no) };
-                let kind = l.select(self.value(guard.value), yes, no);
-                l.store(kind, self.field(offset_of!(GuestState, flag_kind)));
-                self.flag_kind = form.descriptions();
-                self.store_operands(c, group.has_b);
-            }
-            Form::Bytes(values) => {
-                self.store_bytes(values.map(|v| v.map(|v| self.value(v))));
-            }
-            Form::Merge(values) => {
-                let settled = self.flag_kind.single() == Some(flag::BYTES);
-                let values = std::array::from_fn(|n| match values[n] {
-                    Some(v) => Some(self.value(v)),
-                    None if settled => None,
-                    None => Some(self.flag(n)),
-                });
-                self.store_bytes(values);
+        }
+        let place = flags_place::behind(group, commit);
+        if let (true, Some(d)) = (commit, place.single())
+            && self.place != place
+        {
+            self.note(d);
+        }
+        self.moved(place);
+    }
+
+    fn moved(&mut self, place: FlagsAt) {
+        if self.place != place {
+            self.place = place;
+            self.fault = None;
+        }
+    }
+
+    fn note(&self, description: u32) {
+        self.l.store(self.l.i32(description), self.field(offset_of!(GuestState, flag_kind)));
+    }
+
+    /// Puts the word into the state if it may not be there yet; for exits to the runtime, which looks into registers.
+    pub(crate) fn note_pending(&self) {
+        if let FlagsAt::Pending(d) = self.place {
+            self.note(d);
+        }
+    }
+
+    /// Makes the state's flags independent of registers; for exits to other lifted code.
+    pub(crate) fn publish_flags(&mut self) {
+        self.take(&flags_place::publish(&self.place));
+        let settled = self.place.settled();
+        self.moved(settled);
+    }
+
+    /// Emits a step; the builder may continue in another block.
+    pub(crate) fn take(&self, step: &Step) {
+        let l = self.l;
+        match step {
+            Step::Nothing => {}
+            Step::Note(d) => self.note(*d),
+            Step::Settle(d) => self.settle(*d),
+            Step::SettleOf(words) => {
+                let kind = l.load(l.int_ty(32), self.field(offset_of!(GuestState, flag_kind)));
+                for &d in words {
+                    let (settle, next) = (l.block(self.func, "settle"), l.block(self.func, "settled"));
+                    l.cond_br(l.icmp(IPred::LLVMIntEQ, kind, l.i32(d)), settle, next);
+                    l.at_end(settle);
+                    self.settle(d);
+                    l.br(next);
+                    l.at_end(next);
+                }
             }
         }
     }
 
-    fn describe(&mut self, description: u32) {
-        if self.flag_kind.single() != Some(description) {
-            self.l.store(self.l.i32(description), self.field(offset_of!(GuestState, flag_kind)));
-            self.flag_kind = Descriptions::one(description);
+    /// Moves operands from registers to the state.
+    fn settle(&self, d: u32) {
+        let (a, b) = self.operands(d);
+        for (b_is, v, offset) in
+            [(false, a, offset_of!(GuestState, flag_a)), (true, b, offset_of!(GuestState, flag_b))]
+        {
+            if flag::register(d, b_is).is_some() {
+                self.l.store(v, self.field(offset));
+            }
         }
+        self.note(flag::without_registers(d));
     }
 
     fn store_bytes(&mut self, values: [Option<V>; 4]) {
@@ -56,18 +114,20 @@ impl Fx<'_, '_> {
                 l.store(l.zext(v, l.int_ty(8)), self.field(offset_of!(GuestState, nzcv) + n));
             }
         }
-        self.describe(flag::BYTES);
     }
 
-    fn store_operands(&mut self, c: &Compare, has_b: bool) {
+    /// Stores the operands that the description does not have in it or in registers.
+    fn store_operands(&self, c: &Compare, word: u32) {
         let store = |v: Value, offset: usize| {
             let ty = self.type_of(v);
             let bits = self.l.bitcast(self.value(v), self.l.int_ty(ty.bits()));
             self.l.store(bits, self.field(offset));
         };
-        store(c.a, offset_of!(GuestState, flag_a));
+        if flag::register(word, false).is_none() {
+            store(c.a, offset_of!(GuestState, flag_a));
+        }
         if let Operand::Value(b) = c.b
-            && !has_b
+            && flag::register(word, true).is_none()
         {
             store(b, offset_of!(GuestState, flag_b));
         }
@@ -76,9 +136,15 @@ impl Fx<'_, '_> {
     /// Flag N, Z, C or V (0–3) as it is now.
     pub(crate) fn flag(&mut self, n: usize) -> V {
         let l = self.l;
-        let Some(possible) = &self.flag_kind.0 else { return self.any_flag(n) };
-        let (&last, others) = possible.split_last().expect("invariant: some description holds");
-        let mut v = self.flag_described(last, n);
+        let (any, few) = match &self.place {
+            FlagsAt::Pending(d) => return self.flag_described(*d, n),
+            FlagsAt::Memory(set) => (set.any, set.few.as_slice()),
+            FlagsAt::Nowhere => (true, [].as_slice()),
+        };
+        let (mut v, others) = match few.split_last() {
+            Some((&last, others)) if !any => (self.flag_described(last, n), others),
+            _ => (self.any_flag(n), few),
+        };
         if !others.is_empty() {
             let kind = l.load(l.int_ty(32), self.field(offset_of!(GuestState, flag_kind)));
             for &d in others {
@@ -115,7 +181,7 @@ impl Fx<'_, '_> {
             _ => None,
         };
         let flags = [flag_of(args[0])?, flag_of(args[1])?];
-        let d = self.flag_kind.single()?;
+        let d = self.place.single()?;
         // Nothing may write flags between the reads and here.
         let from = args[0].0.min(args[1].0) as usize;
         let here = self.cur.insts[from..].iter().position(
@@ -139,11 +205,14 @@ impl Fx<'_, '_> {
     fn operands(&self, d: u32) -> (V, V) {
         let l = self.l;
         let ty = l.int_ty(if d & flag::WIDE != 0 { 64 } else { 32 });
-        let a = l.load(ty, self.field(offset_of!(GuestState, flag_a)));
-        let b = if d & flag::IMMEDIATE != 0 {
-            l.int(ty, (d >> flag::IMMEDIATE_SHIFT) as u128)
-        } else {
-            l.load(ty, self.field(offset_of!(GuestState, flag_b)))
+        let operand = |b: bool, offset: usize| match flag::register(d, b) {
+            Some(n) => l.trunc(self.get(flags_place::register_of(self.unit.options.regs, n)), ty),
+            None => l.load(ty, self.field(offset)),
+        };
+        let a = operand(false, offset_of!(GuestState, flag_a));
+        let b = match flag::immediate(d) {
+            Some(k) => l.int(ty, k as u128),
+            None => operand(true, offset_of!(GuestState, flag_b)),
         };
         (a, b)
     }

@@ -1,7 +1,8 @@
 //! One IR function → one LLVM function: entry and resume points, registers in stack slots (which LLVM promotes), blocks
 //! and instructions. Data operations, accesses and terminators are in files of their own.
 
-use crate::flags::{self, Descriptions, Flags};
+use crate::flags;
+use crate::flags_place::{self, Flags, FlagsAt, Step};
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::target::Features;
@@ -151,7 +152,7 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) func: V,
     pub(crate) state: V,
     flow: &'a Flow,
-    flags: &'a Flags,
+    pub(crate) flags: &'a Flags,
     zeros: &'a [Zeros],
     slots: Vec<Option<V>>,
     blocks: Vec<Bb>,
@@ -168,11 +169,11 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) pc: GuestAddr,
     pub(crate) dirty: RegSet,
     /// The fault block for the registers as they are now.
-    fault: Option<Bb>,
+    pub(crate) fault: Option<Bb>,
     /// Where all fault blocks meet to leave.
     common_leave: Option<Bb>,
-    /// What `GuestState::flag_kind` may be now.
-    pub(crate) flag_kind: Descriptions,
+    /// Where the flags are now.
+    pub(crate) place: FlagsAt,
     /// Blocks that load registers on the way to another, by what and where to.
     ways: Vec<(BlockId, RegSet, Bb)>,
     /// Scalar comparisons made in this block: operands and whether signaling.
@@ -194,7 +195,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let f = split.as_ref().unwrap_or(f);
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
-    let flags = flags::analyse(f, &unit.regs, unit.options.regs);
+    let groups = flags::groups(f, &unit.regs, unit.options.regs);
+    let flags = flags_place::analyse(f, &unit.regs, unit.options.regs, &flow.poll, groups);
     let zeros = zeros::analyse(f);
     let entry = l.block(func, "entry");
     l.at_end(entry);
@@ -226,7 +228,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         dirty: RegSet::default(),
         fault: None,
         common_leave: None,
-        flag_kind: Descriptions::ANY,
+        place: FlagsAt::Nowhere,
         ways: Vec::new(),
         compares: Vec::new(),
     };
@@ -296,24 +298,47 @@ impl<'a> Fx<'a, '_> {
         }
     }
 
-    /// Where to go to get from the end of the current block to `b`: there, or to a block that loads what `b` needs first.
-    pub(crate) fn way_to(&mut self, b: BlockId) -> Bb {
+    /// Where to go to get from the end of the current block to `b`: there, or to a block that does a step for the flags and
+    /// loads what `b` needs first.
+    pub(crate) fn way_to(&mut self, b: BlockId, step: &Step) -> Bb {
         let missing = self.flow.missing(Some(self.index), b);
         let direct = self.blocks[b.0 as usize];
-        if missing == RegSet::default() {
+        if missing == RegSet::default() && *step == Step::Nothing {
             return direct;
         }
-        if let Some(&(_, _, bb)) = self.ways.iter().find(|w| (w.0, w.1) == (b, missing)) {
+        // What a step does depends on registers as they are here.
+        let shared = *step == Step::Nothing;
+        if let (true, Some(&(_, _, bb))) = (shared, self.ways.iter().find(|w| (w.0, w.1) == (b, missing))) {
             return bb;
         }
         let here = self.l.current_block();
         let bb = self.l.block(self.func, "load");
         self.l.at_end(bb);
+        self.take(step);
         self.load_set(missing);
         self.l.br(direct);
         self.l.at_end(here);
-        self.ways.push((b, missing, bb));
+        if shared {
+            self.ways.push((b, missing, bb));
+        }
         bb
+    }
+
+    /// Where to go to get to these blocks: steps for the flags that all ways share, or that the ways stay for that are run
+    /// most often, are done here.
+    pub(crate) fn ways_to(&mut self, to: &[BlockId]) -> Vec<Bb> {
+        let depth = |b: BlockId| self.flags.depth[b.0 as usize];
+        let steps: Vec<Step> = to.iter().map(|b| self.flags.step(&self.place, b.0 as usize)).collect();
+        let deepest = to.iter().map(|&b| depth(b)).max();
+        let here = to.iter().zip(&steps).find(|(b, s)| {
+            steps.iter().all(|t| t == *s) || matches!(s, Step::Note(_)) && Some(depth(**b)) == deepest
+        });
+        let here = here.map(|(_, s)| s.clone()).filter(|s| *s != Step::Nothing);
+        if let Some(step) = &here {
+            self.take(step);
+        }
+        let rest = |s: &Step| if here.as_ref() == Some(s) { Step::Nothing } else { s.clone() };
+        to.iter().zip(&steps).map(|(&b, s)| self.way_to(b, &rest(s))).collect()
     }
 
     /// Stores the registers that may differ from the state.
@@ -357,6 +382,7 @@ impl<'a> Fx<'a, '_> {
         let b = self.l.block(self.func, "fault");
         self.l.at_end(b);
         self.store_dirty();
+        self.note_pending();
         let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
         self.l.br(common);
         self.l.at_end(here);
@@ -431,9 +457,10 @@ impl<'a> Fx<'a, '_> {
         self.pc = b.pc;
         self.dirty = self.flow.dirty[index];
         self.fault = None;
-        self.flag_kind = self.flags.start[index].clone();
+        self.place = self.flags.start[index].clone();
         let flags = self.flags;
         let mut groups = flags.groups[index].iter().peekable();
+        let mut settle = flags.settle[index].iter().peekable();
         self.compares.clear();
         if self.flow.poll[index] {
             self.poll();
@@ -442,6 +469,9 @@ impl<'a> Fx<'a, '_> {
             if let Inst::WriteSys(SysReg::Fpcr, _) = inst {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
+            }
+            if settle.next_if(|&&at| at == i).is_some() {
+                self.publish_flags();
             }
             zeros.step(b, inst, &mut self.widths);
             self.inst(i, inst);

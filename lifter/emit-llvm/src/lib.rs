@@ -5,6 +5,7 @@
 mod access;
 mod access_plain;
 mod flags;
+mod flags_place;
 mod flags_state;
 mod float_result;
 mod flow;

@@ -12,27 +12,30 @@ impl Fx<'_, '_> {
     pub(crate) fn term(&mut self, term: &Term) {
         match term {
             Term::Jump(b) => {
-                let to = self.way_to(*b);
-                self.l.br(to);
+                let to = self.ways_to(&[*b]);
+                self.l.br(to[0]);
             }
             Term::Branch { cond, then, els } => {
                 let c = self.value(*cond);
-                let (then, els) = (self.way_to(*then), self.way_to(*els));
-                self.l.cond_br(c, then, els);
+                let to = self.ways_to(&[*then, *els]);
+                self.l.cond_br(c, to[0], to[1]);
             }
             Term::Switch { target, cases } => self.switch(*target, cases),
             Term::Goto(a) => {
+                self.publish_flags();
                 self.store_dirty();
                 self.goto(*a);
             }
             Term::Indirect(v) => {
                 let target = self.value(*v);
+                self.publish_flags();
                 self.store_dirty();
                 self.indirect(target);
             }
             Term::Call { target, ret, cont } => self.call(target, *ret, *cont),
             Term::Return(v) => {
                 let pc = self.value(*v);
+                self.publish_flags();
                 self.store_dirty();
                 let args = self.hot_args(pc);
                 self.l.ret_aggregate(&args);
@@ -46,6 +49,7 @@ impl Fx<'_, '_> {
     /// Leaves to the dispatcher with that reason at that address.
     pub(crate) fn exit(&mut self, why: Exit, pc: GuestAddr) {
         self.store_dirty();
+        self.note_pending();
         self.set_exit(why, pc);
         self.leave();
     }
@@ -62,25 +66,28 @@ impl Fx<'_, '_> {
         let link =
             if self.unit.options.position_independent { self.l.sub(target, self.bias()) } else { target };
         let other = self.l.block(self.func, "other");
+        let blocks: Vec<BlockId> = cases.iter().map(|c| c.1).collect();
+        let to = self.ways_to(&blocks);
+        let cases: Vec<_> = cases.iter().zip(to).map(|(&(a, _), bb)| (a, bb)).collect();
         match self.unit.options.addresses {
             Addresses::Fixed => {
-                let cases: Vec<_> = cases.iter().map(|&(a, b)| (self.l.i64(a.0), self.way_to(b))).collect();
+                let cases: Vec<_> = cases.iter().map(|&(a, bb)| (self.l.i64(a.0), bb)).collect();
                 self.l.switch(link, other, &cases);
                 self.l.at_end(other);
             }
-            Addresses::Symbolic => self.symbolic_switch(link, cases, other),
+            Addresses::Symbolic => self.symbolic_switch(link, &cases, other),
         }
+        self.publish_flags();
         self.store_dirty();
         self.indirect(target);
     }
 
     /// A switch for each piece of code in which targets lie, by the distance from its first one; ends in `other`.
-    fn symbolic_switch(&mut self, link: V, cases: &[(GuestAddr, BlockId)], other: Bb) {
+    fn symbolic_switch(&mut self, link: V, cases: &[(GuestAddr, Bb)], other: Bb) {
         for piece in cases.chunk_by(|a, b| Place::of(a.0).number == Place::of(b.0).number) {
             let first = piece[0].0;
             let distance = self.l.add(link, self.unit.number(Number::MinusPlace(Place::of(first))));
-            let targets: Vec<_> =
-                piece.iter().map(|&(a, b)| (self.l.i64(a.0 - first.0), self.way_to(b))).collect();
+            let targets: Vec<_> = piece.iter().map(|&(a, bb)| (self.l.i64(a.0 - first.0), bb)).collect();
             let next = self.l.block(self.func, "");
             self.l.switch(distance, next, &targets);
             self.l.at_end(next);
@@ -152,6 +159,7 @@ impl Fx<'_, '_> {
             CallTarget::Direct(_) => None,
             CallTarget::Indirect(v) => Some(self.value(*v)),
         };
+        self.publish_flags();
         self.store_dirty();
         let callee = match *target {
             CallTarget::Indirect(_) => {
@@ -168,6 +176,7 @@ impl Fx<'_, '_> {
     }
 
     fn syscall(&mut self, next: GuestAddr, cont: Option<BlockId>) {
+        self.publish_flags();
         self.store_dirty();
         let pc = self.code_addr(next);
         self.l.store(pc, self.field(offset_of!(GuestState, pc)));

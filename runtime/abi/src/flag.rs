@@ -1,6 +1,7 @@
 //! Lazy flags: lifted code notes what set N, Z, C and V (two stores, as a rule) instead of computing four bits that hardly
-//! anybody reads. A description is a word in `GuestState::flag_kind` with operands in `flag_a` and `flag_b`; this module
-//! says what each means. The runtime settles a description into `GuestState::nzcv` whenever lifted code comes back.
+//! anybody reads. A description is a word in `GuestState::flag_kind` with operands in `flag_a` and `flag_b`, in the word or
+//! in guest registers; this module says what each means. The runtime settles a description into `GuestState::nzcv` whenever
+//! lifted code comes back.
 
 use crate::GuestState;
 
@@ -27,6 +28,42 @@ pub const WIDE: u32 = 8;
 pub const IMMEDIATE: u32 = 16;
 /// See [`IMMEDIATE`].
 pub const IMMEDIATE_SHIFT: u32 = 8;
+/// Added to an integer kind: a is what general-purpose register holds whose number (31: the stack pointer) is in the five
+/// bits from [`A_SHIFT`] on. Such words do not leave a lifted function but to the runtime, with all registers in the state.
+pub const A_REGISTER: u32 = 32;
+/// As [`A_REGISTER`], for b, from [`B_SHIFT`] on.
+pub const B_REGISTER: u32 = 64;
+/// See [`A_REGISTER`].
+pub const A_SHIFT: u32 = 8;
+/// See [`B_REGISTER`]. With [`A_REGISTER`], an immediate operand stands here.
+pub const B_SHIFT: u32 = 13;
+
+/// b, if it is in the description.
+pub const fn immediate(description: u32) -> Option<u32> {
+    match (description & IMMEDIATE, description & A_REGISTER) {
+        (0, _) => None,
+        (_, 0) => Some(description >> IMMEDIATE_SHIFT),
+        _ => Some(description >> B_SHIFT),
+    }
+}
+
+/// The number of the register that holds a, or b.
+pub const fn register(description: u32, b: bool) -> Option<u32> {
+    let (bit, shift) = if b { (B_REGISTER, B_SHIFT) } else { (A_REGISTER, A_SHIFT) };
+    if description & bit == 0 { None } else { Some(description >> shift & 31) }
+}
+
+/// The description of the same with operands in `flag_a` and `flag_b`.
+pub const fn without_registers(description: u32) -> u32 {
+    if description & (A_REGISTER | B_REGISTER) == 0 {
+        return description;
+    }
+    let kind = description & (KIND | WIDE | IMMEDIATE);
+    match immediate(description) {
+        Some(k) => kind | k << IMMEDIATE_SHIFT,
+        None => kind,
+    }
+}
 
 /// FPCR.FZ: subnormal operands are zeros.
 pub const FPCR_FZ: u32 = 1 << 24;
@@ -34,7 +71,7 @@ pub const FPCR_FZ: u32 = 1 << 24;
 /// N, Z, C and V as described, with that FPCR.
 pub fn values(description: u32, a: u64, b: u64, fpcr: u32) -> [bool; 4] {
     let wide = description & WIDE != 0;
-    let b = if description & IMMEDIATE != 0 { (description >> IMMEDIATE_SHIFT) as u64 } else { b };
+    let b = immediate(description).map_or(b, u64::from);
     // Shifting 32-bit operands to the top makes sign, order and overflow those of 64 bits.
     let top = |v: u64| if wide { v } else { v << 32 };
     let (a, b) = (top(a), top(b));
@@ -74,7 +111,14 @@ impl GuestState {
     /// Writes `nzcv` as `flag_kind` describes the flags, and makes that 0.
     pub fn settle_flags(&mut self) {
         if self.flag_kind != BYTES {
-            self.nzcv = values(self.flag_kind, self.flag_a, self.flag_b, self.fpcr).map(u8::from);
+            let d = self.flag_kind;
+            let operand = |own: u64, b: bool| match register(d, b) {
+                Some(31) => self.sp,
+                Some(n) => self.x[n as usize],
+                None => own,
+            };
+            let (a, b) = (operand(self.flag_a, false), operand(self.flag_b, true));
+            self.nzcv = values(d, a, b, self.fpcr).map(u8::from);
             self.flag_kind = BYTES;
         }
     }
@@ -135,6 +179,28 @@ mod tests {
             }
         }
         assert_eq!(values(KNOWN | 0xa00, 1, 2), [true, false, true, false]);
+    }
+
+    #[test]
+    fn operands_in_registers() {
+        for a in EDGES {
+            for b in EDGES {
+                let mut s = GuestState { flag_a: 1, flag_b: 2, sp: b, ..GuestState::default() };
+                s.x[17] = a;
+                let kind = SUB | WIDE | A_REGISTER | 17 << A_SHIFT;
+                s.flag_kind = kind | B_REGISTER | 31 << B_SHIFT;
+                assert_eq!(without_registers(s.flag_kind), SUB | WIDE);
+                s.settle_flags();
+                assert_eq!(s.nzcv, values(SUB | WIDE, a, b).map(u8::from));
+                s.flag_kind = kind | IMMEDIATE | 77 << B_SHIFT;
+                assert_eq!(without_registers(s.flag_kind), SUB | WIDE | IMMEDIATE | 77 << IMMEDIATE_SHIFT);
+                s.settle_flags();
+                assert_eq!(s.nzcv, values(SUB | WIDE, a, 77).map(u8::from));
+                s.flag_kind = SUM | B_REGISTER | 17 << B_SHIFT;
+                s.settle_flags();
+                assert_eq!(s.nzcv, values(SUM, 1, a).map(u8::from));
+            }
+        }
     }
 
     #[test]

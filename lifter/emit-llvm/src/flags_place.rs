@@ -1,0 +1,431 @@
+//! Where the flags are: takes the flag writes that `flags` found, gives for each whether anything can see it and which of its
+//! operands guest registers keep until then, and for each block where the flags are at its start. No LLVM.
+
+use crate::flags::{Descriptions, Form, Group, Operand, holder};
+use crate::flow::{self, RegSet, Registers};
+use abi::{GuestState, flag};
+use ir::{Block, Function, Inst, Reg, RegFile, Term};
+use std::mem::offset_of;
+
+/// Where the flags are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum FlagsAt {
+    /// Nothing looks at them any more.
+    Nowhere,
+    /// As this word describes, which may not be in the state yet. Operands that it does not hold or name are.
+    Pending(u32),
+    /// In the state.
+    Memory(Descriptions),
+}
+
+impl FlagsAt {
+    /// The description, if there is but one.
+    pub(crate) fn single(&self) -> Option<u32> {
+        match self {
+            FlagsAt::Nowhere => None,
+            FlagsAt::Pending(d) => Some(*d),
+            FlagsAt::Memory(set) => set.single(),
+        }
+    }
+}
+
+impl FlagsAt {
+    /// True if a description that may hold names that register.
+    fn names(&self, r: u32) -> bool {
+        let names = |d: u32| [false, true].iter().any(|&b| flag::register(d, b) == Some(r));
+        match self {
+            FlagsAt::Nowhere => false,
+            FlagsAt::Pending(d) => names(*d),
+            FlagsAt::Memory(set) => set.few.iter().any(|&d| names(d)),
+        }
+    }
+
+    /// As it is once operands have been moved from registers to the state.
+    pub(crate) fn settled(&self) -> FlagsAt {
+        match self {
+            FlagsAt::Nowhere => FlagsAt::Nowhere,
+            FlagsAt::Pending(d) => FlagsAt::Memory(Descriptions::one(flag::without_registers(*d))),
+            FlagsAt::Memory(set) => FlagsAt::Memory(set.without_registers()),
+        }
+    }
+}
+
+/// What is to be done for the flags on the way to another block.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    Nothing,
+    /// The word goes to the state.
+    Note(u32),
+    /// Word and operands go to the state, from registers that the word names.
+    Settle(u32),
+    /// As `Settle`, of whichever of these words is in the state, if one is.
+    SettleOf(Vec<u32>),
+}
+
+/// Flag writes of a function.
+#[derive(Debug)]
+pub(crate) struct Flags {
+    /// By block, in order.
+    pub(crate) groups: Vec<Vec<Group>>,
+    /// At block starts.
+    pub(crate) start: Vec<FlagsAt>,
+    /// Loop depth of blocks.
+    pub(crate) depth: Vec<u32>,
+    /// By block: instructions that overwrite a register which flags need then; these are to be settled before.
+    pub(crate) settle: Vec<Vec<usize>>,
+}
+
+impl Flags {
+    /// What to do at the end of a block where the flags are at `from`, on the way to block `to`.
+    pub(crate) fn step(&self, from: &FlagsAt, to: usize) -> Step {
+        let FlagsAt::Memory(wanted) = &self.start[to] else { return Step::Nothing };
+        let plain = wanted.with_registers().next().is_none();
+        match from {
+            FlagsAt::Nowhere => Step::Nothing,
+            FlagsAt::Pending(d) if plain && flag::without_registers(*d) != *d => Step::Settle(*d),
+            FlagsAt::Pending(d) => Step::Note(*d),
+            FlagsAt::Memory(set) if plain => settle_of(set),
+            FlagsAt::Memory(_) => Step::Nothing,
+        }
+    }
+}
+
+/// What to do where lifted code is left for other lifted code, which knows nothing of registers' uses here.
+pub(crate) fn publish(from: &FlagsAt) -> Step {
+    match from {
+        FlagsAt::Nowhere => Step::Nothing,
+        FlagsAt::Pending(d) if flag::without_registers(*d) != *d => Step::Settle(*d),
+        FlagsAt::Pending(d) => Step::Note(*d),
+        FlagsAt::Memory(set) => settle_of(set),
+    }
+}
+
+fn settle_of(set: &Descriptions) -> Step {
+    let words: Vec<u32> = set.with_registers().collect();
+    if words.is_empty() { Step::Nothing } else { Step::SettleOf(words) }
+}
+
+/// More words with registers are not told apart where ways meet in a loop.
+const MOST: usize = 3;
+
+/// Completes `groups` and finds the places. With commits the state must be exact at each access, so that nothing is pending.
+pub(crate) fn analyse(
+    f: &Function,
+    regs: &Registers,
+    file: &RegFile,
+    poll: &[bool],
+    mut groups: Vec<Vec<Group>>,
+) -> Flags {
+    let depth = flow::loop_depths(f);
+    if !regs.commit {
+        choose_words(f, regs, file, poll, &depth, &mut groups);
+    }
+    let behind = look_back(f, regs, poll, &depth, &groups);
+    let walks: Vec<Walk> = f
+        .blocks
+        .iter()
+        .zip(&groups)
+        .enumerate()
+        .map(|(i, (b, groups))| Walk::new(b, regs, file, groups, end_of(b, &behind, &depth, i)))
+        .collect();
+    let seen: Vec<bool> = behind.into_iter().map(|b| b.seen).collect();
+    let start = places(f, regs.commit, &seen, &depth, &walks);
+    let settle = start.iter().zip(&walks).map(|(start, walk)| {
+        let mut settle = Vec::new();
+        walk.end(Some(start.clone()), regs.commit, |at| settle.push(at));
+        settle
+    });
+    let settle = settle.collect();
+    Flags { groups, start, depth, settle }
+}
+
+/// What of a block matters for where the flags are: its flag writes, and between them writes of registers that
+/// descriptions can name while flags are seen.
+struct Walk<'a>(Vec<(usize, Event<'a>)>);
+
+#[derive(Clone, Copy)]
+enum Event<'a> {
+    Flags(&'a Group),
+    Overwrite(u32),
+}
+
+impl<'a> Walk<'a> {
+    fn new(b: &Block, regs: &Registers, file: &RegFile, groups: &'a [Group], end: Behind) -> Walk<'a> {
+        let mut events = Vec::new();
+        let mut seen = end.seen;
+        let mut groups = groups.iter().rev().peekable();
+        for (i, inst) in b.insts.iter().enumerate().rev() {
+            if let Some(g) = groups.next_if(|g| g.at == i) {
+                events.push((i, Event::Flags(g)));
+                seen = matches!(g.form, Form::Merge(_));
+            }
+            if let Inst::Set(r, _) = inst
+                && seen
+                && let Some(n) = number_of(file, *r)
+            {
+                events.push((i, Event::Overwrite(n)));
+            }
+            seen = Behind { seen, ..Behind::default() }.before(inst, regs).seen;
+        }
+        events.reverse();
+        Walk(events)
+    }
+
+    /// Where the flags are at the block's end; tells where they are to be settled.
+    fn end(&self, start: Option<FlagsAt>, commit: bool, mut settle: impl FnMut(usize)) -> Option<FlagsAt> {
+        let mut place = start;
+        for &(at, event) in &self.0 {
+            match (event, &place) {
+                (Event::Flags(g), _) => place = Some(behind(g, commit)),
+                (Event::Overwrite(r), Some(p)) if p.names(r) => {
+                    settle(at);
+                    place = Some(p.settled());
+                }
+                (Event::Overwrite(_), _) => {}
+            }
+        }
+        place
+    }
+}
+
+/// What happens to flags and registers from a point on, until flags are written.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Behind {
+    /// Something looks at the flags.
+    seen: bool,
+    /// Registers written before something does.
+    written: RegSet,
+}
+
+impl Behind {
+    fn union(self, other: Behind) -> Behind {
+        Behind { seen: self.seen || other.seen, written: self.written.union(other.written) }
+    }
+
+    /// Passes an instruction backwards, flag writes excluded.
+    fn before(mut self, inst: &Inst, regs: &Registers) -> Behind {
+        match inst {
+            Inst::Get(r) if regs.flag(*r).is_some() => self.seen = true,
+            Inst::Set(r, _) if regs.flag(*r).is_none() && self.seen => self.written.insert(*r),
+            Inst::ReadSys(_) | Inst::WriteSys(..) | Inst::Cache { .. } => self.seen = true,
+            inst if inst.is_checkpoint() => self.seen = true,
+            _ => {}
+        }
+        self
+    }
+}
+
+fn leaves(term: &Term) -> bool {
+    match term {
+        Term::Jump(_) | Term::Branch { .. } => false,
+        Term::Switch { .. }
+        | Term::Goto(_)
+        | Term::Indirect(_)
+        | Term::Call { .. }
+        | Term::Return(_)
+        | Term::Syscall { .. }
+        | Term::Trap { .. }
+        | Term::Fallback { .. } => true,
+    }
+}
+
+/// Walks a block backwards from `end`, telling what follows each group.
+fn back_through(
+    b: &Block,
+    regs: &Registers,
+    groups: &[Group],
+    end: Behind,
+    mut tell: impl FnMut(usize, Behind),
+) -> Behind {
+    let mut now = end;
+    let mut left = groups.len();
+    for (i, inst) in b.insts.iter().enumerate().rev() {
+        if left != 0 && groups[left - 1].at == i {
+            left -= 1;
+            tell(left, now);
+            now = Behind { seen: matches!(groups[left].form, Form::Merge(_)), written: RegSet::default() };
+        }
+        now = now.before(inst, regs);
+    }
+    now
+}
+
+/// What follows the starts of blocks.
+fn look_back(
+    f: &Function,
+    regs: &Registers,
+    poll: &[bool],
+    depth: &[u32],
+    groups: &[Vec<Group>],
+) -> Vec<Behind> {
+    let mut start = vec![Behind::default(); f.blocks.len()];
+    loop {
+        let mut changed = false;
+        for i in (0..f.blocks.len()).rev() {
+            let b = &f.blocks[i];
+            let mut now = back_through(b, regs, &groups[i], end_of(b, &start, depth, i), |_, _| {});
+            now.seen |= poll[i];
+            changed |= now != start[i];
+            start[i] = now;
+        }
+        if !changed {
+            return start;
+        }
+    }
+}
+
+/// What follows the end of block `i`. Writes of registers outside of its loop do not count: settling flags there costs less
+/// than storing operands in the loop.
+fn end_of(b: &Block, start: &[Behind], depth: &[u32], i: usize) -> Behind {
+    let end = Behind { seen: leaves(&b.term), written: RegSet::default() };
+    match b.term {
+        // Whoever is called writes flags, as far as is known here.
+        Term::Call { .. } | Term::Syscall { .. } => end,
+        _ => b.term.successors().into_iter().fold(end, |e, s| {
+            let s = s.0 as usize;
+            let next = Behind { seen: start[s].seen, ..Behind::default() };
+            e.union(if depth[s] < depth[i] { next } else { start[s] })
+        }),
+    }
+}
+
+/// Decides for each comparison which operands to leave in registers: those that are not overwritten while flags are seen.
+fn choose_words(
+    f: &Function,
+    regs: &Registers,
+    file: &RegFile,
+    poll: &[bool],
+    depth: &[u32],
+    groups: &mut [Vec<Group>],
+) {
+    let start = look_back(f, regs, poll, depth, groups);
+    for (i, b) in f.blocks.iter().enumerate() {
+        let mut behind = vec![Behind::default(); groups[i].len()];
+        back_through(b, regs, &groups[i], end_of(b, &start, depth, i), |g, now| behind[g] = now);
+        for (g, behind) in groups[i].iter_mut().zip(behind) {
+            g.seen = behind.seen;
+            // Behind a choice of descriptions, leaving the function would take a branch.
+            let choice = matches!(g.form, Form::Guarded(..)) && depth[i] == 0;
+            let Some(c) = g.form.compare() else { continue };
+            if choice || c.kind & flag::KIND == flag::FLOAT {
+                continue;
+            }
+            let number = |v| {
+                let r = holder(b, v, c.kind & flag::WIDE == 0, g.at)?;
+                if behind.written.contains(r) { None } else { number_of(file, r) }
+            };
+            let a = number(c.a).map(|n| flag::A_REGISTER | n << flag::A_SHIFT);
+            let b = match c.b {
+                Operand::Value(v) => Some(number(v).map_or(0, |n| flag::B_REGISTER | n << flag::B_SHIFT)),
+                Operand::Immediate(k) if a.is_none() => Some(flag::IMMEDIATE | k << flag::IMMEDIATE_SHIFT),
+                Operand::Immediate(k) if k < 1 << (32 - flag::B_SHIFT) => {
+                    Some(flag::IMMEDIATE | k << flag::B_SHIFT)
+                }
+                Operand::Immediate(_) => None,
+            };
+            if let Some(b) = b {
+                g.word = c.kind | a.unwrap_or(0) | b;
+            }
+        }
+    }
+}
+
+/// The number by which descriptions name a register.
+fn number_of(file: &RegFile, r: Reg) -> Option<u32> {
+    let offset = (file.info(r).offset as usize).checked_sub(offset_of!(GuestState, x))?;
+    (offset < 32 * 8).then_some(offset as u32 / 8)
+}
+
+/// The register that a description names by that number.
+pub(crate) fn register_of(file: &RegFile, n: u32) -> Reg {
+    let offset = offset_of!(GuestState, x) as u32 + 8 * n;
+    let at = file.regs.iter().position(|r| r.offset == offset);
+    Reg(at.expect("invariant: the number is one of a register") as u16)
+}
+
+const _: () = assert!(offset_of!(GuestState, sp) == offset_of!(GuestState, x) + 31 * 8);
+
+/// Where the flags are behind a group.
+pub(crate) fn behind(g: &Group, commit: bool) -> FlagsAt {
+    let place = match g.form {
+        _ if !g.seen => FlagsAt::Nowhere,
+        Form::Known(d) => FlagsAt::Pending(d),
+        Form::Compare(_) => FlagsAt::Pending(g.word),
+        Form::Guarded(_, _, otherwise) => {
+            FlagsAt::Memory(Descriptions::one(g.word).union(&Descriptions::one(otherwise)))
+        }
+        Form::Bytes(_) | Form::Merge(_) => FlagsAt::Pending(flag::BYTES),
+    };
+    match place {
+        FlagsAt::Pending(d) if commit => FlagsAt::Memory(Descriptions::one(d)),
+        place => place,
+    }
+}
+
+fn places(f: &Function, commit: bool, seen: &[bool], depth: &[u32], walks: &[Walk<'_>]) -> Vec<FlagsAt> {
+    let n = f.blocks.len();
+    let mut preds = vec![Vec::new(); n];
+    let mut outside = vec![None::<Descriptions>; n];
+    let mut comes = |i: usize, d: Descriptions| {
+        outside[i] = Some(outside[i].take().map_or(d.clone(), |o| o.union(&d)));
+    };
+    comes(0, Descriptions::ANY);
+    for (i, b) in f.blocks.iter().enumerate() {
+        if b.resume {
+            // The runtime settles flags.
+            comes(i, Descriptions::one(flag::BYTES));
+        }
+        for s in b.term.successors() {
+            match b.term {
+                Term::Call { .. } | Term::Syscall { .. } => comes(s.0 as usize, Descriptions::ANY),
+                _ => preds[s.0 as usize].push(i),
+            }
+        }
+    }
+    // Descriptions that name registers are settled on the way out of loops, and where too many meet.
+    let mut plain: Vec<bool> = depth.iter().map(|&d| d == 0).collect();
+    let mut start: Vec<Option<FlagsAt>> = vec![None; n];
+    loop {
+        let mut changed = false;
+        for i in 0..n {
+            let new = if seen[i] {
+                let ends = preds[i].iter().filter_map(|&p| walks[p].end(start[p].clone(), commit, |_| {}));
+                meet(outside[i].as_ref(), ends, &mut plain[i])
+            } else {
+                Some(FlagsAt::Nowhere)
+            };
+            changed |= new != start[i];
+            start[i] = new;
+        }
+        if !changed {
+            return start.into_iter().map(|p| p.unwrap_or(FlagsAt::Memory(Descriptions::ANY))).collect();
+        }
+    }
+}
+
+/// Where the flags are when control comes from several places.
+fn meet(
+    outside: Option<&Descriptions>,
+    ends: impl Iterator<Item = FlagsAt>,
+    plain: &mut bool,
+) -> Option<FlagsAt> {
+    let mut all: Option<Descriptions> = outside.cloned();
+    let mut pending = false;
+    for e in ends {
+        let d = match e {
+            FlagsAt::Nowhere => continue,
+            FlagsAt::Pending(d) => {
+                pending = true;
+                Descriptions::one(d)
+            }
+            FlagsAt::Memory(d) => d,
+        };
+        all = Some(all.map_or(d.clone(), |a| a.union(&d)));
+    }
+    let all = all?;
+    if let (Some(d), true) = (all.single(), pending) {
+        return Some(FlagsAt::Pending(d));
+    }
+    *plain |= all.with_registers().count() > MOST;
+    Some(FlagsAt::Memory(if *plain { all.without_registers() } else { all }))
+}
