@@ -101,6 +101,12 @@ fn function(at: u64, before: Option<u32>, first: u32, second: u32, resume: bool)
 
 /// Runs `f` on the evaluator up to its load.
 fn reference(f: &Function, regs: &mut [u128]) {
+    reference_to(f, regs, u64::MAX);
+}
+
+/// As `reference`, or until `stores` stores have been made and the next begins; gives the address of that.
+fn reference_to(f: &Function, regs: &mut [u128], mut stores: u64) -> GuestAddr {
+    let mut pc = f.entry;
     let mut env = FpEnv::default();
     let mut b = 0;
     loop {
@@ -123,7 +129,16 @@ fn reference(f: &Function, regs: &mut [u128]) {
                         .collect();
                     eval(op, ty, &args, &mut env)
                 }
-                Inst::Load { .. } => return,
+                Inst::Load { .. } => return pc,
+                Inst::Mark(at) => {
+                    pc = at;
+                    0
+                }
+                Inst::Store { .. } if stores == 0 => return pc,
+                Inst::Store { .. } => {
+                    stores -= 1;
+                    0
+                }
                 _ => 0,
             };
         }
@@ -238,12 +253,11 @@ fn every_writer_and_reader() {
     }
 }
 
-/// A loop of one block that faults in each of its turns: the flags are those of the turn before, or of before the loop.
-#[test]
-fn faults_in_a_loop() {
+/// The address behind a page that can be accessed.
+fn edge() -> u64 {
     let page = 4096usize;
     // SAFETY: a fresh mapping, whose second page is taken away.
-    let memory = unsafe {
+    unsafe {
         let p = libc::mmap(
             std::ptr::null_mut(),
             2 * page,
@@ -254,9 +268,120 @@ fn faults_in_a_loop() {
         );
         assert_ne!(p, libc::MAP_FAILED);
         assert_eq!(libc::mprotect(p.byte_add(page), page, libc::PROT_NONE), 0);
-        p as u64
-    };
-    let edge = memory + page as u64;
+        p as u64 + page as u64
+    }
+}
+
+/// Blocks that compare, overwrite operands, store and branch at random. The stores walk upwards.
+fn random_graph(at: u64, random: &mut Random) -> Function {
+    let mut below = |n: u32| (random.next() >> 33) as u32 % n;
+    let count = 2 + below(5);
+    let mut blocks: Vec<Vec<u32>> = Vec::new();
+    for b in 0..count {
+        let mut words = Vec::new();
+        let stores = b + 1 == count || below(4) != 0;
+        let position = below(4);
+        for item in 0..4 {
+            if stores && item == position {
+                // str xzr, [x27], #8
+                words.push(0xf800_0400 | 8 << 12 | 27 << 5 | 31);
+            }
+            let r = |m: u32, n: u32, d: u32| m << 16 | n << 5 | d;
+            let (m, n, d) = (1 + below(5), 1 + below(5), 1 + below(5));
+            let discard = if below(2) == 0 { 31 } else { d };
+            words.push(match below(12) {
+                0 | 1 => 0xeb00_0000 | r(m, n, discard),
+                2 => 0x6b00_0000 | r(m, n, discard),
+                3 => 0xf100_0400 | r(0, n, discard),
+                4 => 0xab00_0000 | r(m, n, discard),
+                5 => 0x6a00_0000 | r(m, n, discard),
+                6 => 0xfa40_0000 | r(m, n, below(16)) | below(14) << 12,
+                7 => 0x3100_0400 | 0x1f << 10 | r(0, n, discard),
+                // mov, add #1, csinc, nop.
+                8 => 0xaa00_03e0 | r(m, 0, d),
+                9 => 0x9100_0400 | r(0, n, d),
+                10 => 0x9a80_0400 | r(m, n, d) | below(14) << 12,
+                _ => 0xd503_201f,
+            });
+        }
+        // A block without a store only goes on, so that every run ends at the edge.
+        let target = if stores { below(count) } else { b + 1 + below(count - b - 1) };
+        words.push(target << 8 | below(3) << 4 | below(14));
+        blocks.push(words);
+    }
+    let starts: Vec<u32> = blocks
+        .iter()
+        .scan(0, |at, b| {
+            let start = *at;
+            *at += b.len() as u32;
+            Some(start)
+        })
+        .collect();
+    let mut all = Vec::new();
+    let mut shapes = Vec::new();
+    for (b, mut words) in blocks.into_iter().enumerate() {
+        let last = words.pop().expect("a block ends with its branch");
+        let here = starts[b] + words.len() as u32;
+        let offset = starts[(last >> 8) as usize].wrapping_sub(here);
+        words.push(match (b + 1 == starts.len(), last >> 4 & 15) {
+            (true, _) => 0x1400_0000 | offset & 0x3ff_ffff,
+            (_, 0) => 0xb400_0000 | (offset & 0x7_ffff) << 5 | 1 + (last & 3),
+            (_, 1) => 0x3600_0000 | (offset & 0x3fff) << 5 | 1 + (last & 3),
+            _ => 0x5400_0000 | (offset & 0x7_ffff) << 5 | last & 15,
+        });
+        let address = |n: u32| GuestAddr(at + 4 * n as u64);
+        let end = starts[b] + words.len() as u32;
+        shapes.push(BlockShape { start: address(starts[b]), end: address(end), switch: None });
+        all.extend(words);
+    }
+    let shape = FunctionShape { name: format!("g{at:x}"), entry: GuestAddr(at), blocks: shapes };
+    let mut f = isa::lift_function(&shape, &Words(at, all));
+    ir::pass::run_default(&mut f, &FILE);
+    f
+}
+
+/// Flags that are noted late, with operands in registers that are overwritten some time, must be right at each store.
+#[test]
+fn random_loops() {
+    let mut random = Random(0x0dd0_1234_9e37_79b9);
+    let edge = edge();
+    for (opt, checkpoints, count) in
+        [(2, Checkpoints::Callbr, 160), (3, Checkpoints::Callbr, 40), (0, Checkpoints::Commit, 40)]
+    {
+        let functions: Vec<Function> =
+            (0..count).map(|i| random_graph(0x10000 + 0x100 * i, &mut random)).collect();
+        let program = Program::new(&functions, &options(opt, checkpoints));
+        for (i, f) in functions.iter().enumerate() {
+            for stores in 0..24u64 {
+                let mut s = GuestState::default();
+                for x in &mut s.x[1..6] {
+                    *x = (random.next() >> 40 & 3).wrapping_sub(1);
+                }
+                s.x[27] = edge - 8 * stores;
+                s.nzcv = std::array::from_fn(|n| (random.next() >> (20 + n) & 1) as u8);
+                let mut regs = vec![0u128; FILE.regs.len()];
+                for (r, x) in regs.iter_mut().zip(s.x) {
+                    *r = x as u128;
+                }
+                for (n, &f) in s.nzcv.iter().enumerate() {
+                    regs[reg::N.0 as usize + n] = f as u128;
+                }
+                let pc = reference_to(f, &mut regs, stores);
+                assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
+                let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
+                let expected: Vec<u64> = regs[..28].iter().map(|&r| r as u64).collect();
+                let what = || format!("-O{opt}, {stores} stores: {}", f.display(&FILE));
+                assert_eq!((s.pc, s.nzcv), (pc.0, flags), "{}", what());
+                assert_eq!(s.x[..28], expected, "{}", what());
+            }
+        }
+    }
+}
+
+/// A loop of one block that faults in each of its turns: the flags are those of the turn before, or of before the loop.
+#[test]
+fn faults_in_a_loop() {
+    let edge = edge();
     // Each compares, in another way, something that changes with something that may.
     for (name, compare) in [
         ("cmp x3, x4", 0xeb04_007fu32),
