@@ -50,11 +50,17 @@ impl Place {
 }
 
 fn program(calls: usize) -> Vec<u8> {
+    program_with_gap(calls, 0)
+}
+
+/// As `program`, with room for `gap` instructions between the first function and the others.
+fn program_with_gap(calls: usize, gap: u32) -> Vec<u8> {
     let calls = calls as u32;
     let mut code = vec![0xd280_0540]; // mov x0, #42
     // bl each function: they follow the four instructions, two each
-    code.extend((0..calls).map(|n| 0x9400_0000 | (calls + 3 + 2 * n - (n + 1))));
+    code.extend((0..calls).map(|n| 0x9400_0000 | (calls + 3 + gap + 2 * n - (n + 1))));
     code.extend([0xd280_0ba8, 0xd400_0001]); // mov x8, #93; svc #0
+    code.extend((0..gap).map(|_| 0)); // udf
     for n in 0..calls {
         code.extend([0xd280_0001 | (n & 0xffff) << 5, 0xd65f_03c0]); // mov x1, #n; ret
     }
@@ -73,6 +79,17 @@ fn a_second_translation_takes_all_from_the_cache_and_is_the_same() {
     let (hits, _, third, _) = p.translate(&["--no-cache"]);
     assert_eq!(hits, 0);
     assert!(first == third, "outputs differ");
+}
+
+#[test]
+fn functions_at_other_addresses_are_found() {
+    let p = Place::new(0);
+    std::fs::write(p.path("arm"), program_with_gap(5, 1)).unwrap();
+    p.translate(&[]);
+    std::fs::write(p.path("arm"), program_with_gap(5, 100)).unwrap();
+    let (hits, functions, out, _) = p.translate(&[]);
+    assert_eq!((hits, functions), (6, 6));
+    assert!(out == p.translate(&["--no-cache"]).2);
 }
 
 #[test]

@@ -361,7 +361,9 @@ impl<'a> Fx<'a, '_> {
     /// Run-time address of a link-time address.
     pub(crate) fn code_addr(&self, a: GuestAddr) -> V {
         let link = self.unit.link_addr(a);
-        if self.unit.options.position_independent { self.l.add(self.bias(), link) } else { link }
+        let constant = self.unit.options.addresses == Addresses::Symbolic
+            && Place::of(a).number >= Place::FIRST_CONSTANT;
+        if self.unit.options.position_independent && !constant { self.l.add(self.bias(), link) } else { link }
     }
 
     /// Ends the block by leaving to the dispatcher; reason and address are in the state.

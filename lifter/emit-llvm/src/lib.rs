@@ -63,6 +63,8 @@ pub struct Place {
 }
 
 impl Place {
+    /// A number from here on is no address, but a constant that is part of one: it is not moved with the program.
+    pub const FIRST_CONSTANT: u32 = 1 << 31;
     /// Offsets are smaller than this.
     pub const OFFSET_LIMIT: u32 = 1 << 24;
     /// Instructions lie at places with numbers smaller than this.

@@ -5,12 +5,17 @@
 use crate::Layout;
 use crate::merge::{Meaning, Symbols};
 use emit_llvm::{ADDRESS_LIMIT, Addresses, Number, Options, Place};
-use ir::{CallTarget, Function, GuestAddr, Term};
+use ir::pass::{Convention, guess_parts};
+use ir::{CallTarget, Function, GuestAddr, Inst, Reg, Term};
 use isa::FunctionShape;
+use isa::a64::reg;
 use std::collections::{BTreeMap, HashMap};
 
 /// Blocks with no more than this between them count as one piece of code: padding, literals, jump tables.
 const GAP: u64 = 64;
+
+/// What ADRP loads is divisible by this.
+const PAGE: u64 = 4096;
 
 /// Name of every function: objects of equal functions are equal.
 const NAME: &str = "f";
@@ -20,8 +25,7 @@ pub(crate) struct Canonical {
     /// The function with other names and addresses.
     pub(crate) function: Function,
     addresses: Addresses,
-    /// Values of symbolic addresses, by number.
-    places: Vec<u64>,
+    places: Values,
     /// Lifted functions that it may go to, by address as it stands in `function`; their symbols.
     known: BTreeMap<GuestAddr, String>,
     /// Its own symbol.
@@ -40,14 +44,19 @@ impl Canonical {
         let symbol = emit_llvm::symbol_of(f);
         let mut function = f.clone();
         function.name = NAME.into();
-        if let Some(mut places) = Places::new(shape) {
+        let mut highest = layout.text_base.max(layout.text_size);
+        function.map_addrs(|a| {
+            highest = highest.max(a.0);
+            a
+        });
+        if highest < ADDRESS_LIMIT - Place::OFFSET_LIMIT as u64
+            && let Some(mut places) = Places::new(shape)
+        {
+            places.take_parts(&mut function);
             function.map_addrs(|a| places.place(a).addr());
             let places = places.values();
-            let values = places.iter().chain([&layout.text_base, &layout.text_size]);
-            if values.max().is_none_or(|&v| v < ADDRESS_LIMIT - Place::OFFSET_LIMIT as u64) {
-                let known = known(&function, &|a| resolve(real(&places, a)?));
-                return Canonical { function, addresses: Addresses::Symbolic, places, known, symbol, layout };
-            }
+            let known = known(&function, &|a| resolve(places.real(a)?));
+            return Canonical { function, addresses: Addresses::Symbolic, places, known, symbol, layout };
         }
         Self::fixed(f, layout, resolve)
     }
@@ -62,7 +71,7 @@ impl Canonical {
         let symbol = emit_llvm::symbol_of(f);
         let mut function = f.clone();
         function.name = NAME.into();
-        Canonical { function, addresses: Addresses::Fixed, places: Vec::new(), known, symbol, layout }
+        Canonical { function, addresses: Addresses::Fixed, places: Values::default(), known, symbol, layout }
     }
 
     /// True if its addresses are symbols.
@@ -94,7 +103,7 @@ impl Canonical {
     pub(crate) fn real(&self, a: GuestAddr) -> Option<GuestAddr> {
         match self.addresses {
             Addresses::Fixed => Some(a),
-            Addresses::Symbolic => real(&self.places, a),
+            Addresses::Symbolic => self.places.real(a),
         }
     }
 
@@ -109,8 +118,8 @@ impl Symbols for Canonical {
     fn meaning(&self, name: &str) -> Option<Meaning> {
         if Number::is_one(name) {
             let value = match Number::parse(name)? {
-                Number::Place(p) => real(&self.places, p.addr())?.0,
-                Number::MinusPlace(p) => real(&self.places, p.addr())?.0.wrapping_neg(),
+                Number::Place(p) => self.places.real(p.addr())?.0,
+                Number::MinusPlace(p) => self.places.real(p.addr())?.0.wrapping_neg(),
                 Number::MinusTextBase => self.layout.text_base.wrapping_neg(),
                 Number::TextWords => self.layout.text_size / 4,
             };
@@ -131,8 +140,7 @@ impl Symbols for Canonical {
             Addresses::Fixed => Some(word),
             Addresses::Symbolic => {
                 let p = Place::of_checkpoint(word);
-                let start = self.places.get(p.number as usize)?;
-                Some(start.wrapping_add(p.offset as u64).wrapping_sub(self.layout.text_base) as u32)
+                Some(self.places.real(p.addr())?.0.wrapping_sub(self.layout.text_base) as u32)
             }
         }
     }
@@ -144,9 +152,24 @@ fn known(f: &Function, resolve: &dyn Fn(GuestAddr) -> Option<String>) -> BTreeMa
     targets.flatten().filter_map(|a| Some((a, resolve(a)?))).collect()
 }
 
-fn real(values: &[u64], a: GuestAddr) -> Option<GuestAddr> {
-    let p = Place::of(a);
-    Some(GuestAddr(values.get(p.number as usize)?.wrapping_add(p.offset as u64)))
+/// What symbolic addresses stand for.
+#[derive(Default)]
+struct Values {
+    /// Starts of pieces and addresses outside, by number.
+    addresses: Vec<u64>,
+    /// By number above `Place::FIRST_CONSTANT`.
+    constants: Vec<u64>,
+}
+
+impl Values {
+    fn real(&self, a: GuestAddr) -> Option<GuestAddr> {
+        let p = Place::of(a);
+        let value = match p.number.checked_sub(Place::FIRST_CONSTANT) {
+            Some(n) => self.constants.get(n as usize)?,
+            None => self.addresses.get(p.number as usize)?,
+        };
+        Some(GuestAddr(value.wrapping_add(p.offset as u64)))
+    }
 }
 
 /// Addresses outside the function, perhaps, to which a block's end goes.
@@ -174,6 +197,14 @@ struct Places {
     by_start: BTreeMap<u64, u32>,
     outside: Vec<u64>,
     numbers: HashMap<u64, u32>,
+    /// Values of constants that are parts of addresses.
+    constants: Vec<u64>,
+}
+
+/// How A64 compilers write addresses: of variables by page and distance, of thread-local ones by distance from the thread's.
+fn convention<T>(f: impl FnOnce(&Convention<'_>) -> T) -> T {
+    let kept: Vec<Reg> = (19..29).map(reg::x).collect();
+    f(&Convention { kept: &kept, bases: &[reg::TPIDR], page: PAGE })
 }
 
 impl Places {
@@ -192,32 +223,56 @@ impl Places {
         }
         code.sort_by_key(|c| (!(c.0..=c.1).contains(&shape.entry.0), c.0));
         let by_start = code.iter().enumerate().map(|(i, c)| (c.0, i as u32)).collect();
-        Some(Places { code, by_start, outside: Vec::new(), numbers: HashMap::new() })
+        Some(Places { code, by_start, outside: Vec::new(), numbers: HashMap::new(), constants: Vec::new() })
     }
 
+    /// Makes constants that are parts of addresses symbolic, too: they are others in another program.
+    fn take_parts(&mut self, f: &mut Function) {
+        let mut numbers: HashMap<(GuestAddr, Option<Reg>, u128), u32> = HashMap::new();
+        for part in convention(|c| guess_parts(f, &isa::a64::FILE, c)) {
+            let inst = &mut f.blocks[part.block.0 as usize].insts[part.value.0 as usize];
+            let Inst::Const { bits, .. } = *inst else { continue };
+            if bits >= ADDRESS_LIMIT as u128 {
+                continue;
+            }
+            // What is part of the same address is the same everywhere; equal parts of others may not be.
+            let n = *numbers.entry((part.sum, part.base, bits)).or_insert_with(|| {
+                self.constants.push(bits as u64);
+                self.constants.len() as u32 - 1
+            });
+            *inst = Inst::CodeAddr(Place { number: Place::FIRST_CONSTANT + n, offset: 0 }.addr());
+        }
+    }
+
+    /// The place of an address; constants are places already.
     fn place(&mut self, a: GuestAddr) -> Place {
+        if Place::of(a).number >= Place::FIRST_CONSTANT {
+            return Place::of(a);
+        }
         if let Some((&start, &number)) = self.by_start.range(..=a.0).next_back()
             && a.0 <= self.code[number as usize].1
         {
             return Place { number, offset: (a.0 - start) as u32 };
         }
         let next = (self.code.len() + self.outside.len()) as u32;
-        let number = *self.numbers.entry(a.0).or_insert_with(|| {
+        // Two variables may share a page here and not elsewhere: each mention of a page is one of its own.
+        let number = if a.0.is_multiple_of(PAGE) { next } else { *self.numbers.entry(a.0).or_insert(next) };
+        if number == next {
             self.outside.push(a.0);
-            next
-        });
+        }
         Place { number, offset: 0 }
     }
 
-    fn values(self) -> Vec<u64> {
-        self.code.iter().map(|c| c.0).chain(self.outside).collect()
+    fn values(self) -> Values {
+        let addresses = self.code.iter().map(|c| c.0).chain(self.outside).collect();
+        Values { addresses, constants: self.constants }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ir::{Block, BlockId, Inst};
+    use ir::{Block, BlockId};
     use isa::BlockShape;
 
     /// At `base`: a block that calls `callee`, and one that leaves to `data`'s neighbour, some way off.
@@ -250,15 +305,15 @@ mod tests {
 
     #[test]
     fn what_lies_elsewhere_is_the_same() {
-        let (a, b) = (canonical(0x2_0000, 0x3_0000, 0x9_0000), canonical(0x5_0040, 0x1_0008, 0x8_0123));
+        let (a, b) = (canonical(0x2_0000, 0x3_0004, 0x9_0008), canonical(0x5_0040, 0x1_0008, 0x8_0123));
         assert_eq!(a.function, b.function);
         assert_eq!(a.known().collect::<Vec<_>>(), b.known().collect::<Vec<_>>());
         assert!(a.is_symbolic());
         // The callee and the data are one.
-        let c = canonical(0x2_0000, 0x9_0000, 0x9_0000);
+        let c = canonical(0x2_0000, 0x9_0008, 0x9_0008);
         assert_ne!(a.function, c.function);
         // The call stays in the piece.
-        let d = canonical(0x2_0000, 0x2_0004, 0x9_0000);
+        let d = canonical(0x2_0000, 0x2_0004, 0x9_0008);
         assert_ne!(a.function, d.function);
     }
 
@@ -284,6 +339,36 @@ mod tests {
         assert_eq!(c.meaning("xl_at.1"), None);
         let Inst::Mark(pc) = c.function.blocks[1].insts[0] else { panic!("no mark") };
         assert_eq!(c.checkpoint(Place::of(pc).checkpoint()), Some(0x4_1044));
+    }
+
+    /// At `base`: the page of `variable` goes to x19, and behind a call the rest is added, with an offset of thread-local
+    /// data.
+    fn variable(base: u64, variable: u64, local: u64) -> Canonical {
+        let text = format!(
+            "function a64 f @{base}\nblock b0 @{base}:\n .{base}\n %1 = codeaddr @{}\n x19 = %1\n call @{} ret @{} b1
+             block b1 @{} resume:\n .{}\n %1 = get x19\n %2 = i64 const {}\n %3 = i64 add %1, %2\n %4 = get tpidr_el0
+             %5 = i64 const {local}\n %6 = i64 add %4, %5\n store %3, %6\n return %3",
+            variable & !0xfff,
+            base + 0x100,
+            base + 8,
+            base + 8,
+            base + 8,
+            variable & 0xfff,
+        );
+        let f = ir::parse_function(&text, &isa::a64::FILE).expect("the text is well-formed");
+        let block = BlockShape { start: f.entry, end: f.entry.offset(0x40), switch: None };
+        let shape = FunctionShape { name: "f".into(), entry: f.entry, blocks: vec![block] };
+        Canonical::new(&f, &shape, Layout { text_base: 0, text_size: 0x10_0000 }, &|_| None)
+    }
+
+    #[test]
+    fn parts_of_addresses_are_apart() {
+        let (a, b) = (variable(0x1_0000, 0x9_0123, 16), variable(0x2_0000, 0xa_0456, 32));
+        assert_eq!(a.function, b.function);
+        let values = |c: &Canonical| c.places.constants.clone();
+        assert_eq!((values(&a), values(&b)), (vec![0x123, 16], vec![0x456, 32]));
+        let name = Number::Place(Place { number: Place::FIRST_CONSTANT, offset: 0 }).name();
+        assert_eq!(b.meaning(&name), Some(Meaning::Value(0x456)));
     }
 
     #[test]

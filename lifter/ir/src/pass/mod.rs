@@ -10,7 +10,7 @@ mod live;
 mod rules;
 mod simplify;
 
-pub use address::propagate_addresses;
+pub use address::{Convention, Part, guess_parts, propagate_addresses};
 pub use dead::remove_dead_values;
 pub use live::remove_dead_sets;
 
