@@ -187,6 +187,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let func = l.declare(&symbol, unit.fn_ty, REGCALL);
     l.set_section(func, symbol::TEXT_SECTION);
     l.fn_attribute(func, "nounwind");
+    l.fn_attribute(func, "noredzone");
     if !unit.regs.commit {
         // With commits, the fault handler reads the state behind LLVM's back.
         l.param_attribute(func, 0, "noalias");

@@ -34,8 +34,6 @@ pub(crate) struct Bb(LLVMBasicBlockRef);
 
 /// Calling convention of lifted functions.
 pub(crate) const REGCALL: u32 = 92;
-/// Calling convention of soft operations.
-pub(crate) const PRESERVE_ALL: u32 = 15;
 /// The C calling convention.
 pub(crate) const C_CONV: u32 = 0;
 

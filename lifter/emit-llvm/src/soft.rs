@@ -2,7 +2,7 @@
 //! the guest state; the call keeps all host registers, so that the code around it does not suffer.
 
 use crate::function::Fx;
-use crate::llvm::{PRESERVE_ALL, T, V};
+use crate::llvm::{T, V};
 use abi::{GuestState, symbol};
 use ir::{PureOp, Type, Value};
 use std::mem::offset_of;
@@ -19,9 +19,11 @@ impl Fx<'_, '_> {
             // Only the bytes of the operand's type mean something.
             l.store(arg, self.field(offset_of!(GuestState, soft_args) + 16 * n));
         }
-        let ty = l.fn_ty(l.void_ty(), &[l.ptr_ty(), l.ptr_ty()]);
-        let f = l.declare(symbol::SOFT_OP, ty, PRESERVE_ALL);
-        l.call(f, ty, &[self.state, record], PRESERVE_ALL);
+        l.store(record, self.field(offset_of!(GuestState, soft_op)));
+        // Not a call for LLVM, which would free registers for arguments and save what it thinks they destroy, in the prologue
+        // of functions that hardly ever come here. (Hence no red zone: see `function::emit`.)
+        let text = format!("movq $0, %r11\n\tcall {}", symbol::SOFT_OP);
+        l.asm_call(&text, "r,~{r11},~{memory},~{flags}", l.void_ty(), &[self.state], &[]);
     }
 
     /// A soft operation for its effect.

@@ -56,8 +56,8 @@ pub mod symbol {
     /// `extern "C" fn(*mut GuestState) -> u64`: executes the system call whose return address is in `GuestState::pc`, all
     /// guest registers being in the state; returns the guest pc to go on at. Defined by the runtime.
     pub const SYSCALL: &str = "xl_rt_syscall";
-    /// `preserve_allcc fn(*mut GuestState, *mut SoftOp)`: evaluates a soft operation on `GuestState::soft_args` into
-    /// `GuestState::soft_result`; keeps every host register (r11 excepted). Defined by the runtime.
+    /// Evaluates the soft operation `GuestState::soft_op` on `GuestState::soft_args` into `GuestState::soft_result`. Called
+    /// with the state's address in r11; keeps every other host register, needs no aligned stack. Defined by the runtime.
     pub const SOFT_OP: &str = "xl_rt_soft_op";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
@@ -88,6 +88,7 @@ pub const ABI_HASH: u64 = {
         core::mem::offset_of!(GuestState, pc),
         core::mem::offset_of!(GuestState, v),
         core::mem::offset_of!(GuestState, stack_limit),
+        core::mem::offset_of!(GuestState, soft_op),
         core::mem::offset_of!(GuestState, soft_args),
         core::mem::offset_of!(GuestState, flag_kind),
         core::mem::offset_of!(GuestState, flag_a),

@@ -60,6 +60,10 @@ pub struct GuestState {
     pub flag_a: u64,
     /// Second operand.
     pub flag_b: u64,
+    /// The soft operation that is asked for: a [`crate::SoftOp`].
+    pub soft_op: u64,
+    /// Unused; what follows is aligned to 16 bytes.
+    pub reserved2: u64,
     /// Operands of a soft operation, low word first.
     pub soft_args: [[u64; 2]; 3],
     /// Its result.

@@ -71,6 +71,8 @@ xl_rt_soft_op:
     movaps %xmm13, 208(%rsp)
     movaps %xmm14, 224(%rsp)
     movaps %xmm15, 240(%rsp)
+    movq %r11, %rdi
+    movq SOFT_OP_OFFSET(%r11), %rsi
     call *soft_callback(%rip)
     movaps (%rsp), %xmm0
     movaps 16(%rsp), %xmm1
@@ -197,7 +199,8 @@ impl Program {
         let path = |n: &str| dir.path().join(n);
         std::fs::write(path("unit.o"), &unit.object).expect("write");
         std::fs::write(path("glue.o"), emit_llvm::emit_glue(options).expect("glue compiles")).expect("write");
-        let mut asm = STUBS.to_string();
+        let offset = std::mem::offset_of!(GuestState, soft_op).to_string();
+        let mut asm = STUBS.replace("SOFT_OP_OFFSET", &offset);
         // The table is in front of what it is relative to, as in an output.
         asm += "    .section .rodata,\"a\"\n    .globl entries\n    .hidden xl_dispatch\n    .globl xl_dispatch\n    .balign 8\nxl_dispatch:\n";
         for n in 0..options.text_size / 4 {
