@@ -6,10 +6,21 @@
 
 use crate::float_result::{Look, Native};
 use crate::function::Fx;
-use crate::llvm::{AsmText, FPred, IPred, T, V};
-use abi::GuestState;
+use crate::llvm::{AsmText, Bb, FPred, IPred, T, V};
+use abi::{GuestState, symbol};
 use ir::{FBin, FCmp, FShape, FUn, PureOp, Round, Type, Value};
 use std::mem::offset_of;
+
+/// What ends the name of an instruction for that shape.
+fn suffix(shape: FShape) -> &'static str {
+    match shape {
+        FShape::S => "ss",
+        FShape::D => "sd",
+        FShape::V2D => "pd",
+        FShape::V2S | FShape::V4S => "ps",
+        FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
+    }
+}
 
 impl Fx<'_, '_> {
     /// True if the host computes in this format.
@@ -72,48 +83,24 @@ impl Fx<'_, '_> {
         }
         let l = self.l;
         let t = self.float_shape(shape);
-        let simple = |fx: &Self, name: &str| {
-            let a = fx.float(shape, args[0]);
-            let mut b = fx.float(shape, args[1]);
-            if shape == FShape::V2S && name == "fdiv" {
-                // 0 / 0 in the unused lanes would raise Invalid Operation.
-                let one = l.splat_const(4, l.const_float(l.float_ty(32), 1.0));
-                b = l.shuffle(b, one, &[0, 1, 4, 5]);
-            }
-            fx.constrained(name, &[t], &[a, b], true)
-        };
         match f {
-            FBin::Add | FBin::Sub | FBin::Mul | FBin::Div => {
-                let name = match f {
-                    FBin::Sub => "fsub",
-                    FBin::Mul => "fmul",
-                    FBin::Div => "fdiv",
-                    _ => "fadd",
-                };
-                let look = match f {
-                    FBin::Mul | FBin::Div => Look::NanOrSmallest,
-                    _ => Look::Nan,
+            FBin::Add | FBin::Sub | FBin::Mul | FBin::Div | FBin::AbsDiff => {
+                let (name, look) = match f {
+                    FBin::Mul => ("mul", Look::NanOrSmallest),
+                    FBin::Div => ("div", Look::NanOrSmallest),
+                    FBin::Sub | FBin::AbsDiff => ("sub", Look::Nan),
+                    _ => ("add", Look::Nan),
                 };
                 if f == FBin::Div {
                     self.notice_denormals(shape, &[self.float(shape, args[0])]);
                 }
-                let native = if shape.is_vector() {
-                    Native { value: simple(self, name), zero_above: false }
-                } else {
-                    self.scalar_bin(shape, &name[1..], args)
-                };
-                self.define_float(i, shape, look, &native, op, args);
-            }
-            FBin::AbsDiff => {
-                let native = if shape.is_vector() {
-                    let r = l.intrinsic("llvm.fabs", &[t], &[simple(self, "fsub")]);
-                    Native { value: r, zero_above: false }
-                } else {
-                    let r = self.scalar_bin(shape, "sub", args);
-                    let abs = l.intrinsic("llvm.fabs", &[l.type_of(r.value)], &[r.value]);
-                    Native { value: abs, ..r }
-                };
-                self.define_float(i, shape, Look::Nan, &native, op, args);
+                let soft = l.block(self.func, "soft");
+                let mut native = self.arithmetic(shape, name, args, soft);
+                if f == FBin::AbsDiff {
+                    let full = self.full_float(shape);
+                    native.value = l.intrinsic("llvm.fabs", &[full], &[native.value]);
+                }
+                self.define_float_or(i, shape, look, &native, op, args, soft);
             }
             FBin::Max | FBin::Min | FBin::MaxNum | FBin::MinNum => {
                 let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
@@ -177,32 +164,65 @@ impl Fx<'_, '_> {
         l.at_end(end);
     }
 
-    /// A scalar operation of two operands. As assembly, because LLVM computes it alone and moves the lanes above of the
-    /// first operand, which the instruction leaves in place, back by another instruction.
-    fn scalar_bin(&self, shape: FShape, name: &str, args: &[Value]) -> Native {
+    /// An operation of two operands. As assembly, because LLVM computes a scalar alone and moves the lanes above of the first
+    /// operand, which the instruction leaves in place, back by another instruction.
+    fn arithmetic(&self, shape: FShape, name: &str, args: &[Value], soft: Bb) -> Native {
         let l = self.l;
-        let (a, zero_above) = self.in_lane0(shape, args[0]);
-        let (b, _) = self.in_lane0(shape, args[1]);
-        let suffix = if shape == FShape::S { "ss" } else { "sd" };
+        let (a, mut b, zero_above);
+        if shape.is_vector() {
+            (a, b, zero_above) = (self.float(shape, args[0]), self.float(shape, args[1]), false);
+            if shape == FShape::V2S && name == "div" {
+                // 0 / 0 in the unused lanes would raise Invalid Operation.
+                let one = l.splat_const(4, l.const_float(l.float_ty(32), 1.0));
+                b = l.shuffle(b, one, &[0, 1, 4, 5]);
+            }
+        } else {
+            (a, zero_above) = self.in_lane0(shape, args[0]);
+            b = self.in_lane0(shape, args[1]).0;
+        }
+        let suffix = suffix(shape);
         let (text, constraints) = if self.unit.features.avx {
             (format!("v{name}{suffix} $2, $1, $0"), "=x,x,x")
         } else {
             (format!("{name}{suffix} $2, $0"), "=x,0,x")
         };
-        let value = l.asm_call(&text, constraints, self.full_float(shape), &[a, b], &[]);
+        let value =
+            self.float_site(symbol::FLOAT_SECTION, &text, constraints, self.full_float(shape), &[a, b], soft);
         Native { value, zero_above }
     }
 
-    /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
-    pub(crate) fn scalar_un(&self, shape: FShape, name: &str, class: &str, arg: V) -> Native {
+    /// An instruction that can underflow, with its way to the evaluator in a table: see [`abi::FloatSite`].
+    pub(crate) fn float_site(
+        &self,
+        section: &str,
+        text: &str,
+        constraints: &str,
+        ret: T,
+        inputs: &[V],
+        soft: Bb,
+    ) -> V {
         let l = self.l;
+        let label = inputs.len() + 1;
+        let text = format!(
+            "1: {text}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long ${{{label}:l}}-.\n.popsection"
+        );
+        let asm = AsmText { text: &text, constraints: &format!("{constraints},!i"), mem: &[] };
+        let next = l.block(self.func, "");
+        let r = l.asm_callbr(&asm, ret, inputs, next, soft);
+        l.at_end(next);
+        r
+    }
+
+    /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
+    fn scalar_un(&self, shape: FShape, name: &str, arg: V, soft: Bb) -> Native {
         let full = self.full_float(shape);
         let (text, constraints) = if self.unit.features.avx {
-            (format!("v{name} $2, $1, $0"), format!("=x,x,{class}"))
+            (format!("v{name} $2, $1, $0"), "=x,x,x")
         } else {
-            (format!("{name} $2, $0"), format!("=x,0,{class}"))
+            (format!("{name} $2, $0"), "=x,0,x")
         };
-        let value = l.asm_call(&text, &constraints, full, &[l.zero(full), arg], &[]);
+        let inputs = [self.l.zero(full), arg];
+        let value = self.float_site(symbol::FLOAT_SECTION, &text, constraints, full, &inputs, soft);
         Native { value, zero_above: true }
     }
 
@@ -212,15 +232,16 @@ impl Fx<'_, '_> {
             FUn::Sqrt if Self::native(shape) => {
                 let a = self.float(shape, args[0]);
                 self.notice_denormals(shape, &[a]);
+                let soft = self.l.block(self.func, "soft");
                 let native = match shape {
-                    FShape::S => self.scalar_un(shape, "sqrtss", "x", a),
-                    FShape::D => self.scalar_un(shape, "sqrtsd", "x", a),
+                    FShape::S => self.scalar_un(shape, "sqrtss", a, soft),
+                    FShape::D => self.scalar_un(shape, "sqrtsd", a, soft),
                     _ => {
                         let r = self.constrained("sqrt", &[self.float_shape(shape)], &[a], true);
                         Native { value: r, zero_above: false }
                     }
                 };
-                return self.define_float(i, shape, Look::Nan, &native, op, args);
+                return self.define_float_or(i, shape, Look::Nan, &native, op, args, soft);
             }
             FUn::Sqrt | FUn::RecipEst | FUn::RsqrtEst | FUn::RecpX => self.soft_pure(op, shape.ty(), args),
         };
@@ -257,21 +278,8 @@ impl Fx<'_, '_> {
             let v = self.soft_pure(op, shape.ty(), args);
             return self.define(i, v);
         }
-        if self.unit.features.fma && shape.is_vector() {
-            let operands: Vec<V> = args.iter().map(|&a| self.float(shape, a)).collect();
-            let value = self.constrained("fma", &[self.float_shape(shape)], &operands, true);
-            let native = Native { value, zero_above: false };
-            return self.define_float(i, shape, Look::NanOrSmallest, &native, op, args);
-        }
         // The code must run on hosts without FMA, but nearly all have it: there the runtime puts a jump to the label in
         // the instruction's place (5 bytes, its whole length).
-        let suffix = match shape {
-            FShape::S => "ss",
-            FShape::D => "sd",
-            FShape::V2D => "pd",
-            FShape::V2S | FShape::V4S => "ps",
-            FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
-        };
         let full = self.full_float(shape);
         let (operands, zero): (Vec<V>, Vec<bool>) = args
             .iter()
@@ -281,21 +289,10 @@ impl Fx<'_, '_> {
         let (form, replaced) = if zero[2] || !zero[0] { ("231", 2) } else { ("213", 0) };
         let others: Vec<usize> = (0..3).filter(|&n| n != replaced).collect();
         let inputs = [operands[replaced], operands[others[0]], operands[others[1]]];
-        if self.unit.features.fma {
-            let text = format!("vfmadd{form}{suffix} $3, $2, $0");
-            let r = l.asm_call(&text, "=x,0,x,x", full, &inputs, &[]);
-            let native = Native { value: r, zero_above: zero[replaced] };
-            return self.define_float(i, shape, Look::NanOrSmallest, &native, op, args);
-        }
-        let text = format!(
-            "1: vfmadd{form}{suffix} $3, $2, $0\n\
-             .pushsection {},\"a\",@progbits\n.long 1b-.\n.long ${{4:l}}-.\n.popsection",
-            abi::symbol::FMA_SECTION
-        );
-        let asm = AsmText { text: &text, constraints: "=x,0,x,x,!i", mem: &[] };
-        let (next, soft) = (l.block(self.func, ""), l.block(self.func, "soft"));
-        let r = l.asm_callbr(&asm, full, &inputs, next, soft);
-        l.at_end(next);
+        let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
+        let text = format!("vfmadd{form}{} $3, $2, $0", suffix(shape));
+        let soft = l.block(self.func, "soft");
+        let r = self.float_site(section, &text, "=x,0,x,x", full, &inputs, soft);
         let native = Native { value: r, zero_above: zero[replaced] };
         self.define_float_or(i, shape, Look::NanOrSmallest, &native, op, args, soft);
     }
@@ -347,8 +344,9 @@ impl Fx<'_, '_> {
                 return self.define(i, v);
             }
         };
-        let native = self.scalar_un(shape, name, "x", self.value(args[0]));
-        self.define_float(i, shape, look, &native, op, args);
+        let soft = self.l.block(self.func, "soft");
+        let native = self.scalar_un(shape, name, self.value(args[0]), soft);
+        self.define_float_or(i, shape, look, &native, op, args, soft);
     }
 
     pub(crate) fn float_widen(&mut self, i: usize, op: PureOp, from: FShape, high: bool, args: &[Value]) {
@@ -373,10 +371,11 @@ impl Fx<'_, '_> {
             return self.define(i, v);
         }
         let v = self.float(from, args[0]);
-        let half = l.vec_ty(l.float_ty(32), 2);
-        let r = self.constrained("fptrunc", &[half, self.float_shape(from)], &[v], true);
-        let r = l.shuffle(r, l.zero(half), &[0, 1, 2, 3]);
-        let native = Native { value: r, zero_above: false };
-        self.define_float(i, FShape::V2S, Look::NanOrSmallest, &native, op, args);
+        let text = if self.unit.features.avx { "vcvtpd2ps $1, $0" } else { "cvtpd2ps $1, $0" };
+        let soft = l.block(self.func, "soft");
+        let full = self.full_float(FShape::V2S);
+        let value = self.float_site(symbol::FLOAT_SECTION, text, "=x,x", full, &[v], soft);
+        let native = Native { value, zero_above: false };
+        self.define_float_or(i, FShape::V2S, Look::NanOrSmallest, &native, op, args, soft);
     }
 }

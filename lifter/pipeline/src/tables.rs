@@ -193,6 +193,8 @@ impl Writer {
             (offset_of!(ImageDesc, checkpoints_end), "__stop_xl_ckpt", true),
             (offset_of!(ImageDesc, fma_sites), "__start_xl_fma", true),
             (offset_of!(ImageDesc, fma_sites_end), "__stop_xl_fma", true),
+            (offset_of!(ImageDesc, float_sites), "__start_xl_float", true),
+            (offset_of!(ImageDesc, float_sites_end), "__stop_xl_float", true),
             (offset_of!(ImageDesc, code), "__start_xl_text", true),
             (offset_of!(ImageDesc, code_end), "__stop_xl_text", true),
             (offset_of!(ImageDesc, enter), symbol::ENTER, false),

@@ -53,10 +53,14 @@ pub struct ImageDesc {
     pub checkpoints: *const CheckpointEntry,
     /// End of the checkpoints.
     pub checkpoints_end: *const CheckpointEntry,
-    /// Fused multiply-adds in lifted code.
-    pub fma_sites: *const FmaSite,
+    /// Fused multiply-adds in lifted code that does not take FMA3 for granted.
+    pub fma_sites: *const FloatSite,
     /// Their end.
-    pub fma_sites_end: *const FmaSite,
+    pub fma_sites_end: *const FloatSite,
+    /// Other floating-point instructions that can underflow.
+    pub float_sites: *const FloatSite,
+    /// Their end.
+    pub float_sites_end: *const FloatSite,
     /// First byte of lifted code.
     pub code: *const u8,
     /// End of lifted code.
@@ -119,15 +123,24 @@ pub struct CheckpointEntry {
     pub guest: u32,
 }
 
-/// A fused multiply-add instruction of lifted code (VEX-encoded, five bytes or longer), for hosts without FMA3: there the
-/// runtime writes a `jmp rel32` to `soft` over it before lifted code runs.
+/// A floating-point instruction of lifted code, and the code there that leaves its operation to the evaluator instead: for
+/// fused multiply-adds (VEX-encoded, five bytes or longer) on hosts without FMA3, where the runtime writes a `jmp rel32` to
+/// `soft` over them; and for what traps under FPCR.FZ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct FmaSite {
+pub struct FloatSite {
     /// Host address of the instruction − address of this field.
     pub site: i32,
     /// Host address of the code that leaves the operation to the evaluator − address of this field.
     pub soft: i32,
+}
+
+impl FloatSite {
+    /// Host addresses of the instruction and of the other code. To be called on the entry in its table.
+    pub fn addresses(&self) -> (u64, u64) {
+        let at = |field: &i32| (field as *const i32 as u64).wrapping_add_signed(*field as i64);
+        (at(&self.site), at(&self.soft))
+    }
 }
 
 /// An operation that lifted code leaves to the runtime's evaluator: rare ones, and the exact repair of a NaN result.

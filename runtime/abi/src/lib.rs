@@ -61,8 +61,10 @@ pub mod symbol {
     pub const SOFT_OP: &str = "xl_rt_soft_op";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
-    /// Section of [`super::FmaSite`] records.
+    /// Section of [`super::FloatSite`] records of fused multiply-adds.
     pub const FMA_SECTION: &str = "xl_fma";
+    /// Section of [`super::FloatSite`] records of other instructions.
+    pub const FLOAT_SECTION: &str = "xl_float";
     /// Section of lifted code (an identifier, so that the linker defines `__start_` and `__stop_` symbols for it).
     pub const TEXT_SECTION: &str = "xl_text";
     /// Entry of the runtime: `extern "C" fn main`.
@@ -95,7 +97,7 @@ pub const ABI_HASH: u64 = {
         size_of::<ImageDesc>(),
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),
-        size_of::<FmaSite>(),
+        size_of::<FloatSite>(),
         HOT_GPRS,
         HOT_VECS,
     ];

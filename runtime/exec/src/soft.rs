@@ -82,13 +82,13 @@ fn mxcsr_for(fpcr: u32, fpsr: u32) -> u32 {
     word
 }
 
-/// What follows a floating-point trap.
+/// What follows a floating-point trap. In both cases, the MXCSR to go on with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Flushed {
-    /// MXCSR with which the instruction is to be executed again.
-    pub mxcsr: u32,
-    /// MXCSR to be put there right behind it, if another one.
-    pub after: Option<u32>,
+pub enum Flushed {
+    /// The instruction is to be executed again.
+    Again(u32),
+    /// Its operation is to be left to the evaluator.
+    Evaluate(u32),
 }
 
 /// The host trapped on a denormal operand, a tiny result or an inexact one under FZ: records Arm's exception in the state
@@ -99,19 +99,23 @@ pub fn flush_trap(state: &mut GuestState, mxcsr: u32) -> Option<Flushed> {
         return None;
     }
     let others = mxcsr & FLAGS & !(DE | UE | PE);
-    let exact_yet = state.fpsr & IXC == 0;
-    // An operand traps before there is a result.
-    state.fpsr |= match trapped {
-        t if t & DE != 0 => IDC,
-        t if t & UE != 0 => UFC,
-        _ => IXC,
-    };
-    let now = mxcsr_for(state.fpcr, state.fpsr) | others;
-    if trapped & DE == 0 && trapped & UE != 0 && exact_yet {
-        // The host's flushing raises Inexact, too, which does not count.
-        return Some(Flushed { mxcsr: now | MASKS | FTZ, after: Some(now) });
+    let now = |state: &GuestState| mxcsr_for(state.fpcr, state.fpsr) | others;
+    if trapped & DE != 0 {
+        // Before there is a result.
+        state.fpsr |= IDC;
+    } else if state.fpsr & IXC == 0 {
+        // The first result that is tiny or inexact: what it raises depends on lanes and on values before rounding.
+        return Some(Flushed::Evaluate(now(state)));
+    } else if trapped & UE != 0 {
+        state.fpsr |= UFC;
     }
-    Some(Flushed { mxcsr: now, after: None })
+    Some(Flushed::Again(now(state)))
+}
+
+/// As `flush_trap` after [`Flushed::Evaluate`], for an instruction that cannot underflow: it was inexact.
+pub fn inexact_trap(state: &mut GuestState, mxcsr: u32) -> u32 {
+    state.fpsr |= IXC;
+    mxcsr_for(state.fpcr, state.fpsr) | mxcsr & FLAGS & !(DE | UE | PE)
 }
 
 pub(crate) fn read_sys(state: &GuestState, reg: SysReg) -> u64 {

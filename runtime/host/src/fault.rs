@@ -6,11 +6,12 @@
 //! See `signal/host.rs`: nothing is allocated and no lock taken. The state pointer is the interrupted thread's own.
 #![allow(unsafe_code)]
 
-use crate::entry;
 use crate::signal::{SigInfo, host};
 use crate::thread::{self, Shared};
 use crate::trace::{self, Topic};
+use crate::{entry, float_sites};
 use abi::Exit;
+use exec::Flushed;
 
 /// The context that a host signal interrupted.
 pub struct Context<'a>(&'a mut libc::ucontext_t);
@@ -85,15 +86,24 @@ fn is_lifted(rip: u64) -> bool {
 }
 
 /// A floating-point trap, which only flushing to zero asks for: puts MXCSR in order, so that the instruction is executed
-/// again; false if it is none.
+/// again, or goes to the code that asks the evaluator; false if it is none.
 fn flush(s: &Shared, ctx: &mut Context<'_>) -> bool {
+    let rip = ctx.rip();
     let Some(mxcsr) = ctx.mxcsr() else { return false };
     // SAFETY: the thread's own state; what it interrupted does not use these fields meanwhile.
-    let Some(flushed) = exec::flush_trap(unsafe { &mut *s.state }, *mxcsr) else { return false };
-    *mxcsr = flushed.mxcsr;
-    if let Some(after) = flushed.after {
-        s.flush.set(Some(after));
-        ctx.single_step(true);
+    let state = unsafe { &mut *s.state };
+    match exec::flush_trap(state, *mxcsr) {
+        None => return false,
+        Some(Flushed::Again(word)) => *mxcsr = word,
+        Some(Flushed::Evaluate(word)) => {
+            match thread::try_process().and_then(|p| float_sites::soft_way(p.image.desc, rip)) {
+                Some(to) => {
+                    *mxcsr = word;
+                    ctx.set_rip(to);
+                }
+                None => *mxcsr = exec::inexact_trap(state, *mxcsr),
+            }
+        }
     }
     true
 }
@@ -105,15 +115,6 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
         return;
     }
     if info.signo == libc::SIGTRAP && info.code == TRAP_TRACE {
-        if let Some(after) = s.flush.take() {
-            if let Some(mxcsr) = ctx.mxcsr() {
-                *mxcsr = after;
-            }
-            if !host::is_pending(s) {
-                ctx.single_step(false);
-                return;
-            }
-        }
         // Left lifted code: whoever enters it next looks at `pending` first.
         if !in_lifted(s) {
             ctx.single_step(false);

@@ -7,7 +7,7 @@ pub mod access;
 pub mod dispatch;
 pub mod entry;
 pub mod fault;
-mod fma;
+mod float_sites;
 pub mod hostcall;
 pub mod image;
 pub mod loader;

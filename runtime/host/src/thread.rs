@@ -51,8 +51,6 @@ pub struct Shared {
     pub held_info: UnsafeCell<[SigInfo; 5]>,
     /// Host signal, `si_code` and `si_addr` of the last fault in a guest access of the runtime.
     pub fault: Cell<(i32, i32, u64)>,
-    /// MXCSR to be set behind the instruction that is executed again after a floating-point trap.
-    pub flush: Cell<Option<u32>>,
 }
 
 /// A guest thread.
@@ -124,7 +122,6 @@ impl Thread {
             held: AtomicU64::new(0),
             held_info: UnsafeCell::new([SigInfo::default(); 5]),
             fault: Cell::new((0, 0, 0)),
-            flush: Cell::default(),
         }));
         let mut thread = Box::new(Thread {
             process,
