@@ -1,6 +1,6 @@
 //! Native floating-point results that the host may have made differently than Arm: how they are looked at, and what then
 //! happens. Takes a result of the host's operation, gives the guest's. Which operations need which look is `op_float`'s to
-//! know; decision 0007 has the ways that were measured.
+//! know; decision 0008 has the ways that were measured.
 
 use crate::function::Fx;
 use crate::llvm::{AsmText, Bb, FPred, IPred, T, V};

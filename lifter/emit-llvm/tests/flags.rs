@@ -325,8 +325,8 @@ fn random_graph(at: u64, random: &mut Random) -> Function {
         let offset = starts[(last >> 8) as usize].wrapping_sub(here);
         words.push(match (b + 1 == starts.len(), last >> 4 & 15) {
             (true, _) => 0x1400_0000 | offset & 0x3ff_ffff,
-            (_, 0) => 0xb400_0000 | (offset & 0x7_ffff) << 5 | 1 + (last & 3),
-            (_, 1) => 0x3600_0000 | (offset & 0x3fff) << 5 | 1 + (last & 3),
+            (_, 0) => 0xb400_0000 | (offset & 0x7_ffff) << 5 | (1 + (last & 3)),
+            (_, 1) => 0x3600_0000 | (offset & 0x3fff) << 5 | (1 + (last & 3)),
             _ => 0x5400_0000 | (offset & 0x7_ffff) << 5 | last & 15,
         });
         let address = |n: u32| GuestAddr(at + 4 * n as u64);
