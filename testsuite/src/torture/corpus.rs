@@ -21,8 +21,10 @@ pub enum Corpus {
     Aapcs64,
     /// `gcc.target/aarch64/advsimd-intrinsics`.
     AdvSimd,
-    /// `gcc.dg/vect` with `tsvc` and `complex`.
+    /// `gcc.dg/vect` with `complex`.
     Vect,
+    /// `gcc.dg/vect/tsvc`: loops that take up to a minute each under qemu, and so are run only when asked for.
+    Tsvc,
     /// The tests of `gcc.dg/torture` and `c-c++-common/torture` that run.
     DgTorture,
     /// The tests of `gcc.dg` itself that run.
@@ -53,6 +55,7 @@ impl Corpus {
         ("aapcs64", Corpus::Aapcs64),
         ("advsimd", Corpus::AdvSimd),
         ("vect", Corpus::Vect),
+        ("tsvc", Corpus::Tsvc),
         ("dg-torture", Corpus::DgTorture),
         ("dg", Corpus::Dg),
     ];
@@ -63,7 +66,7 @@ impl Corpus {
             Corpus::Execute | Corpus::Builtins | Corpus::Aapcs64 | Corpus::AdvSimd | Corpus::DgTorture => {
                 true
             }
-            Corpus::Aarch64 | Corpus::Vect | Corpus::Dg => false,
+            Corpus::Aarch64 | Corpus::Vect | Corpus::Tsvc | Corpus::Dg => false,
         }
     }
 
@@ -87,7 +90,8 @@ impl Corpus {
             ],
             Corpus::Aapcs64 => &["gcc.target/aarch64/aapcs64"],
             Corpus::AdvSimd => &["gcc.target/aarch64/advsimd-intrinsics"],
-            Corpus::Vect => &["gcc.dg/vect", "gcc.dg/vect/tsvc", "gcc.dg/vect/complex"],
+            Corpus::Vect => &["gcc.dg/vect", "gcc.dg/vect/complex"],
+            Corpus::Tsvc => &["gcc.dg/vect/tsvc"],
             Corpus::DgTorture => &["gcc.dg/torture", "c-c++-common/torture"],
             Corpus::Dg => &["gcc.dg"],
         }
@@ -96,7 +100,8 @@ impl Corpus {
     /// What a test does that has no `dg-do`.
     fn default_action(self) -> &'static str {
         match self {
-            Corpus::Execute | Corpus::Builtins | Corpus::Aapcs64 | Corpus::AdvSimd | Corpus::Vect => "run",
+            Corpus::Execute | Corpus::Builtins | Corpus::Aapcs64 => "run",
+            Corpus::AdvSimd | Corpus::Vect | Corpus::Tsvc => "run",
             Corpus::Aarch64 | Corpus::DgTorture | Corpus::Dg => "compile",
         }
     }
@@ -160,10 +165,10 @@ impl Corpus {
             Corpus::AdvSimd => &["-march=armv8.2-a+fp16"],
             // Included by others.
             Corpus::Vect if stem.ends_with("template") || stem == "complex-operations" => return None,
-            Corpus::Vect => &[],
+            Corpus::Vect | Corpus::Tsvc => &[],
         };
         let defaults = match self {
-            Corpus::Vect => vect_flags(&stem),
+            Corpus::Vect | Corpus::Tsvc => vect_flags(&stem),
             _ => own.to_vec(),
         };
         // In these two, what the directory asks for stays whatever the test says.
