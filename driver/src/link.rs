@@ -15,15 +15,20 @@ pub(crate) fn runtime_hash() -> blake3::Hash {
     blake3::hash(RUNTIME)
 }
 
-/// Links `objects` (kept in order: tables rely on it) to the executable `output`.
-pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<()> {
+/// A directory that goes with its two halves, and when a signal ends the tool.
+pub(crate) fn temporary_directory() -> Result<(Temporary, tempfile::TempDir)> {
     let make = || {
         tempfile::Builder::new()
             .prefix("xlate-")
             .tempdir()
             .context("cannot create a temporary directory; set TMPDIR to one with room")
     };
-    let (_temporary, dir) = Temporary::new(make, |d| d.path())?;
+    Temporary::new(make, |d| d.path())
+}
+
+/// Links `objects` (kept in order: tables rely on it) to the executable `output`.
+pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<()> {
+    let (_temporary, dir) = temporary_directory()?;
     let write = |name: String, bytes: &[u8]| -> Result<std::path::PathBuf> {
         let path = dir.path().join(name);
         std::fs::write(&path, bytes).with_context(|| {

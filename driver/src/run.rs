@@ -2,7 +2,6 @@
 //! the runtime and the translator itself; entries are renamed into place, so concurrent runs see whole files.
 
 use crate::cache::Cache;
-use crate::interrupt::Temporary;
 use crate::{CommonArgs, RunArgs, link, load, translate};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -59,13 +58,7 @@ fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathB
 
 /// A translation that is gone when it has been executed.
 fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<PathBuf> {
-    let make = || {
-        tempfile::Builder::new()
-            .prefix("xlate-")
-            .tempdir()
-            .context("cannot create a temporary directory; set TMPDIR to one with room")
-    };
-    let (_temporary, dir) = Temporary::new(make, |d| d.path())?;
+    let (_temporary, dir) = link::temporary_directory()?;
     let output = dir.path().join("program");
     translate::to_file(input, &output, common, cache)?;
     let file = File::open(&output).with_context(|| output.display().to_string())?;

@@ -215,20 +215,6 @@ impl Behind {
     }
 }
 
-fn leaves(term: &Term) -> bool {
-    match term {
-        Term::Jump(_) | Term::Branch { .. } => false,
-        Term::Switch { .. }
-        | Term::Goto(_)
-        | Term::Indirect(_)
-        | Term::Call { .. }
-        | Term::Return(_)
-        | Term::Syscall { .. }
-        | Term::Trap { .. }
-        | Term::Fallback { .. } => true,
-    }
-}
-
 /// Walks a block backwards from `end`, telling what follows each group.
 fn back_through(
     b: &Block,
@@ -277,7 +263,7 @@ fn look_back(
 /// What follows the end of block `i`. Writes of registers outside of its loop do not count: settling flags there costs less
 /// than storing operands in the loop.
 fn end_of(b: &Block, start: &[Behind], depth: &[u32], i: usize) -> Behind {
-    let end = Behind { seen: leaves(&b.term), written: RegSet::default() };
+    let end = Behind { seen: flow::leaves(&b.term), written: RegSet::default() };
     match b.term {
         // Whoever is called writes flags, as far as is known here.
         Term::Call { .. } | Term::Syscall { .. } => end,

@@ -189,7 +189,7 @@ pub(crate) fn traffic(f: &Function, file: &'static RegFile, weight: &[u64]) -> V
 }
 
 /// True if the block's end can leave the function, or calls: what is dirty is stored there.
-fn leaves(term: &Term) -> bool {
+pub(crate) fn leaves(term: &Term) -> bool {
     match term {
         Term::Jump(_) | Term::Branch { .. } => false,
         Term::Switch { .. }
