@@ -180,15 +180,18 @@ impl Fx<'_, '_> {
             (a, zero_above) = self.in_lane0(shape, args[0]);
             b = self.in_lane0(shape, args[1]).0;
         }
-        let suffix = suffix(shape);
-        let (text, constraints) = if self.unit.features.avx {
-            (format!("v{name}{suffix} $2, $1, $0"), "=x,x,x")
-        } else {
-            (format!("{name}{suffix} $2, $0"), "=x,0,x")
-        };
-        let value =
-            self.float_site(symbol::FLOAT_SECTION, &text, constraints, self.full_float(shape), &[a, b], soft);
+        let value = self.in_place(&format!("{name}{}", suffix(shape)), self.full_float(shape), a, b, soft);
         Native { value, zero_above }
+    }
+
+    /// A two-operand instruction on `a` and `b`, which leaves what it does not compute as it is in `a`.
+    fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
+        let (text, constraints) = if self.unit.features.avx {
+            (format!("v{name} $2, $1, $0"), "=x,x,x")
+        } else {
+            (format!("{name} $2, $0"), "=x,0,x")
+        };
+        self.float_site(symbol::FLOAT_SECTION, &text, constraints, ret, &[a, b], soft)
     }
 
     /// An instruction that can underflow, with its way to the evaluator in a table: see [`abi::FloatSite`].
@@ -216,13 +219,7 @@ impl Fx<'_, '_> {
     /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
     fn scalar_un(&self, shape: FShape, name: &str, arg: V, soft: Bb) -> Native {
         let full = self.full_float(shape);
-        let (text, constraints) = if self.unit.features.avx {
-            (format!("v{name} $2, $1, $0"), "=x,x,x")
-        } else {
-            (format!("{name} $2, $0"), "=x,0,x")
-        };
-        let inputs = [self.l.zero(full), arg];
-        let value = self.float_site(symbol::FLOAT_SECTION, &text, constraints, full, &inputs, soft);
+        let value = self.in_place(name, full, self.l.zero(full), arg, soft);
         Native { value, zero_above: true }
     }
 
