@@ -31,7 +31,9 @@ impl Fx<'_, '_> {
         let mem: Vec<(u32, T)> = a.mem.iter().map(|&t| (0, t)).collect();
         if mode == Checkpoints::None {
             let constraints = format!("{}{}", a.constraints, a.clobbers);
-            return l.asm_call(a.text, constraints.trim_start_matches(','), a.ret, &args, &mem);
+            let v = l.asm_call(a.text, constraints.trim_start_matches(','), a.ret, &args, &mem);
+            l.only_guest_memory(v);
+            return v;
         }
         // Operands are numbered through; the guest address comes after those of the instruction, then the label.
         let n = a.constraints.split(',').filter(|c| !c.is_empty()).count();
@@ -56,6 +58,7 @@ impl Fx<'_, '_> {
         let next = l.block(self.func, "");
         let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
         let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
+        l.only_guest_memory(v);
         l.at_end(next);
         v
     }

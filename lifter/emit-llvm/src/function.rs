@@ -44,12 +44,12 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         resolve: Resolve<'a>,
     ) -> Self {
         let llvm = Llvm::new(context, name);
+        llvm.word_aligned_stack();
         let vec = llvm.ivec_ty(64, 2);
         let mut slots = vec![llvm.i64_ty(); abi::HOT_GPRS];
         slots.extend([vec; abi::HOT_VECS]);
-        let params: Vec<T> = std::iter::once(llvm.ptr_ty()).chain(slots.iter().copied()).collect();
-        let results: Vec<T> = std::iter::once(llvm.i64_ty()).chain(slots).collect();
-        let fn_ty = llvm.fn_ty(llvm.struct_ty(&results), &params);
+        let params: Vec<T> = std::iter::once(llvm.ptr_ty()).chain(slots).collect();
+        let fn_ty = llvm.fn_ty(llvm.struct_ty(&params), &params);
         UnitCx {
             llvm,
             options,
@@ -64,6 +64,12 @@ impl<'a, 'c> UnitCx<'a, 'c> {
     /// Hot registers in the order of their slots.
     pub(crate) fn hot(&self) -> impl Iterator<Item = Reg> {
         self.options.hot.gprs.iter().chain(&self.options.hot.vecs).copied()
+    }
+
+    /// The slot of [`crate::Hot::link`].
+    pub(crate) fn link_slot(&self) -> u32 {
+        let at = self.hot().position(|r| r == self.options.hot.link);
+        1 + at.expect("invariant: the link register is hot") as u32
     }
 
     /// The value of a number that is filled in later.
@@ -150,7 +156,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) unit: &'a UnitCx<'a, 'c>,
     pub(crate) l: &'a Llvm<'c>,
     pub(crate) func: V,
-    pub(crate) state: V,
+    /// Holds the state's address, which calls take and give back as they do registers.
+    state: V,
     flow: &'a Flow,
     pub(crate) flags: &'a Flags,
     zeros: &'a [Zeros],
@@ -188,10 +195,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     l.set_section(func, symbol::TEXT_SECTION);
     l.fn_attribute(func, "nounwind");
     l.fn_attribute(func, "noredzone");
-    if !unit.regs.commit {
-        // With commits, the fault handler reads the state behind LLVM's back.
-        l.param_attribute(func, 0, "noalias");
-    }
+    l.never_align_frame(func);
     let split = flags::split(f, &unit.regs);
     let f = split.as_ref().unwrap_or(f);
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
@@ -201,7 +205,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let zeros = zeros::analyse(f);
     let entry = l.block(func, "entry");
     l.at_end(entry);
-    let state = l.param(func, 0);
+    let state = l.alloca(l.ptr_ty(), "state");
+    l.store(l.param(func, 0), state);
     let mut slots = vec![None; unit.options.regs.regs.len()];
     for r in flow.used.iter() {
         let info = unit.options.regs.info(r);
@@ -270,17 +275,29 @@ impl<'a> Fx<'a, '_> {
         self.fault = None;
     }
 
-    pub(crate) fn field(&self, offset: usize) -> V {
-        self.unit.field(self.state, offset)
+    /// Address of the guest state.
+    pub(crate) fn state(&self) -> V {
+        self.l.load(self.l.ptr_ty(), self.state)
     }
 
-    /// The arguments of a lifted function, or its results: `first`, then the hot registers.
-    pub(crate) fn hot_args(&self, first: V) -> Vec<V> {
-        std::iter::once(first).chain(self.unit.hot().map(|r| self.get(r))).collect()
+    pub(crate) fn field(&self, offset: usize) -> V {
+        self.unit.field(self.state(), offset)
+    }
+
+    /// The arguments of a lifted function, or its results: the state's address, then the hot registers.
+    pub(crate) fn hot_args(&self) -> Vec<V> {
+        std::iter::once(self.state()).chain(self.unit.hot().map(|r| self.get(r))).collect()
+    }
+
+    /// Takes state and hot registers from the results of a call.
+    pub(crate) fn receive(&mut self, result: V) {
+        let l = self.l;
+        l.store(l.extract_value(result, 0), self.state);
+        self.receive_hot(|i| l.extract_value(result, i));
     }
 
     /// Takes hot registers from parameters or results 1….
-    pub(crate) fn receive_hot(&mut self, value: impl Fn(u32) -> V) {
+    fn receive_hot(&mut self, value: impl Fn(u32) -> V) {
         for (i, r) in self.unit.hot().enumerate() {
             self.set(r, value(i as u32 + 1));
         }
@@ -294,7 +311,7 @@ impl<'a> Fx<'a, '_> {
 
     fn load_set(&self, set: RegSet) {
         for r in set.iter() {
-            let v = self.unit.load_reg(self.state, r);
+            let v = self.unit.load_reg(self.state(), r);
             self.l.store(v, self.slot(r));
         }
     }
@@ -345,7 +362,7 @@ impl<'a> Fx<'a, '_> {
     /// Stores the registers that may differ from the state.
     pub(crate) fn store_dirty(&self) {
         for r in self.dirty.iter() {
-            self.unit.store_reg(self.state, r, self.get(r));
+            self.unit.store_reg(self.state(), r, self.get(r));
         }
     }
 
@@ -371,7 +388,7 @@ impl<'a> Fx<'a, '_> {
     pub(crate) fn leave(&self) {
         let l = self.l;
         let stub = l.declare(LEAVE_STUB, self.unit.fn_ty, REGCALL);
-        let args = self.hot_args(l.poison(l.ptr_ty()));
+        let args = self.hot_args();
         l.tail_call(stub, self.unit.fn_ty, &args, REGCALL);
     }
 
@@ -608,7 +625,7 @@ impl<'a> Fx<'a, '_> {
                     let v = self.value(v);
                     self.soft_effect("write.fpsr", &[v]);
                     if let Some(qc) = self.unit.regs.qc {
-                        let v = self.unit.load_reg(self.state, qc);
+                        let v = self.unit.load_reg(self.state(), qc);
                         self.set(qc, v);
                     }
                 }
@@ -622,7 +639,7 @@ impl<'a> Fx<'a, '_> {
         if let Some(qc) = self.unit.regs.qc
             && self.dirty.contains(qc)
         {
-            self.unit.store_reg(self.state, qc, self.get(qc));
+            self.unit.store_reg(self.state(), qc, self.get(qc));
             self.fault = None;
         }
     }

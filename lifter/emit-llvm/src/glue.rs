@@ -2,8 +2,9 @@
 //! system calls and exits. They depend on the choice of hot registers, so they come with the output.
 
 use crate::function::{LEAVE_STUB, SYSCALL_STUB, UnitCx};
-use crate::llvm::{C_CONV, REGCALL, V};
-use abi::symbol;
+use crate::llvm::{C_CONV, IPred, REGCALL, V};
+use abi::{Exit, GuestState, symbol};
+use std::mem::offset_of;
 
 pub(crate) fn emit(unit: &UnitCx<'_, '_>) {
     enter(unit);
@@ -38,31 +39,58 @@ fn enter(unit: &UnitCx<'_, '_>) {
     let mut args = vec![state];
     args.extend(load_hot(unit, state));
     let result = l.call(entry, unit.fn_ty, &args, REGCALL);
-    store_hot(unit, state, |i| l.extract_value(result, i));
-    l.ret(l.extract_value(result, 0));
+    // Whoever left has stored the link register, to say so in its slot.
+    let exit = l.load(l.int_ty(32), unit.field(state, offset_of!(GuestState, exit)));
+    let left = l.icmp(IPred::LLVMIntNE, exit, l.i32(Exit::None as u32));
+    let stored = unit.load_reg(state, unit.options.hot.link);
+    let returned = l.extract_value(result, unit.link_slot());
+    let link = l.select(left, stored, returned);
+    let value = |i| if i == unit.link_slot() { link } else { l.extract_value(result, i) };
+    store_hot(unit, state, value);
+    l.ret(l.select(left, l.i64(abi::EXIT_PC), returned));
 }
 
-/// As a lifted function: hot registers to the state, the runtime's system call, hot registers back.
+/// As a lifted function: hot registers to the state, the runtime's system call, hot registers back. Does not come back if
+/// control goes elsewhere; nor if the link register looks as if it did.
 fn syscall(unit: &UnitCx<'_, '_>) {
     let l = &unit.llvm;
     let f = define(unit, SYSCALL_STUB, unit.fn_ty, REGCALL);
     l.set_section(f, symbol::TEXT_SECTION);
+    // For the runtime.
+    l.align_frame(f, 16);
     let state = l.param(f, 0);
     store_hot(unit, state, |i| l.param(f, i));
+    let field = |offset| unit.field(state, offset);
+    let next = l.load(l.i64_ty(), field(offset_of!(GuestState, pc)));
     let ty = l.fn_ty(l.i64_ty(), &[l.ptr_ty()]);
     let runtime = l.declare(symbol::SYSCALL, ty, C_CONV);
     let pc = l.call(runtime, ty, &[state], C_CONV);
-    let mut values = vec![pc];
+    let mut values = vec![state];
     values.extend(load_hot(unit, state));
+    let link = values[unit.link_slot() as usize];
+    let away = l.icmp(IPred::LLVMIntNE, pc, next);
+    let like_away = l.icmp(IPred::LLVMIntEQ, link, l.i64(abi::EXIT_PC));
+    let (elsewhere, back) = (l.block(f, "elsewhere"), l.block(f, "back"));
+    l.unlikely_br(l.or(away, like_away), elsewhere, back);
+    l.at_end(elsewhere);
+    l.store(pc, field(offset_of!(GuestState, pc)));
+    l.store(l.i32(Exit::Pc as u32), field(offset_of!(GuestState, exit)));
+    let mut left = values.clone();
+    left[unit.link_slot() as usize] = l.i64(abi::EXIT_PC);
+    l.ret_aggregate(&left);
+    l.at_end(back);
     l.ret_aggregate(&values);
 }
 
-/// As a lifted function that does nothing: returns `EXIT_PC` and the hot registers as they are.
+/// As a lifted function that does nothing: stores the link register and returns `EXIT_PC` in its slot, and all others as
+/// they are.
 fn leave(unit: &UnitCx<'_, '_>) {
     let l = &unit.llvm;
     let f = define(unit, LEAVE_STUB, unit.fn_ty, REGCALL);
     l.set_section(f, symbol::TEXT_SECTION);
-    let mut values = vec![l.i64(abi::EXIT_PC)];
-    values.extend((1..=unit.hot().count() as u32).map(|i| l.param(f, i)));
+    let slot = unit.link_slot();
+    unit.store_reg(l.param(f, 0), unit.options.hot.link, l.param(f, slot));
+    let value = |i| if i == slot { l.i64(abi::EXIT_PC) } else { l.param(f, i) };
+    let values: Vec<V> = (0..=unit.hot().count() as u32).map(value).collect();
     l.ret_aggregate(&values);
 }

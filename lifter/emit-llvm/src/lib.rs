@@ -147,6 +147,8 @@ pub struct Hot {
     pub gprs: [Reg; HOT_GPRS],
     /// Of type v128.
     pub vecs: [Reg; HOT_VECS],
+    /// The one of `gprs` that holds the address to return to where a lifted function returns.
+    pub link: Reg,
 }
 
 /// Choices that hold for all units of one output.

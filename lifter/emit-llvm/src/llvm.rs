@@ -11,7 +11,9 @@ use inkwell::builder::Builder;
 use inkwell::context::Context;
 use inkwell::llvm_sys::core::*;
 use inkwell::llvm_sys::prelude::*;
-use inkwell::llvm_sys::{LLVMInlineAsmDialect, LLVMLinkage, LLVMOpcode, LLVMTailCallKind, LLVMVisibility};
+use inkwell::llvm_sys::{
+    LLVMInlineAsmDialect, LLVMLinkage, LLVMModuleFlagBehavior, LLVMOpcode, LLVMTailCallKind, LLVMVisibility,
+};
 use inkwell::module::Module;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -54,6 +56,10 @@ pub(crate) struct Llvm<'c> {
     invariant: u32,
     absolute: u32,
     empty_node: V,
+    scope: u32,
+    noalias: u32,
+    /// List of the one alias scope: memory of the host, which guest accesses do not touch.
+    host_memory: V,
 }
 
 fn cstr(s: &str) -> CString {
@@ -76,7 +82,7 @@ impl<'c> Llvm<'c> {
         let builder = context.create_builder();
         let (ctx, b) = (context.raw(), builder.as_mut_ptr());
         // SAFETY: the context is alive; strings are passed with their lengths.
-        let (likely, unlikely, empty_node, prof, invariant, absolute) = unsafe {
+        let (likely, unlikely, empty_node, host_memory, kinds) = unsafe {
             let i32t = LLVMInt32TypeInContext(ctx);
             let weight = |n| LLVMValueAsMetadata(LLVMConstInt(i32t, n, 0));
             let tag = || LLVMMDStringInContext2(ctx, c"branch_weights".as_ptr(), 14);
@@ -87,11 +93,18 @@ impl<'c> Llvm<'c> {
                 node(vec![tag(), weight(2000), weight(1)]),
                 node(vec![tag(), weight(1), weight(2000)]),
                 node(vec![]),
-                LLVMGetMDKindIDInContext(ctx, c"prof".as_ptr(), 4),
-                LLVMGetMDKindIDInContext(ctx, c"invariant.load".as_ptr(), 14),
-                LLVMGetMDKindIDInContext(ctx, c"absolute_symbol".as_ptr(), 15),
+                {
+                    let name = |n: &str| LLVMMDStringInContext2(ctx, n.as_ptr().cast(), n.len());
+                    let list =
+                        |mut m: Vec<LLVMMetadataRef>| LLVMMDNodeInContext2(ctx, m.as_mut_ptr(), m.len());
+                    let scope = list(vec![name("host memory"), list(vec![name("lifted code")])]);
+                    node(vec![scope])
+                },
+                ["prof", "invariant.load", "absolute_symbol", "alias.scope", "noalias"]
+                    .map(|n| LLVMGetMDKindIDInContext(ctx, n.as_ptr().cast(), n.len() as u32)),
             )
         };
+        let [prof, invariant, absolute, scope, noalias] = kinds;
         Llvm {
             module,
             _builder: builder,
@@ -105,6 +118,9 @@ impl<'c> Llvm<'c> {
             invariant,
             absolute,
             empty_node,
+            scope,
+            noalias,
+            host_memory,
         }
     }
 
@@ -332,9 +348,20 @@ impl<'c> Llvm<'c> {
         V(unsafe { LLVMBuildAlloca(self.b, ty.0, name.as_ptr()) })
     }
 
+    /// A load of memory of the host.
     pub(crate) fn load(&self, ty: T, ptr: V) -> V {
         // SAFETY: see the module's head.
-        V(unsafe { LLVMBuildLoad2(self.b, ty.0, ptr.0, NO_NAME) })
+        unsafe {
+            let v = LLVMBuildLoad2(self.b, ty.0, ptr.0, NO_NAME);
+            LLVMSetMetadata(v, self.scope, self.host_memory.0);
+            V(v)
+        }
+    }
+
+    /// Says of a guest access that it does not touch memory of the host.
+    pub(crate) fn only_guest_memory(&self, access: V) {
+        // SAFETY: see the module's head.
+        unsafe { LLVMSetMetadata(access.0, self.noalias, self.host_memory.0) }
     }
 
     /// A load of memory that never changes while lifted code runs.
@@ -345,30 +372,37 @@ impl<'c> Llvm<'c> {
         v
     }
 
-    /// A volatile load of any alignment.
+    /// A volatile load of guest memory, of any alignment.
     pub(crate) fn load_volatile(&self, ty: T, ptr: V) -> V {
-        let v = self.load(ty, ptr);
-        // SAFETY: `v` is the load just built.
-        unsafe {
-            LLVMSetVolatile(v.0, 1);
-            LLVMSetAlignment(v.0, 1);
-        }
+        // SAFETY: see the module's head; attributes are set on the load just built.
+        let v = unsafe {
+            let v = LLVMBuildLoad2(self.b, ty.0, ptr.0, NO_NAME);
+            LLVMSetVolatile(v, 1);
+            LLVMSetAlignment(v, 1);
+            V(v)
+        };
+        self.only_guest_memory(v);
         v
     }
 
-    /// A volatile store of any alignment.
+    /// A volatile store to guest memory, of any alignment.
     pub(crate) fn store_volatile(&self, v: V, ptr: V) {
         // SAFETY: see the module's head; attributes are set on the store just built.
         unsafe {
             let s = LLVMBuildStore(self.b, v.0, ptr.0);
+            self.only_guest_memory(V(s));
             LLVMSetVolatile(s, 1);
             LLVMSetAlignment(s, 1);
         }
     }
 
+    /// A store to memory of the host.
     pub(crate) fn store(&self, v: V, ptr: V) {
         // SAFETY: see the module's head.
-        unsafe { LLVMBuildStore(self.b, v.0, ptr.0) };
+        unsafe {
+            let s = LLVMBuildStore(self.b, v.0, ptr.0);
+            LLVMSetMetadata(s, self.scope, self.host_memory.0);
+        }
     }
 
     /// Address `offset` bytes behind `ptr`.
@@ -481,6 +515,9 @@ impl<'c> Llvm<'c> {
             }
             let f = LLVMAddFunction(self.module.as_mut_ptr(), n.as_ptr(), ty.0);
             LLVMSetFunctionCallConv(f, conv);
+            if conv == REGCALL {
+                LLVMAddAttributeAtIndex(f, u32::MAX, self.keeps_nothing());
+            }
             LLVMSetVisibility(f, LLVMVisibility::LLVMHiddenVisibility);
             V(f)
         }
@@ -581,14 +618,48 @@ impl<'c> Llvm<'c> {
         }
     }
 
+    /// Has the function align its frame to that many bytes, whatever its caller does.
+    pub(crate) fn align_frame(&self, f: V, bytes: u64) {
+        const NAME: &str = "alignstack";
+        // SAFETY: the name is passed with its length.
+        unsafe {
+            let kind = LLVMGetEnumAttributeKindForName(NAME.as_ptr().cast(), NAME.len());
+            LLVMAddAttributeAtIndex(f.0, u32::MAX, LLVMCreateEnumAttribute(self.ctx, kind, bytes));
+        }
+    }
+
+    /// Says that functions find the stack aligned to words only, and keep it so: no words are pushed for alignment.
+    pub(crate) fn word_aligned_stack(&self) {
+        const KEY: &str = "override-stack-alignment";
+        // SAFETY: the key is passed with its length.
+        unsafe {
+            let bytes = LLVMValueAsMetadata(LLVMConstInt(LLVMInt32TypeInContext(self.ctx), 8, 0));
+            let behavior = LLVMModuleFlagBehavior::LLVMModuleFlagBehaviorError;
+            LLVMAddModuleFlag(self.module.as_mut_ptr(), behavior, KEY.as_ptr().cast(), KEY.len(), bytes);
+        }
+    }
+
+    /// Of functions and calls of the convention of lifted functions: no host register survives a call. Nothing lives across
+    /// a call there but what the call passes and returns, so that saving a register is wasted.
+    fn keeps_nothing(&self) -> LLVMAttributeRef {
+        self.text_attribute("no_callee_saved_registers")
+    }
+
+    /// An attribute that LLVM knows by its text.
+    fn text_attribute(&self, name: &str) -> LLVMAttributeRef {
+        // SAFETY: name and empty value are passed with their lengths.
+        unsafe { LLVMCreateStringAttribute(self.ctx, name.as_ptr().cast(), name.len() as u32, NO_NAME, 0) }
+    }
+
+    /// Has the function put up with whatever alignment its frame has.
+    pub(crate) fn never_align_frame(&self, f: V) {
+        // SAFETY: see the module's head.
+        unsafe { LLVMAddAttributeAtIndex(f.0, u32::MAX, self.text_attribute("no-realign-stack")) }
+    }
+
     pub(crate) fn fn_attribute(&self, f: V, name: &str) {
         // SAFETY: see the module's head.
         unsafe { LLVMAddAttributeAtIndex(f.0, u32::MAX, self.attribute(name)) }
-    }
-
-    pub(crate) fn param_attribute(&self, f: V, param: u32, name: &str) {
-        // SAFETY: see the module's head.
-        unsafe { LLVMAddAttributeAtIndex(f.0, param + 1, self.attribute(name)) }
     }
 
     fn build_call(&self, callee: V, ty: T, args: &[V], conv: u32) -> LLVMValueRef {
@@ -597,6 +668,9 @@ impl<'c> Llvm<'c> {
         unsafe {
             let c = LLVMBuildCall2(self.b, ty.0, callee.0, a.as_mut_ptr(), a.len() as u32, NO_NAME);
             LLVMSetInstructionCallConv(c, conv);
+            if conv == REGCALL {
+                LLVMAddCallSiteAttribute(c, u32::MAX, self.keeps_nothing());
+            }
             c
         }
     }

@@ -23,7 +23,7 @@ impl Fx<'_, '_> {
         // Not a call for LLVM, which would free registers for arguments and save what it thinks they destroy, in the prologue
         // of functions that hardly ever come here. (Hence no red zone: see `function::emit`.)
         let text = format!("movq $0, %r11\n\tcall {}", symbol::SOFT_OP);
-        l.asm_call(&text, "r,~{r11},~{memory},~{flags}", l.void_ty(), &[self.state], &[]);
+        l.asm_call(&text, "r,~{r11},~{memory},~{flags}", l.void_ty(), &[self.state()], &[]);
     }
 
     /// A soft operation for its effect.

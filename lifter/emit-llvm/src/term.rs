@@ -1,11 +1,12 @@
 //! Terminators: how control leaves a block, to other blocks, to lifted functions, or up to the dispatcher. The protocol
-//! is that of `abi` (`HOT_GPRS`, `EXIT_PC`): what is dirty goes to the state, hot registers travel in host registers.
+//! is that of `abi` (`HOT_GPRS`, `EXIT_PC`): what is dirty goes to the state, hot registers travel in host registers,
+//! and a callee that returns tells where to in the link register.
 
 use crate::function::{Fx, SYSCALL_STUB};
 use crate::llvm::{Bb, IPred, REGCALL, V};
 use crate::{Addresses, Number, Place};
 use abi::{Exit, GuestState};
-use ir::{BlockId, CallTarget, GuestAddr, Term};
+use ir::{BlockId, CallTarget, GuestAddr, Inst, Term};
 use std::mem::offset_of;
 
 impl Fx<'_, '_> {
@@ -37,8 +38,7 @@ impl Fx<'_, '_> {
                 let pc = self.value(*v);
                 self.publish_flags();
                 self.store_dirty();
-                let args = self.hot_args(pc);
-                self.l.ret_aggregate(&args);
+                self.give_back(*v, pc);
             }
             Term::Syscall { imm: _, next, cont } => self.syscall(*next, *cont),
             Term::Trap { kind: _, pc } => self.exit(Exit::Trap, *pc),
@@ -101,13 +101,12 @@ impl Fx<'_, '_> {
         match (self.unit.resolve)(a) {
             Some(symbol) => {
                 let f = self.l.declare(&symbol, self.unit.fn_ty, REGCALL);
-                let args = self.hot_args(self.state);
+                let args = self.hot_args();
                 self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
             }
             None => {
                 let pc = self.code_addr(a);
-                let args = self.hot_args(pc);
-                self.l.ret_aggregate(&args);
+                self.go_on_at(pc);
             }
         }
     }
@@ -140,8 +139,7 @@ impl Fx<'_, '_> {
         l.unlikely_br(none, miss, found);
 
         l.at_end(miss);
-        let args = self.hot_args(target);
-        l.ret_aggregate(&args);
+        self.go_on_at(target);
 
         l.at_end(found);
         l.gep(table, relative)
@@ -150,8 +148,31 @@ impl Fx<'_, '_> {
     /// Jumps to a run-time guest address; what is dirty has been stored.
     fn indirect(&mut self, target: V) {
         let f = self.lookup(target);
-        let args = self.hot_args(self.state);
+        let args = self.hot_args();
         self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
+    }
+
+    /// Returns to a run-time guest address: the value `v` of the block. What is dirty has been stored.
+    fn give_back(&mut self, v: ir::Value, pc: V) {
+        let link = self.unit.options.hot.link;
+        let last = self.cur.insts.iter().enumerate().rev().find_map(|(i, inst)| match *inst {
+            Inst::Set(r, w) if r == link => Some(w == v),
+            Inst::Get(r) if r == link && i == v.0 as usize => Some(true),
+            _ => None,
+        });
+        if last == Some(true) {
+            let args = self.hot_args();
+            self.l.ret_aggregate(&args);
+        } else {
+            self.go_on_at(pc);
+        }
+    }
+
+    /// Drops all host frames and has the dispatcher go on at a run-time guest address.
+    fn go_on_at(&self, pc: V) {
+        self.l.store(pc, self.field(offset_of!(GuestState, pc)));
+        self.l.store(self.l.i32(Exit::Pc as u32), self.field(offset_of!(GuestState, exit)));
+        self.leave();
     }
 
     fn call(&mut self, target: &CallTarget, ret: GuestAddr, cont: Option<BlockId>) {
@@ -172,7 +193,10 @@ impl Fx<'_, '_> {
                 None => return self.goto(a),
             },
         };
-        self.call_and_compare(callee, ret, cont);
+        let (l, slot) = (self.l, self.unit.link_slot());
+        let expected = self.code_addr(ret);
+        let came_back = |result| l.icmp(IPred::LLVMIntEQ, l.extract_value(result, slot), expected);
+        self.call_and_compare(callee, came_back, ret, cont);
     }
 
     fn syscall(&mut self, next: GuestAddr, cont: Option<BlockId>) {
@@ -181,23 +205,29 @@ impl Fx<'_, '_> {
         let pc = self.code_addr(next);
         self.l.store(pc, self.field(offset_of!(GuestState, pc)));
         let stub = self.l.declare(SYSCALL_STUB, self.unit.fn_ty, REGCALL);
-        self.call_and_compare(stub, next, cont);
+        let (l, slot) = (self.l, self.unit.link_slot());
+        let came_back = |result| l.icmp(IPred::LLVMIntNE, l.extract_value(result, slot), l.i64(abi::EXIT_PC));
+        self.call_and_compare(stub, came_back, next, cont);
     }
 
     /// Calls; if the callee comes back to `ret`, goes on at `cont`, else returns what it returned.
-    fn call_and_compare(&mut self, callee: V, ret: GuestAddr, cont: Option<BlockId>) {
+    fn call_and_compare(
+        &mut self,
+        callee: V,
+        came_back: impl FnOnce(V) -> V,
+        ret: GuestAddr,
+        cont: Option<BlockId>,
+    ) {
         let l = self.l;
-        let args = self.hot_args(self.state);
+        let args = self.hot_args();
         let result = l.call(callee, self.unit.fn_ty, &args, REGCALL);
-        let pc = l.extract_value(result, 0);
-        let expected = self.code_addr(ret);
-        let same = l.icmp(IPred::LLVMIntEQ, pc, expected);
+        let same = came_back(result);
         let (back, elsewhere) = (l.block(self.func, "back"), l.block(self.func, "elsewhere"));
         l.likely_br(same, back, elsewhere);
         l.at_end(elsewhere);
         l.ret(result);
         l.at_end(back);
-        self.receive_hot(|i| l.extract_value(result, i));
+        self.receive(result);
         match cont {
             Some(b) => self.enter(b),
             None => self.goto(ret),

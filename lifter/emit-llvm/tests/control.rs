@@ -47,7 +47,8 @@ fn state() -> GuestState {
     s
 }
 
-/// A caller that keeps its return address in x20 (cold), and callees that return, return elsewhere, and jump on.
+/// A caller that keeps its return address in x20 (cold) and returns by it, not by the link register, and callees that
+/// return, return elsewhere, and jump on.
 fn calls() -> Vec<Function> {
     let caller = |name: &str, at: u64, target: fn(&mut Builder<'_>) -> CallTarget| {
         func(
@@ -93,7 +94,11 @@ fn calls() -> Vec<Function> {
                     Term::Branch { cond, then: BlockId(1), els: BlockId(2) }
                 }),
                 block(0x10310, false, ret),
-                block(0x10320, false, |b| Term::Return(b.get(reg::x(10)))),
+                block(0x10320, false, |b| {
+                    let x10 = b.get(reg::x(10));
+                    b.set(reg::LR, x10);
+                    Term::Return(x10)
+                }),
             ],
         ),
         func(
@@ -145,6 +150,10 @@ fn calls_and_jumps() {
                 // Back to somewhere else: the caller's rest does not run.
                 let (pc, s) = run(f, bias + 0x10300, 0x7777);
                 assert_eq!((pc, s.x[0], s.x[22], s.x[23]), (0x7777, 1, 0x1600, 0x1707), "{what}");
+                assert_eq!((s.x[30], s.exit), (0x7777, Exit::None as u32), "{what}");
+                // So to an address that looks as if there were an exit reason.
+                let (pc, s) = run(f, bias + 0x10300, EXIT_PC);
+                assert_eq!((pc, s.x[30], s.exit), (EXIT_PC, EXIT_PC, Exit::None as u32), "{what}");
             }
             // Not in the table, misaligned, out of range, a word without a function.
             for x9 in [8, bias + 0x10301, bias + 0x20000, bias + 0xfffc, bias + 0x10304, u64::MAX - 3] {
@@ -215,7 +224,12 @@ fn system_calls() {
         let mut s = state();
         s.x[8] = 1;
         assert_eq!(program.run(0, &mut s), 0x1234);
+        assert_eq!(s.x[30], 0x4000_0000);
         assert_eq!((s.x[0], s.x[20], s.v[3]), (99, 98, [97, 96]));
+        // A link register that looks as if there were an exit reason.
+        let mut s = state();
+        s.x[30] = EXIT_PC;
+        assert_eq!((program.run(0, &mut s), s.x[30], s.x[20]), (0x10004, EXIT_PC, 98));
     }
 }
 

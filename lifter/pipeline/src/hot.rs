@@ -21,9 +21,11 @@ pub fn choose(functions: &[Function]) -> Hot {
             *c += n * w;
         }
     }
+    // Returns go by it.
+    count[reg::LR.0 as usize] = u64::MAX;
     let gprs: [Reg; HOT_GPRS] = top(&count, (0..31).map(reg::x).chain([reg::SP]));
     let vecs: [Reg; HOT_VECS] = top(&count, (0..32).map(reg::v));
-    Hot { gprs, vecs }
+    Hot { gprs, vecs, link: reg::LR }
 }
 
 /// How often each function may run: as the busiest of the places it is called from, which two rounds bring in from two calls

@@ -12,18 +12,19 @@ pub use state::*;
 /// General-purpose guest registers that a lifted function takes and returns in host registers ("hot" registers).
 ///
 /// A lifted function is an LLVM function of calling convention `x86_regcallcc` (92):
-/// `{i64, [10 × i64], [8 × <2 x i64>]} f({ptr noalias state, 10 × i64, 8 × <2 x i64>})`, all members as separate
-/// scalars. Slot 0 carries the state pointer in and the run-time guest pc to go on at out. Which registers the slots
-/// stand for is a property of the output ([`ImageDesc::hot`]). All other guest registers are in [`GuestState`].
-/// The caller compares the returned pc with its return address and, on a mismatch, returns the same aggregate: host
-/// frames are only a cache of guest return addresses and may be dropped at any time.
+/// `{ptr state, 10 × i64, 8 × <2 x i64>} f({ptr state, 10 × i64, 8 × <2 x i64>})`, all members as separate scalars. It keeps
+/// no other host register and gets a stack aligned to words. Which registers the slots stand for is a property of the
+/// output ([`ImageDesc::hot`]). All other guest registers are in [`GuestState`]. One of the hot registers is the link
+/// register: a function returns to where it says. The caller compares it with its return address and, on a mismatch,
+/// returns the same aggregate: host frames are only a cache of guest return addresses and may be dropped at any time.
 pub const HOT_GPRS: usize = 10;
 
 /// Vector guest registers passed and returned in host registers.
 pub const HOT_VECS: usize = 8;
 
-/// Returned as the guest pc when [`GuestState::exit`] says why and [`GuestState::pc`] where. No guest return address
-/// equals it, so every host frame up to the dispatcher returns it.
+/// Returned in the slot of the link register, whose value is in the state then, when [`GuestState::exit`] says why and
+/// [`GuestState::pc`] where. No return address of a call in lifted code equals it, so every host frame up to the dispatcher
+/// returns it.
 pub const EXIT_PC: u64 = u64::MAX;
 
 /// Frequency of the guest's virtual counter (CNTFRQ_EL0) in Hz: CNTVCT_EL0 counts CLOCK_MONOTONIC nanoseconds.
@@ -33,7 +34,7 @@ pub const COUNTER_HZ: u64 = 1_000_000_000;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Exit {
-    /// Nothing: go on at the returned pc.
+    /// Nothing: go on where the link register says.
     None = 0,
     /// The access at `pc` faulted or an asynchronous signal was taken there; the state is the one before the
     /// instruction. The runtime executes the instruction alone, which shows whether it faults.
@@ -44,6 +45,8 @@ pub enum Exit {
     Fallback = 3,
     /// The host stack limit was reached at the entry of the function at `pc`: all host frames are dropped; go on at `pc`.
     StackLimit = 4,
+    /// Go on at `pc`.
+    Pc = 5,
 }
 
 /// Names of the symbols by which outputs and runtime find each other.
@@ -51,7 +54,7 @@ pub mod symbol {
     /// `ImageDesc`, defined by the output.
     pub const IMAGE: &str = "xl_image";
     /// `extern "C" fn(*mut GuestState, host_entry: *const ()) -> u64`: loads the hot registers from the state, calls the
-    /// lifted function, stores them back, returns the guest pc. Defined by the output (its slots depend on it).
+    /// lifted function, stores them back, returns the guest pc, or [`EXIT_PC`](super::EXIT_PC) if there is an exit reason. Defined by the output (its slots depend on it).
     pub const ENTER: &str = "xl_enter";
     /// `extern "C" fn(*mut GuestState) -> u64`: executes the system call whose return address is in `GuestState::pc`, all
     /// guest registers being in the state; returns the guest pc to go on at. Defined by the runtime.

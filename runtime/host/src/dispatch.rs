@@ -12,7 +12,7 @@ use crate::memory::Memory;
 use crate::signal::{self, FaultInfo, Restart};
 use crate::thread::Thread;
 use crate::trace::{self, Topic};
-use abi::{EXIT_PC, Exit, GuestState};
+use abi::{Exit, GuestState};
 use exec::{Access, Event, Fault, FaultKind};
 use ir::TrapKind;
 
@@ -60,7 +60,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 // SAFETY: lifted code is back.
                 let s = unsafe { &mut *state };
                 s.settle_flags();
-                if pc != EXIT_PC {
+                if s.exit == Exit::None as u32 {
                     s.pc = pc;
                     continue;
                 }
@@ -97,10 +97,11 @@ fn left(s: &mut GuestState) -> bool {
     const TRAP: u32 = Exit::Trap as u32;
     const FALLBACK: u32 = Exit::Fallback as u32;
     const STACK_LIMIT: u32 = Exit::StackLimit as u32;
+    const PC: u32 = Exit::Pc as u32;
     crate::trace!(Topic::Dispatch, "{:#x}: lifted code left, reason {}", s.pc, s.exit);
     match s.exit {
         CHECKPOINT | TRAP | FALLBACK => true,
-        STACK_LIMIT => false,
+        STACK_LIMIT | PC => false,
         other => trace::die(format_args!(
             "internal error: lifted code left at {:#x} for reason {other}; this is a bug in xlate",
             s.pc

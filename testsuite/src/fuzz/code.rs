@@ -130,8 +130,9 @@ pub fn emit(data: &[u8]) {
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: choices & 2 != 0,
         hot: emit_llvm::Hot {
-            gprs: std::array::from_fn::<_, HOT_GPRS, _>(|i| reg::x(i as u32)),
+            gprs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 30].map(reg::x),
             vecs: std::array::from_fn::<_, HOT_VECS, _>(|i| reg::v(i as u32)),
+            link: reg::LR,
         },
         regs: &FILE,
     };

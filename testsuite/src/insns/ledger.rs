@@ -78,8 +78,9 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
         hot: Hot {
-            gprs: std::array::from_fn(|n| reg::x(n as u32)),
+            gprs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 30].map(reg::x),
             vecs: std::array::from_fn(|n| reg::v(n as u32)),
+            link: reg::LR,
         },
         regs: &FILE,
     };

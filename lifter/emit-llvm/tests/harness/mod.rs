@@ -22,6 +22,7 @@ pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
         hot: Hot {
             gprs: [0, 1, 2, 3, 4, 8, 19, 29, 30, 31].map(|n| if n == 31 { reg::SP } else { reg::x(n) }),
             vecs: std::array::from_fn(|n| reg::v(n as u32)),
+            link: reg::LR,
         },
         regs: &FILE,
     }
@@ -263,7 +264,12 @@ impl Program {
     pub fn run(&self, index: usize, state: &mut GuestState) -> u64 {
         let pc = (self.enter)(state, self.entries[index]);
         state.settle_flags();
-        pc
+        if state.exit != abi::Exit::Pc as u32 {
+            return pc;
+        }
+        assert_eq!(pc, abi::EXIT_PC);
+        state.exit = abi::Exit::None as u32;
+        state.pc
     }
 
     /// As `run`, with a handler for host faults that does what the runtime's does.
