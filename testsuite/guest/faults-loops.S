@@ -112,7 +112,7 @@ c_\name:
     .type large, %function
 large:
     stp x29, x30, [sp, #-16]!
-    .rept 130 // blocks enough for this to count as large
+    .rept 380 // blocks enough for this to count as large (pipeline/src/units.rs)
     tbz x16, #40, 3f
     add x16, x16, #1
 3:

@@ -33,6 +33,11 @@ impl RegSet {
         RegSet(self.0 & other.0)
     }
 
+    /// Those that are not in `other`.
+    pub(crate) fn without(self, other: RegSet) -> RegSet {
+        RegSet(self.0 & !other.0)
+    }
+
     pub(crate) fn iter(self) -> impl Iterator<Item = Reg> {
         (0..128u16).filter(move |i| self.0 >> i & 1 != 0).map(Reg)
     }
@@ -122,16 +127,7 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let dirty = dirty(f, regs, &poll);
     let summary = summaries(f, regs, &dirty, &poll);
     let live = live(f, regs, &summary);
-    // Loads from the state are put off to where they are wanted, so that a short way through a function that needs
-    // nothing loads nothing; but not into loops. What is dirty is not in the state, so it stays in its slot.
-    let depth = loop_depths(f);
-    let need: Vec<RegSet> = (0..f.blocks.len())
-        .map(|i| {
-            let wanted = if depth[i] != 0 { live[i] } else { summary[i].0.union(dirty[i]) };
-            RegSet(wanted.0 & live[i].0)
-        })
-        .collect();
-    let available = available(f, &summary, &need);
+    let (need, available) = needs(f, &summary, &dirty, &live);
     let mut used = regs.hot;
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         match inst {
@@ -145,6 +141,56 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
         }
     }
     Flow { dirty, need, available, used, poll }
+}
+
+/// Which registers must be in their slots at block starts, and which are at block ends.
+///
+/// Loads from the state are put off to where a register is wanted, so that a short way through a function, and a turn of a
+/// loop that calls, loads no more than it needs. In loops a register that is already there on most of the ways that meet
+/// stays there, and is loaded on the others: so what a loop reads is loaded before it, and behind the calls that it hardly
+/// ever makes. What is dirty is not in the state, so it stays in its slot.
+fn needs(
+    f: &Function,
+    summary: &[(RegSet, RegSet)],
+    dirty: &[RegSet],
+    live: &[RegSet],
+) -> (Vec<RegSet>, Vec<RegSet>) {
+    let depth = loop_depths(f);
+    let n = f.blocks.len();
+    let wanted: Vec<RegSet> = (0..n).map(|i| summary[i].0.union(dirty[i]).intersection(live[i])).collect();
+    // Ways to blocks in loops: how often they are taken, and from the end of which block, if not from where everything is
+    // in the state.
+    let mut ways: Vec<Vec<(u64, Option<usize>)>> = vec![Vec::new(); n];
+    for (i, b) in f.blocks.iter().enumerate() {
+        let successors = b.term.successors();
+        let weight = 64 * 8u64.pow(depth[i].min(4)) / successors.len().max(1) as u64;
+        let call = matches!(b.term, Term::Call { .. } | Term::Syscall { .. });
+        for s in successors {
+            ways[s.0 as usize].push((weight, (!call).then_some(i)));
+        }
+    }
+    let mut need: Vec<RegSet> = (0..n).map(|i| if depth[i] != 0 { live[i] } else { wanted[i] }).collect();
+    loop {
+        let available = available(f, summary, &need);
+        let mut changed = false;
+        for i in 0..n {
+            for r in need[i].without(wanted[i]).iter() {
+                let (there, not) = ways[i].iter().fold((0, 0), |(there, not), &(weight, from)| {
+                    match from.is_some_and(|p| available[p].contains(r)) {
+                        true => (there + weight, not),
+                        false => (there, not + weight),
+                    }
+                });
+                if not > there {
+                    need[i].remove(r);
+                    changed = true;
+                }
+            }
+        }
+        if !changed {
+            return (need, available);
+        }
+    }
 }
 
 /// Around how many loops each block stands, going by addresses: a loop is from the target of a backward edge to its

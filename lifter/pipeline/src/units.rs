@@ -4,7 +4,7 @@ use ir::Function;
 
 /// Functions with more blocks than this are compiled with `Checkpoints::Commit`: the cost of fault blocks, at which all
 /// registers meet, grows faster than the function (docs/decisions/0006-large-functions.md).
-const LARGE_BLOCKS: usize = 250;
+const LARGE_BLOCKS: usize = 1000;
 
 /// True if `f` is so large that it is compiled more cheaply.
 pub fn is_large(f: &Function) -> bool {
