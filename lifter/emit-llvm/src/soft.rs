@@ -23,7 +23,13 @@ impl Fx<'_, '_> {
         // Not a call for LLVM, which would free registers for arguments and save what it thinks they destroy, in the prologue
         // of functions that hardly ever come here. (Hence no red zone: see `function::emit`.)
         let text = format!("movq $0, %r11\n\tcall {}", symbol::SOFT_OP);
-        l.asm_call(&text, "r,~{r11},~{memory},~{flags}", l.void_ty(), &[self.state()], &[]);
+        let mut constraints = "r,~{r11},~{memory},~{flags}".to_string();
+        if self.unit.features.avx512 {
+            // These the call does not keep: hardly any output has them.
+            (16..32).for_each(|n| constraints += &format!(",~{{xmm{n}}}"));
+            (0..8).for_each(|n| constraints += &format!(",~{{k{n}}}"));
+        }
+        l.asm_call(&text, &constraints, l.void_ty(), &[self.state()], &[]);
     }
 
     /// A soft operation for its effect.
@@ -71,6 +77,12 @@ impl Fx<'_, '_> {
         args: &[Value],
     ) -> V {
         let l = self.l;
+        if let Some(together) = &self.together {
+            let fine = l.block(self.func, "");
+            l.unlikely_br(bad, together.each, fine);
+            l.at_end(fine);
+            return native(self);
+        }
         let (soft, fine, end) =
             (l.block(self.func, "soft"), l.block(self.func, "native"), l.block(self.func, ""));
         l.unlikely_br(bad, soft, fine);

@@ -18,6 +18,8 @@ pub(crate) struct Features {
     pub(crate) avx: bool,
     /// AVX2.
     pub(crate) avx2: bool,
+    /// AVX-512: sixteen more vector registers, and mask registers.
+    pub(crate) avx512: bool,
     /// AES-NI.
     pub(crate) aes: bool,
     /// PCLMULQDQ.
@@ -138,6 +140,7 @@ impl Target {
             fma: v3 || has("fma"),
             avx: v3 || has("avx"),
             avx2: v3 || has("avx2"),
+            avx512: cpu == "x86-64-v4" || has("avx512f"),
             aes: has("aes"),
             pclmul: has("pclmul"),
         };
