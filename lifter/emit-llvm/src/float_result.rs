@@ -51,7 +51,7 @@ impl Fx<'_, '_> {
         op: PureOp,
         args: &[Value],
     ) {
-        let soft = self.l.block(self.func, "soft");
+        let soft = self.soft_block();
         self.define_float_or(i, shape, look, native, op, args, soft);
     }
 
@@ -68,6 +68,10 @@ impl Fx<'_, '_> {
         soft: Bb,
     ) {
         let l = self.l;
+        if self.together.is_some() {
+            self.look_later(i, shape, look, native.value);
+            return self.define_native(i, shape, native.value, native.zero_above);
+        }
         let end = l.block(self.func, "");
         let mut incoming: Vec<_> =
             self.look(shape, look, native.value, soft, end).into_iter().map(|b| (native.value, b)).collect();
@@ -83,11 +87,16 @@ impl Fx<'_, '_> {
         l.br(end);
         l.at_end(end);
         let v = l.phi(full, &incoming);
+        self.define_native(i, shape, v, native.zero_above);
+    }
+
+    fn define_native(&mut self, i: usize, shape: FShape, v: V, zero_above: bool) {
+        let l = self.l;
         if shape.is_vector() {
             return self.define(i, self.unfloat(shape, v));
         }
         let scalar = l.extract(v, 0);
-        if native.zero_above {
+        if zero_above {
             self.define_wide(i, scalar, self.flat(v));
         } else {
             self.define(i, scalar);

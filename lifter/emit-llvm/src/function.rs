@@ -3,6 +3,8 @@
 
 use crate::flags;
 use crate::flags_place::{self, Flags, FlagsAt, Step};
+use crate::float_chain::{self, Chain, Opaque};
+use crate::float_together::Together;
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::target::Features;
@@ -185,6 +187,11 @@ pub(crate) struct Fx<'a, 'c> {
     ways: Vec<(BlockId, RegSet, Bb)>,
     /// Scalar comparisons made in this block: operands and whether signaling.
     pub(crate) compares: Vec<(Value, Value, bool)>,
+    /// While a run of instructions is emitted that looks at floating-point results together.
+    pub(crate) together: Option<Together>,
+    opaque: &'a Opaque,
+    /// Values of the block that cannot turn out to be constants.
+    opaque_values: Vec<bool>,
 }
 
 /// Emits `f` into the unit's module and gives its resume points.
@@ -203,6 +210,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let groups = flags::groups(f, &unit.regs, unit.options.regs);
     let flags = flags_place::analyse(f, &unit.regs, unit.options.regs, &flow.poll, groups);
     let zeros = zeros::analyse(f);
+    let opaque = Opaque::analyse(f);
     let entry = l.block(func, "entry");
     l.at_end(entry);
     let state = l.alloca(l.ptr_ty(), "state");
@@ -237,6 +245,9 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         place: FlagsAt::Nowhere,
         ways: Vec::new(),
         compares: Vec::new(),
+        together: None,
+        opaque: &opaque,
+        opaque_values: Vec::new(),
     };
     fx.receive_hot(|i| l.param(func, i));
     let resume: Vec<usize> = (0..f.blocks.len()).filter(|&i| f.blocks[i].resume).collect();
@@ -472,6 +483,7 @@ impl<'a> Fx<'a, '_> {
         self.values = vec![None; b.insts.len()];
         self.wide = vec![None; b.insts.len()];
         self.uses = uses(b);
+        self.opaque_values = self.opaque.values(b);
         self.widths.clear();
         let mut zeros = self.zeros[index];
         self.pc = b.pc;
@@ -485,7 +497,16 @@ impl<'a> Fx<'a, '_> {
         if self.flow.poll[index] {
             self.poll();
         }
-        for (i, inst) in b.insts.iter().enumerate() {
+        let barrier =
+            |i: usize| flags.groups[index].iter().any(|g| g.at == i) || flags.settle[index].contains(&i);
+        let mut chains = float_chain::chains(b, &self.unit.regs, barrier).into_iter().peekable();
+        let mut i = 0;
+        while let Some(inst) = b.insts.get(i) {
+            if let Some(chain) = chains.next_if(|c| c.range.start == i) {
+                i = chain.range.end;
+                self.chain(chain, &mut zeros);
+                continue;
+            }
             if let Inst::WriteSys(SysReg::Fpcr, _) = inst {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
@@ -493,18 +514,87 @@ impl<'a> Fx<'a, '_> {
             if settle.next_if(|&&at| at == i).is_some() {
                 self.publish_flags();
             }
-            zeros.step(b, inst, &mut self.widths);
-            self.inst(i, inst);
-            self.dirty = self.unit.regs.after(self.dirty, inst);
+            self.step(i, inst, &mut zeros);
             if let Some(g) = groups.next_if(|g| g.at == i) {
                 self.set_flags(g);
             }
+            i += 1;
         }
         self.term(&b.term);
     }
 
+    fn step(&mut self, i: usize, inst: &Inst, zeros: &mut Zeros) {
+        zeros.step(self.cur, inst, &mut self.widths);
+        self.inst(i, inst);
+        self.dirty = self.unit.regs.after(self.dirty, inst);
+    }
+
+    /// Emits a run of instructions twice: with one look at its results, and with one at each, to which the former gives up
+    /// and which begins with the registers as they were.
+    fn chain(&mut self, chain: Chain, zeros: &mut Zeros) {
+        let (l, b) = (self.l, self.cur);
+        let range = chain.range.clone();
+        let insts = &b.insts[range.clone()];
+        let mut written = RegSet::default();
+        for inst in insts {
+            if let Inst::Set(r, _) = inst {
+                written.insert(*r);
+            }
+        }
+        let before: Vec<(Reg, V)> = written.iter().map(|r| (r, self.get(r))).collect();
+        let (pc, dirty, compares, zeros_before) = (self.pc, self.dirty, self.compares.clone(), *zeros);
+        let (each, end) = (l.block(self.func, "each"), l.block(self.func, ""));
+        self.begin_together(each, &chain);
+        for (i, inst) in range.clone().zip(insts) {
+            self.step(i, inst, zeros);
+        }
+        let ends = self.end_together(end);
+        let values: Vec<_> = range.clone().map(|i| (self.values[i], self.wide[i])).collect();
+        self.values[range.clone()].fill(None);
+        self.wide[range.clone()].fill(None);
+        self.widths.truncate(range.start);
+        (self.pc, self.dirty, self.compares, *zeros) = (pc, dirty, compares, zeros_before);
+        l.at_end(each);
+        for (r, v) in before {
+            self.set(r, v);
+        }
+        for (i, inst) in range.clone().zip(insts) {
+            self.step(i, inst, zeros);
+        }
+        let each_end = l.current_block();
+        l.br(end);
+        l.at_end(end);
+        let mut used = vec![false; range.len()];
+        let mut note = |v: Value| {
+            if let Some(u) = (v.0 as usize).checked_sub(range.start).and_then(|n| used.get_mut(n)) {
+                *u = true;
+            }
+        };
+        b.insts[range.end..].iter().for_each(|inst| inst.for_each_arg(&mut note));
+        b.term.clone().map_args(|v| {
+            note(v);
+            v
+        });
+        let join = |a: Option<V>, b: Option<V>| match (a, b) {
+            (Some(a), Some(b)) if a == b => Some(a),
+            (Some(a), Some(b)) => Some(l.phi(l.type_of(a), &[(a, ends), (b, each_end)])),
+            _ => None,
+        };
+        for (n, (v, wide)) in values.into_iter().enumerate().filter(|&(n, _)| used[n]) {
+            let i = range.start + n;
+            self.values[i] = join(v, self.values[i]);
+            self.wide[i] = join(wide, self.wide[i]);
+        }
+        self.fault = None;
+    }
+
     pub(crate) fn value(&self, v: Value) -> V {
         self.values[v.0 as usize].expect("invariant: values are defined before use")
+    }
+
+    /// True if the value cannot turn out to be a constant.
+    pub(crate) fn opaque(&self, v: Value) -> bool {
+        self.opaque_values[v.0 as usize]
     }
 
     /// Zero-extended or zero-padded form of a value, if it is at hand.

@@ -94,7 +94,7 @@ impl Fx<'_, '_> {
                 if f == FBin::Div {
                     self.notice_denormals(shape, &[self.float(shape, args[0])]);
                 }
-                let soft = l.block(self.func, "soft");
+                let soft = self.soft_block();
                 let mut native = self.arithmetic(shape, name, args, soft);
                 if f == FBin::AbsDiff {
                     let full = self.full_float(shape);
@@ -137,8 +137,11 @@ impl Fx<'_, '_> {
     }
 
     /// i1: FPCR.FZ is set. The host's DAZ does nothing for an operand that is only chosen.
-    fn flushes(&self) -> V {
+    pub(crate) fn flushes(&self) -> V {
         let l = self.l;
+        if self.together.is_some() {
+            return l.bool(false);
+        }
         let fpcr = l.load(l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
         l.icmp(IPred::LLVMIntNE, l.and(fpcr, l.i32(1 << 24)), l.i32(0))
     }
@@ -148,6 +151,9 @@ impl Fx<'_, '_> {
     /// zero, and below a square root if they are negative.
     pub(crate) fn notice_denormals(&self, shape: FShape, operands: &[V]) {
         let l = self.l;
+        if self.together.is_some() {
+            return;
+        }
         let (notice, end) = (l.block(self.func, "notice"), l.block(self.func, ""));
         l.unlikely_br(self.flushes(), notice, end);
         l.at_end(notice);
@@ -180,7 +186,13 @@ impl Fx<'_, '_> {
             (a, zero_above) = self.in_lane0(shape, args[0]);
             b = self.in_lane0(shape, args[1]).0;
         }
-        let value = self.in_place(&format!("{name}{}", suffix(shape)), self.full_float(shape), a, b, soft);
+        let full = self.full_float(shape);
+        let value = if shape.is_vector() && self.together.is_some() && args.iter().any(|&v| self.opaque(v)) {
+            // LLVM may take operands from memory and exchange them.
+            self.constrained(&format!("f{name}"), &[full], &[a, b], true)
+        } else {
+            self.in_place(&format!("{name}{}", suffix(shape)), full, a, b, soft)
+        };
         Native { value, zero_above }
     }
 
@@ -205,6 +217,10 @@ impl Fx<'_, '_> {
         soft: Bb,
     ) -> V {
         let l = self.l;
+        if self.together.is_some() && section == symbol::FLOAT_SECTION {
+            // Without FZ, nothing traps.
+            return l.asm_call(text, constraints, ret, inputs, &[]);
+        }
         let label = inputs.len() + 1;
         let text = format!(
             "1: {text}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long ${{{label}:l}}-.\n.popsection"
@@ -229,7 +245,7 @@ impl Fx<'_, '_> {
             FUn::Sqrt if Self::native(shape) => {
                 let a = self.float(shape, args[0]);
                 self.notice_denormals(shape, &[a]);
-                let soft = self.l.block(self.func, "soft");
+                let soft = self.soft_block();
                 let native = match shape {
                     FShape::S => self.scalar_un(shape, "sqrtss", a, soft),
                     FShape::D => self.scalar_un(shape, "sqrtsd", a, soft),
@@ -270,7 +286,6 @@ impl Fx<'_, '_> {
     }
 
     pub(crate) fn float_mul_add(&mut self, i: usize, op: PureOp, shape: FShape, args: &[Value]) {
-        let l = self.l;
         if !Self::native(shape) {
             let v = self.soft_pure(op, shape.ty(), args);
             return self.define(i, v);
@@ -288,7 +303,7 @@ impl Fx<'_, '_> {
         let inputs = [operands[replaced], operands[others[0]], operands[others[1]]];
         let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
         let text = format!("vfmadd{form}{} $3, $2, $0", suffix(shape));
-        let soft = l.block(self.func, "soft");
+        let soft = self.soft_block();
         let r = self.float_site(section, &text, "=x,0,x,x", full, &inputs, soft);
         let native = Native { value: r, zero_above: zero[replaced] };
         self.define_float_or(i, shape, Look::NanOrSmallest, &native, op, args, soft);
@@ -341,7 +356,7 @@ impl Fx<'_, '_> {
                 return self.define(i, v);
             }
         };
-        let soft = self.l.block(self.func, "soft");
+        let soft = self.soft_block();
         let native = self.scalar_un(shape, name, self.value(args[0]), soft);
         self.define_float_or(i, shape, look, &native, op, args, soft);
     }
@@ -362,14 +377,13 @@ impl Fx<'_, '_> {
     }
 
     pub(crate) fn float_narrow(&mut self, i: usize, op: PureOp, from: FShape, round: Round, args: &[Value]) {
-        let l = self.l;
         if from != FShape::V2D || round != Round::Current {
             let v = self.soft_pure(op, Type::V128, args);
             return self.define(i, v);
         }
         let v = self.float(from, args[0]);
         let text = if self.unit.features.avx { "vcvtpd2ps $1, $0" } else { "cvtpd2ps $1, $0" };
-        let soft = l.block(self.func, "soft");
+        let soft = self.soft_block();
         let full = self.full_float(FShape::V2S);
         let value = self.float_site(symbol::FLOAT_SECTION, text, "=x,x", full, &[v], soft);
         let native = Native { value, zero_above: false };

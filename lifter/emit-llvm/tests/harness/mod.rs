@@ -5,7 +5,7 @@
 use abi::GuestState;
 use emit_llvm::{Checkpoints, Hot, Options};
 use ir::eval::{Bits, FpEnv, eval};
-use ir::{Function, GuestAddr, TypedOp};
+use ir::{Function, GuestAddr, Type, TypedOp};
 use isa::a64::{FILE, reg};
 use std::ffi::{CStr, CString};
 
@@ -348,4 +348,68 @@ impl Random {
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
+}
+
+/// Values that matter, of the width of `ty`, repeated over a vector.
+pub fn operand(ty: Type, random: &mut Random) -> u128 {
+    let lane = |r: &mut Random, bits: u32| -> u128 {
+        let special64: [u64; 24] = [
+            0,
+            1,
+            2,
+            u64::MAX,
+            1 << 63,
+            i64::MAX as u64,
+            0x3ff0000000000000,
+            0xbff0000000000000,
+            0x7ff0000000000000,
+            0xfff0000000000000,
+            0x7ff8000000000123,
+            0x7ff0000000000456,
+            0xfff4000000000000,
+            0x000fffffffffffff,
+            0x0010000000000000,
+            0x41dfffffffc00000,
+            0x41e0000000000000,
+            0xc1e0000000200000,
+            0x43e0000000000000,
+            0x3fe0000000000000,
+            0x4004000000000000,
+            0xbfe8000000000000,
+            63,
+            64,
+        ];
+        let special32: [u64; 20] = [
+            0, 1, 0xffffffff, 0x80000000, 0x7fffffff, 0x3f800000, 0xbf800000, 0x7f800000, 0xff800000,
+            0x7fc00123, 0x7f800456, 0x007fffff, 0x00800000, 0x4f000000, 0x4f800000, 0xcf000001, 0x3f000000,
+            0x40200000, 31, 33,
+        ];
+        let x = r.next();
+        let v = match (x >> 60, bits) {
+            (0..=5, 64) => special64[(x >> 20) as usize % special64.len()],
+            (0..=5, 32) => special32[(x >> 20) as usize % special32.len()],
+            (0..=3, _) => [0, 1, u64::MAX, 1 << (bits - 1), (1 << (bits - 1)) - 1, 2, bits as u64]
+                [(x >> 20) as usize % 7],
+            // Exponents near the middle, so that sums and products are ordinary numbers.
+            (6..=9, 64) => (r.next() & 0x800f_ffff_ffff_ffff) | (1023 - 32 + (x >> 8) % 70) << 52,
+            (6..=9, 32) => (r.next() & 0x807f_ffff) | (127 - 16 + (x >> 8) % 50) << 23,
+            (10, _) => r.next() & 0x7f,
+            _ => r.next(),
+        };
+        v as u128 & ((1u128 << bits) - 1)
+    };
+    match ty {
+        Type::I1 => random.next() as u128 & 1,
+        Type::I128 | Type::V128 => {
+            let bits = [8, 16, 32, 32, 64, 64][random.next() as usize % 6];
+            (0..128 / bits).fold(0, |v, i| v | lane(random, bits) << (i * bits))
+        }
+        _ => lane(random, ty.bits()),
+    }
+}
+
+/// FPSR bits of MXCSR's flags; the denormal flag has no counterpart while FZ is off.
+pub fn fpsr_of(mxcsr: u32) -> u32 {
+    let bit = |from: u32, to: u32| (mxcsr >> from & 1) << to;
+    bit(0, 0) | bit(2, 1) | bit(3, 2) | bit(4, 3) | bit(5, 4)
 }
