@@ -2,7 +2,7 @@
 
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
-use ir::{Lane, PureOp, Type, VBin, VBit, VReduce, VShift, VUn, Value};
+use ir::{Inst, Lane, PureOp, Type, VBin, VBit, VReduce, VShift, VUn, Value};
 
 impl Fx<'_, '_> {
     /// A constant in every lane.
@@ -39,6 +39,9 @@ impl Fx<'_, '_> {
 
     pub(crate) fn vec_bin(&mut self, op: PureOp, v: VBin, lane: Lane, args: &[Value]) -> V {
         let l = self.l;
+        if let Some(r) = self.difference_of_widened(v, lane, args) {
+            return r;
+        }
         let (a, b) = (self.lanes(lane, args[0]), self.lanes(lane, args[1]));
         let t = self.lane_ty(lane);
         let one = self.lane_const(lane, 1);
@@ -58,16 +61,7 @@ impl Fx<'_, '_> {
             VBin::URHAdd => l.sub(l.or(a, b), l.lshr(l.xor(a, b), one)),
             VBin::SHSub => l.sub(l.ashr(l.xor(a, b), one), l.and(l.not(a), b)),
             VBin::UHSub => l.sub(l.lshr(l.xor(a, b), one), l.and(l.not(a), b)),
-            VBin::SAbsDiff => {
-                let (hi, lo) =
-                    (l.intrinsic("llvm.smax", &[t], &[a, b]), l.intrinsic("llvm.smin", &[t], &[a, b]));
-                l.sub(hi, lo)
-            }
-            VBin::UAbsDiff => {
-                let (hi, lo) =
-                    (l.intrinsic("llvm.umax", &[t], &[a, b]), l.intrinsic("llvm.umin", &[t], &[a, b]));
-                l.sub(hi, lo)
-            }
+            VBin::SAbsDiff | VBin::UAbsDiff => self.difference(v == VBin::SAbsDiff, a, b),
             VBin::SShl | VBin::UShl | VBin::SRShl | VBin::URShl => {
                 let signed = matches!(v, VBin::SShl | VBin::SRShl);
                 let round = matches!(v, VBin::SRShl | VBin::URShl);
@@ -76,6 +70,41 @@ impl Fx<'_, '_> {
         };
         let _ = op;
         self.flat(r)
+    }
+
+    /// Lanes' absolute differences, unsigned.
+    fn difference(&self, signed: bool, a: V, b: V) -> V {
+        let l = self.l;
+        let t = l.type_of(a);
+        let (max, min) = if signed { ("llvm.smax", "llvm.smin") } else { ("llvm.umax", "llvm.umin") };
+        l.sub(l.intrinsic(max, &[t], &[a, b]), l.intrinsic(min, &[t], &[a, b]))
+    }
+
+    /// Absolute differences of widened lanes (SABDL, UABAL and the like) are those of the narrow lanes, widened: the work on
+    /// the narrow ones is the same for both halves.
+    fn difference_of_widened(&self, v: VBin, lane: Lane, args: &[Value]) -> Option<V> {
+        if !matches!(v, VBin::SAbsDiff | VBin::UAbsDiff) {
+            return None;
+        }
+        let widened = |v: Value| match *self.def(v) {
+            Inst::Pure { op: PureOp::VWiden { lane, signed, high }, args, .. } => {
+                Some((lane, signed, high, args[0]))
+            }
+            _ => None,
+        };
+        let ((narrow, signed, high, a), (other, also_signed, also_high, b)) =
+            (widened(args[0])?, widened(args[1])?);
+        let alike = (narrow, signed, high) == (other, also_signed, also_high);
+        if !alike || narrow.wider() != Some(lane) || signed != (v == VBin::SAbsDiff) {
+            return None;
+        }
+        let l = self.l;
+        let r = self.difference(signed, self.lanes(narrow, a), self.lanes(narrow, b));
+        let n = narrow.count() / 2;
+        let first = if high { n } else { 0 };
+        let pick: Vec<u32> = (first..first + n).collect();
+        let half = l.shuffle(r, l.poison(self.lane_ty(narrow)), &pick);
+        Some(self.flat(l.zext(half, self.lane_ty(lane))))
     }
 
     /// Shift of each lane by the signed low byte of `b`'s lane: left if positive, right if negative.
