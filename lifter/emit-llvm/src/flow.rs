@@ -2,7 +2,7 @@
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
 use crate::{Checkpoints, Hot};
-use ir::{BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
+use ir::{Block, BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
 use std::mem::offset_of;
 
 /// A set of registers.
@@ -74,7 +74,8 @@ impl Registers {
         self.flags.iter().position(|&f| f == Some(r))
     }
 
-    /// Registers that are dirty when lifted code begins: with commits, the hot ones, which callers pass in registers.
+    /// Registers that are dirty when lifted code begins or a call is back: with commits, the hot ones, which travel in host
+    /// registers.
     pub(crate) fn dirty_at_entry(&self) -> RegSet {
         if self.commit { self.hot } else { RegSet::default() }
     }
@@ -104,6 +105,8 @@ impl Registers {
 pub(crate) struct Flow {
     /// May differ from the state at block starts.
     pub(crate) dirty: Vec<RegSet>,
+    /// Do not: ways to the block store them first.
+    clean: Vec<RegSet>,
     /// Must be in their slots at block starts (not hot ones, which always are).
     need: Vec<RegSet>,
     /// Are in their slots at block ends, whichever way led there.
@@ -115,6 +118,11 @@ pub(crate) struct Flow {
 }
 
 impl Flow {
+    /// What must be stored on the way to `to` where `dirty` may differ from the state.
+    pub(crate) fn stored(&self, dirty: RegSet, to: BlockId) -> RegSet {
+        dirty.intersection(self.clean[to.0 as usize])
+    }
+
     /// What must be loaded on the way to `to`: from the end of block `from`, or from where all is in the state.
     pub(crate) fn missing(&self, from: Option<usize>, to: BlockId) -> RegSet {
         let have = from.map_or(RegSet::default(), |b| self.available[b]);
@@ -124,8 +132,8 @@ impl Flow {
 
 pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let poll = polls(f);
-    let dirty = dirty(f, regs, &poll);
-    let summary = summaries(f, regs, &dirty, &poll);
+    let (dirty, clean) = dirty(f, regs, &poll);
+    let summary = summaries(f, regs, &dirty, &clean, &poll);
     let live = live(f, regs, &summary);
     let (need, available) = needs(f, &summary, &dirty, &live);
     let mut used = regs.hot;
@@ -140,7 +148,7 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
             _ => {}
         }
     }
-    Flow { dirty, need, available, used, poll }
+    Flow { dirty, clean, need, available, used, poll }
 }
 
 /// Which registers must be in their slots at block starts, and which are at block ends.
@@ -223,11 +231,15 @@ pub(crate) fn traffic(f: &Function, file: &'static RegFile, weight: &[u64]) -> V
     add(flow.missing(None, BlockId(0)), weight[0]);
     for (i, b) in f.blocks.iter().enumerate() {
         let call = matches!(b.term, Term::Call { .. } | Term::Syscall { .. });
+        let dirty = b.insts.iter().fold(flow.dirty[i], |d, inst| regs.after(d, inst));
         for s in b.term.successors() {
-            add(flow.missing((!call).then_some(i), s), weight[i].min(weight[s.0 as usize]));
+            let weight = weight[i].min(weight[s.0 as usize]);
+            add(flow.missing((!call).then_some(i), s), weight);
+            if !call {
+                add(flow.stored(dirty, s), weight);
+            }
         }
         if leaves(&b.term) {
-            let dirty = b.insts.iter().fold(flow.dirty[i], |d, inst| regs.after(d, inst));
             add(dirty, weight[i]);
         }
     }
@@ -284,26 +296,69 @@ fn available(f: &Function, summary: &[(RegSet, RegSet)], need: &[RegSet]) -> Vec
     }
 }
 
-fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> Vec<RegSet> {
-    let mut at = vec![RegSet::default(); f.blocks.len()];
-    let clean = regs.dirty_at_entry();
-    at[0] = clean;
-    for (i, b) in f.blocks.iter().enumerate() {
-        if b.resume {
-            at[i] = at[i].union(clean);
+/// Which registers may differ from the state at block starts, and which must not, so that the ways there store them.
+///
+/// A register that was written before a loop and is only read in it would be dirty at the loop's head for the first turn's sake,
+/// and calls in the loop would store it in each turn, and behind them load it for the next. Such loops begin clean instead,
+/// but for what is written between their last call and their end.
+fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> (Vec<RegSet>, Vec<RegSet>) {
+    let backward: Vec<(usize, usize)> = f
+        .blocks
+        .iter()
+        .enumerate()
+        .flat_map(|(i, b)| b.term.successors().into_iter().map(move |s| (i, s.0 as usize)))
+        .filter(|&(i, s)| f.blocks[s].pc <= f.blocks[i].pc)
+        .collect();
+    let mut clean = vec![RegSet::default(); f.blocks.len()];
+    for &(i, head) in &backward {
+        let range = f.blocks[head].pc..=f.blocks[i].pc;
+        let mut inside = f.blocks.iter().enumerate().filter(|(_, b)| range.contains(&b.pc));
+        if inside.any(|(i, b)| cleans(b, regs, poll[i])) {
+            clean[head] = RegSet::ALL;
         }
     }
+    loop {
+        let at = dirty_with(f, regs, poll, &clean);
+        let mut changed = false;
+        for &(i, head) in &backward {
+            let left = clean[head].without(dirty_at_end(&f.blocks[i], regs, at[i], poll[i]));
+            changed |= left != clean[head];
+            clean[head] = left;
+        }
+        if !changed {
+            return (at, clean);
+        }
+    }
+}
+
+/// True if something in the block stores what is dirty.
+fn cleans(b: &Block, regs: &Registers, poll: bool) -> bool {
+    matches!(b.term, Term::Call { .. } | Term::Syscall { .. })
+        || regs.commit && (poll || b.insts.iter().any(Inst::is_checkpoint))
+}
+
+/// What is dirty where `b` leads to its successors.
+fn dirty_at_end(b: &Block, regs: &Registers, start: RegSet, poll: bool) -> RegSet {
+    match b.term {
+        Term::Call { .. } | Term::Syscall { .. } => regs.dirty_at_entry(),
+        _ => {
+            let start = if regs.commit && poll { RegSet::default() } else { start };
+            b.insts.iter().fold(start, |d, inst| regs.after(d, inst))
+        }
+    }
+}
+
+fn dirty_with(f: &Function, regs: &Registers, poll: &[bool], clean: &[RegSet]) -> Vec<RegSet> {
+    let mut at = vec![RegSet::default(); f.blocks.len()];
+    // Who enters at a resume point comes from the dispatcher, with everything in the state.
+    at[0] = regs.dirty_at_entry().without(clean[0]);
     let mut work: Vec<usize> = (0..f.blocks.len()).rev().collect();
     while let Some(i) = work.pop() {
         let b = &f.blocks[i];
-        let start = if regs.commit && poll[i] { RegSet::default() } else { at[i] };
-        let mut end = b.insts.iter().fold(start, |d, inst| regs.after(d, inst));
-        if matches!(b.term, Term::Call { .. } | Term::Syscall { .. }) {
-            end = clean;
-        }
+        let end = dirty_at_end(b, regs, at[i], poll[i]);
         for s in b.term.successors() {
             let s = s.0 as usize;
-            let new = at[s].union(end);
+            let new = at[s].union(end.without(clean[s]));
             if new != at[s] {
                 at[s] = new;
                 work.push(s);
@@ -314,7 +369,13 @@ fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> Vec<RegSet> {
 }
 
 /// Per block: read before written, and written.
-fn summaries(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) -> Vec<(RegSet, RegSet)> {
+fn summaries(
+    f: &Function,
+    regs: &Registers,
+    dirty: &[RegSet],
+    clean: &[RegSet],
+    poll: &[bool],
+) -> Vec<(RegSet, RegSet)> {
     f.blocks
         .iter()
         .enumerate()
@@ -346,6 +407,9 @@ fn summaries(f: &Function, regs: &Registers, dirty: &[RegSet], poll: &[bool]) ->
             }
             if leaves(&b.term) {
                 read(d, &kills);
+            }
+            for s in b.term.successors() {
+                read(d.intersection(clean[s.0 as usize]), &kills);
             }
             (reads, kills)
         })

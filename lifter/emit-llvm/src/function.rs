@@ -153,6 +153,14 @@ pub(crate) struct Uses {
     pub(crate) vector: u32,
 }
 
+/// A way to a block, and which registers are stored and which are loaded on it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Way {
+    to: BlockId,
+    store: RegSet,
+    load: RegSet,
+}
+
 /// A function under construction.
 pub(crate) struct Fx<'a, 'c> {
     pub(crate) unit: &'a UnitCx<'a, 'c>,
@@ -183,8 +191,8 @@ pub(crate) struct Fx<'a, 'c> {
     common_leave: Option<Bb>,
     /// Where the flags are now.
     pub(crate) place: FlagsAt,
-    /// Blocks that load registers on the way to another, by what and where to.
-    ways: Vec<(BlockId, RegSet, Bb)>,
+    /// Blocks that store and load registers on the way to another, by where to and what.
+    ways: Vec<(Way, Bb)>,
     /// Scalar comparisons made in this block: operands and whether signaling.
     pub(crate) compares: Vec<(Value, Value, bool)>,
     /// While a run of instructions is emitted that looks at floating-point results together.
@@ -314,10 +322,17 @@ impl<'a> Fx<'a, '_> {
         }
     }
 
-    /// Loads the cold registers that `b` needs when everything is in the state, and goes there.
-    pub(crate) fn enter(&mut self, b: BlockId) {
+    /// Loads the cold registers that `b` needs when everything but `dirty` is in the state, and goes there.
+    pub(crate) fn enter(&mut self, b: BlockId, dirty: RegSet) {
+        self.store_set(self.flow.stored(dirty, b));
         self.load_set(self.flow.missing(None, b));
         self.l.br(self.blocks[b.0 as usize]);
+    }
+
+    fn store_set(&self, set: RegSet) {
+        for r in set.iter() {
+            self.unit.store_reg(self.state(), r, self.get(r));
+        }
     }
 
     fn load_set(&self, set: RegSet) {
@@ -327,28 +342,30 @@ impl<'a> Fx<'a, '_> {
         }
     }
 
-    /// Where to go to get from the end of the current block to `b`: there, or to a block that does a step for the flags and
-    /// loads what `b` needs first.
+    /// Where to go to get from the end of the current block to `b`: there, or to a block that does a step for the flags,
+    /// stores what must not be dirty in `b` and loads what it needs first.
     pub(crate) fn way_to(&mut self, b: BlockId, step: &Step) -> Bb {
-        let missing = self.flow.missing(Some(self.index), b);
+        let store = self.flow.stored(self.dirty, b);
+        let way = Way { to: b, store, load: self.flow.missing(Some(self.index), b) };
         let direct = self.blocks[b.0 as usize];
-        if missing == RegSet::default() && *step == Step::Nothing {
+        if store.union(way.load) == RegSet::default() && *step == Step::Nothing {
             return direct;
         }
         // What a step does depends on registers as they are here.
         let shared = *step == Step::Nothing;
-        if let (true, Some(&(_, _, bb))) = (shared, self.ways.iter().find(|w| (w.0, w.1) == (b, missing))) {
+        if let (true, Some(&(_, bb))) = (shared, self.ways.iter().find(|w| w.0 == way)) {
             return bb;
         }
         let here = self.l.current_block();
         let bb = self.l.block(self.func, "load");
         self.l.at_end(bb);
         self.take(step);
-        self.load_set(missing);
+        self.store_set(way.store);
+        self.load_set(way.load);
         self.l.br(direct);
         self.l.at_end(here);
         if shared {
-            self.ways.push((b, missing, bb));
+            self.ways.push((way, bb));
         }
         bb
     }
@@ -372,9 +389,7 @@ impl<'a> Fx<'a, '_> {
 
     /// Stores the registers that may differ from the state.
     pub(crate) fn store_dirty(&self) {
-        for r in self.dirty.iter() {
-            self.unit.store_reg(self.state(), r, self.get(r));
-        }
+        self.store_set(self.dirty);
     }
 
     /// As `store_dirty`, after which nothing is dirty.
@@ -437,7 +452,7 @@ impl<'a> Fx<'a, '_> {
             self.cold_entry(f, resume);
             l.at_end(body);
         }
-        self.enter(BlockId(0));
+        self.enter(BlockId(0), self.unit.regs.dirty_at_entry());
     }
 
     fn cold_entry(&mut self, f: &Function, resume: &[usize]) {
@@ -464,7 +479,7 @@ impl<'a> Fx<'a, '_> {
             l.unreachable();
             for (&(_, bb), &b) in cases.iter().zip(resume) {
                 l.at_end(bb);
-                self.enter(BlockId(b as u32));
+                self.enter(BlockId(b as u32), RegSet::default());
             }
         } else {
             l.br(full);

@@ -229,7 +229,7 @@ impl Fx<'_, '_> {
         l.at_end(back);
         self.receive(result);
         match cont {
-            Some(b) => self.enter(b),
+            Some(b) => self.enter(b, self.unit.regs.dirty_at_entry()),
             None => self.goto(ret),
         }
     }
