@@ -95,6 +95,8 @@ c_\name:
     .section .text.large, "ax"
     cmp x16, #number
     b.ne 2f
+    adr x17, large // an access outside of the loop: another form of checkpoint
+    ldr x17, [x17]
 1:  BEFORE
     \access
     AFTER
@@ -117,6 +119,15 @@ large:
     add x16, x16, #1
 3:
     .endr
+    // Never executed: so many accesses in a loop within a loop that about half of the loops below get no fault labels.
+    tbz x16, #40, 5f
+3:  add x16, x16, #1
+4:  .rept 400
+    ldr x17, [x17]
+    .endr
+    tbnz x16, #41, 4b
+    tbnz x16, #42, 3b
+5:
 
     .text
     .type helper, %function

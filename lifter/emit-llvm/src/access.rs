@@ -46,7 +46,7 @@ impl Fx<'_, '_> {
                 a.text
             )
         };
-        if mode == Checkpoints::Commit {
+        if !self.callbr() {
             self.commit();
             // The handler reads the state: the stores above must not move or go.
             let constraints = format!("{}{comma}i{},~{{memory}}", a.constraints, a.clobbers);
@@ -406,7 +406,7 @@ impl Fx<'_, '_> {
     pub(crate) fn store_ex(&mut self, i: usize, addr: Value, value: Value) {
         let ty = self.type_of(value);
         self.check_alignment(addr, ty.bytes());
-        if self.unit.options.checkpoints == Checkpoints::Commit {
+        if self.commits() {
             // Both paths must agree on what is stored.
             self.commit();
         }

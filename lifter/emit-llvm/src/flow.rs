@@ -51,8 +51,10 @@ pub(crate) struct Registers {
     pub(crate) qc: Option<Reg>,
     /// N, Z, C and V, known by their homes. They are not kept in slots: see `flags`.
     flags: [Option<Reg>; 4],
-    /// Commit before access: hot registers are stored at checkpoints, too.
+    /// Some blocks commit before access: hot registers are stored at their checkpoints, too.
     pub(crate) commit: bool,
+    /// Not all do.
+    mixed: bool,
 }
 
 impl Registers {
@@ -65,8 +67,9 @@ impl Registers {
         let home =
             |offset: usize| file.regs.iter().position(|r| r.offset as usize == offset).map(|i| Reg(i as u16));
         let qc = home(offset_of!(abi::GuestState, qc));
+        let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
         let flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, nzcv) + n));
-        Registers { hot: set, qc, flags, commit: checkpoints == Checkpoints::Commit }
+        Registers { hot: set, qc, flags, commit, mixed: checkpoints == Checkpoints::Mixed }
     }
 
     /// Which of N, Z, C, V (0–3) the register is.
@@ -85,8 +88,8 @@ impl Registers {
         self.flag(r).is_none() && (self.commit || !self.hot.contains(r))
     }
 
-    /// The dirty set after `inst`.
-    pub(crate) fn after(&self, mut dirty: RegSet, inst: &Inst) -> RegSet {
+    /// The dirty set after `inst` of a block that commits or not.
+    pub(crate) fn after(&self, mut dirty: RegSet, inst: &Inst, commits: bool) -> RegSet {
         match inst {
             Inst::Set(r, _) if self.tracked(*r) => dirty.insert(*r),
             Inst::ReadSys(SysReg::Fpsr) | Inst::WriteSys(SysReg::Fpsr, _) => {
@@ -94,7 +97,7 @@ impl Registers {
                     dirty.remove(qc);
                 }
             }
-            i if self.commit && i.is_checkpoint() => dirty = RegSet::default(),
+            i if commits && i.is_checkpoint() => dirty = RegSet::default(),
             _ => {}
         }
         dirty
@@ -115,6 +118,8 @@ pub(crate) struct Flow {
     pub(crate) used: RegSet,
     /// Blocks that start with an empty checkpoint, so that every cycle has one.
     pub(crate) poll: Vec<bool>,
+    /// Blocks that commit before access.
+    pub(crate) commits: Vec<bool>,
 }
 
 impl Flow {
@@ -132,8 +137,9 @@ impl Flow {
 
 pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let poll = polls(f);
-    let (dirty, clean) = dirty(f, regs, &poll);
-    let summary = summaries(f, regs, &dirty, &clean, &poll);
+    let commits = commits(f, regs);
+    let (dirty, clean) = dirty(f, regs, &poll, &commits);
+    let summary = summaries(f, regs, &dirty, &clean, &poll, &commits);
     let live = live(f, regs, &summary);
     let (need, available) = needs(f, &summary, &dirty, &live);
     let mut used = regs.hot;
@@ -148,7 +154,30 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
             _ => {}
         }
     }
-    Flow { dirty, clean, need, available, used, poll }
+    Flow { dirty, clean, need, available, used, poll, commits }
+}
+
+/// Accesses and polls of a function with `Checkpoints::Mixed` that get fault labels. Each costs LLVM some milliseconds.
+const MIXED_CALLBR: usize = 500;
+
+/// Which blocks commit before access: all or none, or all but those of the deepest loops.
+fn commits(f: &Function, regs: &Registers) -> Vec<bool> {
+    let mut commits = vec![regs.commit; f.blocks.len()];
+    if regs.mixed {
+        let depth = loop_depths(f);
+        let mut order: Vec<usize> = (0..f.blocks.len()).filter(|&i| depth[i] != 0).collect();
+        order.sort_by_key(|&i| std::cmp::Reverse(depth[i]));
+        let mut left = MIXED_CALLBR;
+        for i in order {
+            // One for a poll.
+            let cost = 1 + f.blocks[i].insts.iter().filter(|inst| inst.is_checkpoint()).count();
+            if cost <= left {
+                left -= cost;
+                commits[i] = false;
+            }
+        }
+    }
+    commits
 }
 
 /// Which registers must be in their slots at block starts, and which are at block ends.
@@ -231,7 +260,7 @@ pub(crate) fn traffic(f: &Function, file: &'static RegFile, weight: &[u64]) -> V
     add(flow.missing(None, BlockId(0)), weight[0]);
     for (i, b) in f.blocks.iter().enumerate() {
         let call = matches!(b.term, Term::Call { .. } | Term::Syscall { .. });
-        let dirty = b.insts.iter().fold(flow.dirty[i], |d, inst| regs.after(d, inst));
+        let dirty = b.insts.iter().fold(flow.dirty[i], |d, inst| regs.after(d, inst, false));
         for s in b.term.successors() {
             let weight = weight[i].min(weight[s.0 as usize]);
             add(flow.missing((!call).then_some(i), s), weight);
@@ -301,7 +330,8 @@ fn available(f: &Function, summary: &[(RegSet, RegSet)], need: &[RegSet]) -> Vec
 /// A register that was written before a loop and is only read in it would be dirty at the loop's head for the first turn's sake,
 /// and calls in the loop would store it in each turn, and behind them load it for the next. Such loops begin clean instead,
 /// but for what is written between their last call and their end.
-fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> (Vec<RegSet>, Vec<RegSet>) {
+fn dirty(f: &Function, regs: &Registers, poll: &[bool], commits: &[bool]) -> (Vec<RegSet>, Vec<RegSet>) {
+    let end = |i: usize, start: RegSet| dirty_at_end(&f.blocks[i], regs, start, poll[i], commits[i]);
     let backward: Vec<(usize, usize)> = f
         .blocks
         .iter()
@@ -313,15 +343,15 @@ fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> (Vec<RegSet>, Vec<Reg
     for &(i, head) in &backward {
         let range = f.blocks[head].pc..=f.blocks[i].pc;
         let mut inside = f.blocks.iter().enumerate().filter(|(_, b)| range.contains(&b.pc));
-        if inside.any(|(i, b)| cleans(b, regs, poll[i])) {
+        if inside.any(|(i, b)| cleans(b, poll[i], commits[i])) {
             clean[head] = RegSet::ALL;
         }
     }
     loop {
-        let at = dirty_with(f, regs, poll, &clean);
+        let at = dirty_with(f, regs, &clean, &end);
         let mut changed = false;
         for &(i, head) in &backward {
-            let left = clean[head].without(dirty_at_end(&f.blocks[i], regs, at[i], poll[i]));
+            let left = clean[head].without(end(i, at[i]));
             changed |= left != clean[head];
             clean[head] = left;
         }
@@ -332,30 +362,36 @@ fn dirty(f: &Function, regs: &Registers, poll: &[bool]) -> (Vec<RegSet>, Vec<Reg
 }
 
 /// True if something in the block stores what is dirty.
-fn cleans(b: &Block, regs: &Registers, poll: bool) -> bool {
+fn cleans(b: &Block, poll: bool, commits: bool) -> bool {
     matches!(b.term, Term::Call { .. } | Term::Syscall { .. })
-        || regs.commit && (poll || b.insts.iter().any(Inst::is_checkpoint))
+        || commits && (poll || b.insts.iter().any(Inst::is_checkpoint))
 }
 
 /// What is dirty where `b` leads to its successors.
-fn dirty_at_end(b: &Block, regs: &Registers, start: RegSet, poll: bool) -> RegSet {
+fn dirty_at_end(b: &Block, regs: &Registers, start: RegSet, poll: bool, commits: bool) -> RegSet {
     match b.term {
         Term::Call { .. } | Term::Syscall { .. } => regs.dirty_at_entry(),
         _ => {
-            let start = if regs.commit && poll { RegSet::default() } else { start };
-            b.insts.iter().fold(start, |d, inst| regs.after(d, inst))
+            let start = if commits && poll { RegSet::default() } else { start };
+            b.insts.iter().fold(start, |d, inst| regs.after(d, inst, commits))
         }
     }
 }
 
-fn dirty_with(f: &Function, regs: &Registers, poll: &[bool], clean: &[RegSet]) -> Vec<RegSet> {
+/// Goes through blocks with `end`, which tells what is dirty at a block's end by what is at its start.
+fn dirty_with(
+    f: &Function,
+    regs: &Registers,
+    clean: &[RegSet],
+    end: &dyn Fn(usize, RegSet) -> RegSet,
+) -> Vec<RegSet> {
     let mut at = vec![RegSet::default(); f.blocks.len()];
     // Who enters at a resume point comes from the dispatcher, with everything in the state.
     at[0] = regs.dirty_at_entry().without(clean[0]);
     let mut work: Vec<usize> = (0..f.blocks.len()).rev().collect();
     while let Some(i) = work.pop() {
         let b = &f.blocks[i];
-        let end = dirty_at_end(b, regs, at[i], poll[i]);
+        let end = end(i, at[i]);
         for s in b.term.successors() {
             let s = s.0 as usize;
             let new = at[s].union(end.without(clean[s]));
@@ -375,6 +411,7 @@ fn summaries(
     dirty: &[RegSet],
     clean: &[RegSet],
     poll: &[bool],
+    commits: &[bool],
 ) -> Vec<(RegSet, RegSet)> {
     f.blocks
         .iter()
@@ -385,7 +422,7 @@ fn summaries(
             let mut read = |s: RegSet, kills: &RegSet| reads.0 |= s.0 & !kills.0;
             if poll[i] {
                 read(d, &kills);
-                if regs.commit {
+                if commits[i] {
                     d = RegSet::default();
                 }
             }
@@ -403,7 +440,7 @@ fn summaries(
                     i if i.is_checkpoint() => read(d, &kills),
                     _ => {}
                 }
-                d = regs.after(d, inst);
+                d = regs.after(d, inst, commits[i]);
             }
             if leaves(&b.term) {
                 read(d, &kills);

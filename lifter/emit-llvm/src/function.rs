@@ -387,14 +387,14 @@ impl<'a> Fx<'a, '_> {
         to.iter().zip(&steps).map(|(&b, s)| self.way_to(b, &rest(s))).collect()
     }
 
-    /// Stores the registers that may differ from the state.
+    /// Stores the registers that may differ from the state and do not leave in host registers.
     pub(crate) fn store_dirty(&self) {
-        self.store_set(self.dirty);
+        self.store_set(self.dirty.without(self.unit.regs.hot));
     }
 
-    /// As `store_dirty`, after which nothing is dirty.
+    /// Stores all registers that may differ from the state, so that none does.
     pub(crate) fn commit(&mut self) {
-        self.store_dirty();
+        self.store_set(self.dirty);
         self.dirty = RegSet::default();
     }
 
@@ -541,7 +541,7 @@ impl<'a> Fx<'a, '_> {
     fn step(&mut self, i: usize, inst: &Inst, zeros: &mut Zeros) {
         zeros.step(self.cur, inst, &mut self.widths);
         self.inst(i, inst);
-        self.dirty = self.unit.regs.after(self.dirty, inst);
+        self.dirty = self.unit.regs.after(self.dirty, inst, self.commits());
     }
 
     /// Emits a run of instructions twice: with one look at its results, and with one at each, to which the former gives up
@@ -749,9 +749,14 @@ impl<'a> Fx<'a, '_> {
         }
     }
 
-    /// True if accesses carry fault labels.
+    /// True if the state is stored before the accesses of this block.
+    pub(crate) fn commits(&self) -> bool {
+        self.flow.commits[self.index]
+    }
+
+    /// True if they carry fault labels.
     pub(crate) fn callbr(&self) -> bool {
-        self.unit.options.checkpoints == Checkpoints::Callbr
+        self.unit.options.checkpoints != Checkpoints::None && !self.commits()
     }
 }
 

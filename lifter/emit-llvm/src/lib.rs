@@ -36,6 +36,8 @@ pub enum Checkpoints {
     Callbr,
     /// The guest state is stored before each access.
     Commit,
+    /// In very large functions: as `Callbr` in the deepest loops, as `Commit` elsewhere.
+    Mixed,
     /// None: a fault ends the program, and asynchronous signals wait until lifted code is left. For measurements only.
     None,
 }

@@ -10,8 +10,9 @@ use harness::*;
 use ir::*;
 use isa::a64::{FILE, reg};
 
-fn modes() -> [(u8, Checkpoints); 4] {
-    [(0, Checkpoints::Commit), (1, Checkpoints::Callbr), (2, Checkpoints::Callbr), (3, Checkpoints::Callbr)]
+fn modes() -> Vec<(u8, Checkpoints)> {
+    let callbr = (1..4).map(|opt| (opt, Checkpoints::Callbr));
+    callbr.chain([(0, Checkpoints::Commit), (2, Checkpoints::Mixed)]).collect()
 }
 
 fn block(pc: u64, resume: bool, body: impl FnOnce(&mut Builder<'_>) -> Term) -> Block {

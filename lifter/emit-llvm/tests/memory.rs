@@ -18,6 +18,7 @@ fn modes() -> Vec<(u8, Checkpoints)> {
         (0, Checkpoints::Callbr),
         (1, Checkpoints::Callbr),
         (2, Checkpoints::Commit),
+        (2, Checkpoints::Mixed),
         (2, Checkpoints::Callbr),
         (3, Checkpoints::Callbr),
         (2, Checkpoints::None),

@@ -163,11 +163,12 @@ fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<F
         .collect()
 }
 
-/// The options of one function: large ones store their state before each access instead of keeping it recoverable.
+/// The options of one function: outside of loops, very large ones store their state before each access instead of keeping it
+/// recoverable.
 pub fn options_for(f: &Function, options: &emit_llvm::Options) -> emit_llvm::Options {
     let mut options = options.clone();
     if options.checkpoints == Checkpoints::Callbr && units::is_large(f) {
-        options.checkpoints = Checkpoints::Commit;
+        options.checkpoints = Checkpoints::Mixed;
     }
     options
 }

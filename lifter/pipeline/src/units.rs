@@ -2,7 +2,7 @@
 
 use ir::Function;
 
-/// Functions with more blocks than this are compiled with `Checkpoints::Commit`: the cost of fault blocks, at which all
+/// Functions with more blocks than this are compiled with `Checkpoints::Mixed`: the cost of fault blocks, at which all
 /// registers meet, grows faster than the function (docs/decisions/0006-large-functions.md).
 const LARGE_BLOCKS: usize = 1000;
 
