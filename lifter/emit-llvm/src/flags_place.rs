@@ -40,6 +40,16 @@ impl FlagsAt {
         }
     }
 
+    /// True if a description that may hold names one of these registers.
+    fn names_any(&self, mut registers: u32) -> bool {
+        std::iter::from_fn(|| {
+            let r = registers.trailing_zeros();
+            registers &= registers.wrapping_sub(1);
+            (r < 32).then_some(r)
+        })
+        .any(|r| self.names(r))
+    }
+
     /// As it is once operands have been moved from registers to the state.
     pub(crate) fn settled(&self) -> FlagsAt {
         match self {
@@ -78,14 +88,18 @@ pub(crate) struct Flags {
 impl Flags {
     /// What to do at the end of a block where the flags are at `from`, on the way to block `to`.
     pub(crate) fn step(&self, from: &FlagsAt, to: usize) -> Step {
-        let FlagsAt::Memory(wanted) = &self.start[to] else { return Step::Nothing };
-        let plain = wanted.with_registers().next().is_none();
+        let (wanted, noted) = match &self.start[to] {
+            FlagsAt::Nowhere => return Step::Nothing,
+            FlagsAt::Pending(d) => (Descriptions::one(*d), false),
+            FlagsAt::Memory(set) => (set.clone(), true),
+        };
+        let known = |d: u32| d == flag::without_registers(d) || wanted.few.contains(&d);
         match from {
             FlagsAt::Nowhere => Step::Nothing,
-            FlagsAt::Pending(d) if plain && flag::without_registers(*d) != *d => Step::Settle(*d),
-            FlagsAt::Pending(d) => Step::Note(*d),
-            FlagsAt::Memory(set) if plain => settle_of(set),
-            FlagsAt::Memory(_) => Step::Nothing,
+            FlagsAt::Pending(d) if !known(*d) => Step::Settle(*d),
+            FlagsAt::Pending(d) if noted => Step::Note(*d),
+            FlagsAt::Pending(_) => Step::Nothing,
+            FlagsAt::Memory(set) => settle_of(set, |d| !known(d)),
         }
     }
 }
@@ -96,12 +110,12 @@ pub(crate) fn publish(from: &FlagsAt) -> Step {
         FlagsAt::Nowhere => Step::Nothing,
         FlagsAt::Pending(d) if flag::without_registers(*d) != *d => Step::Settle(*d),
         FlagsAt::Pending(d) => Step::Note(*d),
-        FlagsAt::Memory(set) => settle_of(set),
+        FlagsAt::Memory(set) => settle_of(set, |_| true),
     }
 }
 
-fn settle_of(set: &Descriptions) -> Step {
-    let words: Vec<u32> = set.with_registers().collect();
+fn settle_of(set: &Descriptions, which: impl Fn(u32) -> bool) -> Step {
+    let words: Vec<u32> = set.with_registers().filter(|&d| which(d)).collect();
     if words.is_empty() { Step::Nothing } else { Step::SettleOf(words) }
 }
 
@@ -128,8 +142,11 @@ pub(crate) fn analyse(
         .enumerate()
         .map(|(i, (b, groups))| Walk::new(b, regs, file, groups, end_of(b, &behind, &depth, i)))
         .collect();
-    let seen: Vec<bool> = behind.into_iter().map(|b| b.seen).collect();
-    let start = places(f, regs.commit, &seen, &depth, &walks);
+    let overwritten =
+        |b: &Behind| b.written.iter().filter_map(|r| number_of(file, r)).fold(0, |set, n| set | 1 << n);
+    let ahead: Vec<Ahead> =
+        behind.iter().map(|b| Ahead { seen: b.seen, overwritten: overwritten(b) }).collect();
+    let start = places(f, regs.commit, &ahead, &depth, &walks);
     let settle = start.iter().zip(&walks).map(|(start, walk)| {
         let mut settle = Vec::new();
         walk.end(Some(start.clone()), regs.commit, |at| settle.push(at));
@@ -348,7 +365,13 @@ pub(crate) fn behind(g: &Group, commit: bool) -> FlagsAt {
     }
 }
 
-fn places(f: &Function, commit: bool, seen: &[bool], depth: &[u32], walks: &[Walk<'_>]) -> Vec<FlagsAt> {
+/// What follows a block's start: whether something looks at the flags, and which registers, by number, are written before.
+struct Ahead {
+    seen: bool,
+    overwritten: u32,
+}
+
+fn places(f: &Function, commit: bool, ahead: &[Ahead], depth: &[u32], walks: &[Walk<'_>]) -> Vec<FlagsAt> {
     let n = f.blocks.len();
     let mut preds = vec![Vec::new(); n];
     let mut outside = vec![None::<Descriptions>; n];
@@ -374,8 +397,16 @@ fn places(f: &Function, commit: bool, seen: &[bool], depth: &[u32], walks: &[Wal
     loop {
         let mut changed = false;
         for i in 0..n {
-            let new = if seen[i] {
-                let ends = preds[i].iter().filter_map(|&p| walks[p].end(start[p].clone(), commit, |_| {}));
+            let new = if ahead[i].seen {
+                let ends = preds[i].iter().filter_map(|&p| {
+                    let end = walks[p].end(start[p].clone(), commit, |_| {})?;
+                    // What the loop overwrites is settled on the way in, not each time round. An interpreter's
+                    // switch goes to blocks of all depths, each time round.
+                    let inward = depth[p] < depth[i]
+                        && !matches!(f.blocks[p].term, Term::Switch { .. })
+                        && end.names_any(ahead[i].overwritten);
+                    Some(if inward { end.settled() } else { end })
+                });
                 meet(outside[i].as_ref(), ends, &mut plain[i])
             } else {
                 Some(FlagsAt::Nowhere)

@@ -429,11 +429,18 @@ impl<'a> Fx<'a, '_> {
         self.l.at_end(b);
         self.store_dirty();
         self.note_pending();
+        self.keep_block();
         let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
         self.l.br(common);
         self.l.at_end(here);
         self.fault = Some(b);
         b
+    }
+
+    /// Keeps LLVM from folding the current block away if nothing else is in it. Where ways meet behind it, values are copied;
+    /// without a block of their own, the copies would stand before the access.
+    fn keep_block(&self) {
+        self.l.asm_call("", "", self.l.void_ty(), &[], &[]);
     }
 
     // Entry.

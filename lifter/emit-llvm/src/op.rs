@@ -91,6 +91,7 @@ impl Fx<'_, '_> {
             PureOp::VSat(sat, lane) => self.vec_sat(op, sat, lane, args),
             PureOp::VSatQc(sat, lane) => self.vec_sat_qc(op, sat, lane, args),
             PureOp::VReduce(reduce, lane) => self.vec_reduce(reduce, lane, args[0]),
+            PureOp::VLow64 if self.zero_above(args[0], 64) => self.value(args[0]),
             PureOp::VLow64 => self.low64(self.value(args[0])),
             PureOp::VPMull8 { high } => self.vec_pmull8(high, args),
             PureOp::Helper(h) => self.helper(op, h, ty, args),

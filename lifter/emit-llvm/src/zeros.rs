@@ -3,7 +3,7 @@
 //! alone, so where that is known to be zero, the guest's rule (scalar results clear it) costs nothing. No LLVM.
 
 use crate::flow::RegSet;
-use ir::{Function, Inst, PureOp, Reg, Term, Type};
+use ir::{Function, Inst, PureOp, Reg, Term, Type, VBit, VUn};
 
 /// Registers with zeros above the low 64 bits, and those with zeros above the low 32.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -56,7 +56,9 @@ impl Zeros {
                     Some(Type::I128 | Type::V128) | None => 128,
                 },
             },
-            Inst::Pure { op: PureOp::VLow64, args, .. } => widths[args[0].0 as usize].min(64),
+            Inst::Pure { op, args, .. } => {
+                width_of(*op, &args[..op.arity()].iter().map(|v| widths[v.0 as usize]).collect::<Vec<_>>())
+            }
             Inst::Set(r, v) => {
                 self.set(*r, widths[v.0 as usize]);
                 128
@@ -64,6 +66,30 @@ impl Zeros {
             _ => 128,
         };
         widths.push(width);
+    }
+}
+
+/// How many low bits of a vector operation's result can differ from zero, by those of its operands: lanes of zeros give zeros
+/// in what is listed here.
+fn width_of(op: PureOp, args: &[u32]) -> u32 {
+    let most = || args.iter().copied().max().unwrap_or(128);
+    match op {
+        PureOp::VLow64 => args[0].min(64),
+        PureOp::VNarrow(_) => 64,
+        PureOp::V(_, lane) => most().max(lane.bits()),
+        PureOp::VShiftImm(_, lane, _) => args[0].max(lane.bits()),
+        PureOp::VUn(VUn::Neg | VUn::Abs | VUn::Popcnt | VUn::Rbit, lane) => args[0].max(lane.bits()),
+        PureOp::VBit(VBit::And) => args[0].min(args[1]),
+        PureOp::VBit(VBit::Or | VBit::Xor) => most(),
+        PureOp::VBit(VBit::AndNot) => args[0],
+        PureOp::VBitSelect => args[1].max(args[2]),
+        PureOp::VShuffle(sel) => {
+            // A selected byte is one of the operands', or zero.
+            let zero = |i: u8| i >= 32 || args[i as usize / 16] <= i as u32 % 16 * 8;
+            let bytes = sel.iter().rposition(|&i| !zero(i)).map_or(0, |n| n as u32 + 1);
+            if bytes > 8 { 128 } else { (bytes * 8).next_multiple_of(32).max(32) }
+        }
+        _ => 128,
     }
 }
 
