@@ -330,9 +330,18 @@ fn pair(cx: &mut Cx<'_, '_>, w: u32, post: bool, writeback: bool) -> Lift {
     let offset = sbits(w, 21, 15) << log2;
     let first = if post { 0 } else { offset };
     let addr1 = cx.b.add_imm(base, first);
-    let addr2 = cx.b.add_imm(base, first + (1 << log2));
-    let loaded1 = access(cx, what, rd(w), addr1);
-    let loaded2 = access(cx, what, ra(w), addr2);
+    let (loaded1, loaded2) = match what {
+        // Two zeros are one store on the host.
+        Move::StoreGpr(ty) if rd(w) == 31 && ra(w) == 31 => {
+            let zero = cx.b.konst(if ty == Type::I64 { Type::V128 } else { Type::I64 }, 0);
+            cx.b.store(addr1, zero);
+            (Loaded::Nothing, Loaded::Nothing)
+        }
+        _ => {
+            let addr2 = cx.b.add_imm(base, first + (1 << log2));
+            (access(cx, what, rd(w), addr1), access(cx, what, ra(w), addr2))
+        }
+    };
     // If both are the same register, qemu leaves the first in a general one, the second in a SIMD&FP one.
     if bit(w, 26) {
         write(cx, rd(w), loaded1);
