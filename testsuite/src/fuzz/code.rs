@@ -1,7 +1,7 @@
 //! Targets on instruction words: lifting and the IR's passes, emission by LLVM, and the interpreter on memory of its own.
 
 use super::Source;
-use abi::{GuestState, HOT_GPRS, HOT_VECS};
+use abi::{GuestState, HOT_VECS};
 use exec::{Access, Event, Fault, FaultKind, GuestMemory, Interp, rmw_value};
 use ir::{Function, GuestAddr, RmwOp};
 use isa::a64::{FILE, reg};
