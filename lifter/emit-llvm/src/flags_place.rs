@@ -41,13 +41,8 @@ impl FlagsAt {
     }
 
     /// True if a description that may hold names one of these registers.
-    fn names_any(&self, mut registers: u32) -> bool {
-        std::iter::from_fn(|| {
-            let r = registers.trailing_zeros();
-            registers &= registers.wrapping_sub(1);
-            (r < 32).then_some(r)
-        })
-        .any(|r| self.names(r))
+    fn names_any(&self, registers: u32) -> bool {
+        (0..32).any(|r| registers >> r & 1 != 0 && self.names(r))
     }
 
     /// As it is once operands have been moved from registers to the state.
