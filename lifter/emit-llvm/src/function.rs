@@ -7,6 +7,7 @@ use crate::float_chain::{self, Chain, Opaque};
 use crate::float_together::Together;
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
+use crate::op_float::Compared;
 use crate::target::Features;
 use crate::zeros::{self, Zeros};
 use crate::{ADDRESS_LIMIT, Addresses, Checkpoints, Number, Options, Place, Resolve, ResumePoint};
@@ -193,8 +194,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) place: FlagsAt,
     /// Blocks that store and load registers on the way to another, by where to and what.
     ways: Vec<(Way, Bb)>,
-    /// Scalar comparisons made in this block: operands and whether signaling.
-    pub(crate) compares: Vec<(Value, Value, bool)>,
+    /// Scalar comparisons made in this block.
+    pub(crate) compares: Vec<Compared>,
     /// While a run of instructions is emitted that looks at floating-point results together.
     pub(crate) together: Option<Together>,
     opaque: &'a Opaque,
@@ -529,6 +530,10 @@ impl<'a> Fx<'a, '_> {
                 self.chain(chain, &mut zeros);
                 continue;
             }
+            if let Inst::WriteSys(..) = inst {
+                // May take back what was raised.
+                self.compares.clear();
+            }
             if let Inst::WriteSys(SysReg::Fpcr, _) = inst {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
@@ -565,6 +570,7 @@ impl<'a> Fx<'a, '_> {
         }
         let before: Vec<(Reg, V)> = written.iter().map(|r| (r, self.get(r))).collect();
         let (pc, dirty, compares, zeros_before) = (self.pc, self.dirty, self.compares.clone(), *zeros);
+        let known = compares.len();
         let (each, end) = (l.block(self.func, "each"), l.block(self.func, ""));
         self.begin_together(each, &chain);
         for (i, inst) in range.clone().zip(insts) {
@@ -586,6 +592,7 @@ impl<'a> Fx<'a, '_> {
         let each_end = l.current_block();
         l.br(end);
         l.at_end(end);
+        self.compares[known..].iter_mut().for_each(|c| c.raising = None);
         let mut used = vec![false; range.len()];
         let mut note = |v: Value| {
             if let Some(u) = (v.0 as usize).checked_sub(range.start).and_then(|n| used.get_mut(n)) {

@@ -8,7 +8,7 @@ use crate::float_result::{Look, Native};
 use crate::function::Fx;
 use crate::llvm::{AsmText, Bb, FPred, IPred, T, V};
 use abi::{GuestState, symbol};
-use ir::{FBin, FCmp, FShape, FUn, PureOp, Round, Type, Value};
+use ir::{FBin, FCmp, FShape, FUn, Inst, IntUn, PureOp, Round, Type, Value};
 use std::mem::offset_of;
 
 /// What ends the name of an instruction for that shape.
@@ -20,6 +20,34 @@ fn suffix(shape: FShape) -> &'static str {
         FShape::V2S | FShape::V4S => "ps",
         FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
     }
+}
+
+/// The name of a relation in LLVM's constrained intrinsics.
+fn predicate(cmp: FCmp) -> &'static str {
+    match cmp {
+        FCmp::Eq => "oeq",
+        FCmp::Gt => "ogt",
+        FCmp::Ge => "oge",
+        FCmp::Lt => "olt",
+        FCmp::Le => "ole",
+        FCmp::Unordered => "uno",
+    }
+}
+
+/// What a scalar comparison compares, and how.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Operands {
+    args: [Value; 2],
+    signaling: bool,
+    shape: FShape,
+}
+
+/// Scalar operands whose comparison has raised what it may.
+#[derive(Clone)]
+pub(crate) struct Compared {
+    of: Operands,
+    /// The relation that was asked for then, and whether it holds, if that is known here.
+    pub(crate) raising: Option<(FCmp, V)>,
 }
 
 impl Fx<'_, '_> {
@@ -69,9 +97,12 @@ impl Fx<'_, '_> {
 
     /// A comparison that raises Invalid Operation for signaling NaNs only (or, `signaling`, for all).
     pub(crate) fn compare_lanes(&self, predicate: &str, signaling: bool, a: V, b: V) -> V {
+        self.compare(if signaling { "fcmps" } else { "fcmp" }, predicate, "fpexcept.strict", a, b)
+    }
+
+    fn compare(&self, name: &str, predicate: &str, exceptions: &str, a: V, b: V) -> V {
         let l = self.l;
-        let name = if signaling { "fcmps" } else { "fcmp" };
-        let args = [a, b, l.metadata(predicate), l.metadata("fpexcept.strict")];
+        let args = [a, b, l.metadata(predicate), l.metadata(exceptions)];
         l.intrinsic(&format!("llvm.experimental.constrained.{name}"), &[l.type_of(a)], &args)
     }
 
@@ -323,28 +354,54 @@ impl Fx<'_, '_> {
             return self.soft_pure(op, ty, args);
         }
         let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
-        let (predicate, plain) = match cmp {
-            FCmp::Eq => ("oeq", FPred::LLVMRealOEQ),
-            FCmp::Gt => ("ogt", FPred::LLVMRealOGT),
-            FCmp::Ge => ("oge", FPred::LLVMRealOGE),
-            FCmp::Lt => ("olt", FPred::LLVMRealOLT),
-            FCmp::Le => ("ole", FPred::LLVMRealOLE),
-            FCmp::Unordered => ("uno", FPred::LLVMRealUNO),
+        if shape.is_vector() {
+            self.notice_denormals(shape, &[a, b]);
+            let c = self.compare_lanes(predicate(cmp), signaling, a, b);
+            let mask = l.sext(c, self.lane_ty(shape.lane()));
+            return self.unfloat(shape, mask);
+        }
+        // Lifters ask for several relations of the same operands, of which at most one is used as a rule. The comparison
+        // for that one raises what is to be raised. Others must raise nothing, and be no `fcmp`: of that and a choice
+        // LLVM makes `minss` or `cmpltss`, which raise Invalid Operation for quiet NaNs.
+        let of = Operands { args: [args[0], args[1]], signaling, shape };
+        let others = |fx: &Self| fx.compare("fcmp", predicate(cmp), "fpexcept.ignore", a, b);
+        match self.compares.iter().find(|c| c.of == of).map(|c| c.raising) {
+            Some(Some((relation, c))) if relation == cmp => c,
+            Some(_) => others(self),
+            None => {
+                self.notice_denormals(shape, &[a, b]);
+                let relation = self.relation_used(&of).unwrap_or(cmp);
+                let c = self.compare_lanes(predicate(relation), signaling, a, b);
+                self.compares.push(Compared { of, raising: Some((relation, c)) });
+                if relation == cmp { c } else { others(self) }
+            }
+        }
+    }
+
+    /// The last relation of the operands that is used for more than to describe the flags.
+    fn relation_used(&self, of: &Operands) -> Option<FCmp> {
+        let insts = &self.cur.insts;
+        let relation = |v: usize| match &insts[v] {
+            Inst::Pure { op: PureOp::FCmp { cmp, signaling, shape }, args, .. }
+                if args[..2] == of.args && (*signaling, *shape) == (of.signaling, of.shape) =>
+            {
+                Some(*cmp)
+            }
+            _ => None,
         };
-        // Lifters ask for several relations of the same operands. The first raises what is to be raised; the others are
-        // ordinary comparisons, which LLVM may drop if nobody looks at those flags.
-        let key = (args[0], args[1], signaling);
-        if !shape.is_vector() && self.compares.contains(&key) {
-            return l.fcmp(plain, a, b);
-        }
-        self.compares.push(key);
-        self.notice_denormals(shape, &[a, b]);
-        let c = self.compare_lanes(predicate, signaling, a, b);
-        if !shape.is_vector() {
-            return c;
-        }
-        let mask = l.sext(c, self.lane_ty(shape.lane()));
-        self.unfloat(shape, mask)
+        (0..insts.len()).rev().find_map(|v| relation(v).filter(|_| self.used_but_for_flags(Value(v as u32))))
+    }
+
+    /// Whether a value, or its complement, is used by more than writes of flags.
+    fn used_but_for_flags(&self, v: Value) -> bool {
+        let for_flags = self.cur.insts.iter().enumerate().map(|(i, inst)| match inst {
+            Inst::Set(r, x) => u32::from(*x == v && self.unit.regs.flag(*r).is_some()),
+            Inst::Pure { op: PureOp::IntUn(IntUn::Not), args, .. } if args[0] == v => {
+                u32::from(!self.used_but_for_flags(Value(i as u32)))
+            }
+            _ => 0,
+        });
+        for_flags.sum::<u32>() < self.uses[v.0 as usize].count
     }
 
     pub(crate) fn float_convert(&mut self, i: usize, op: PureOp, round: Round, ty: Type, args: &[Value]) {

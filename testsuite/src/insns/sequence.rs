@@ -54,7 +54,7 @@ static ROWS: LazyLock<[Vec<&Row>; 4]> = LazyLock::new(|| {
 
 /// One instruction of a sequence, or two if the second needs the first.
 fn items(random: &mut Random) -> Vec<Item> {
-    match random.below(24) {
+    match random.below(25) {
         0 => match SYSTEM[random.below(SYSTEM.len() as u32) as usize] {
             w if w & 31 == 31 => vec![Item::Word(w)],
             // Of FPSR and FPCR only what AArch64 has; qemu's processor knows AArch32, too. AND Xt, Xt, #….
@@ -74,6 +74,14 @@ fn items(random: &mut Random) -> Vec<Item> {
                 _ => 0x3600_0000 | random.word() & 0x81f8_0000 | t,
             };
             vec![Item::Skip(w, 1 + random.below(4) as usize)]
+        }
+        24 => {
+            // A comparison and a choice between its operands: what is, but for NaNs, a minimum or a maximum.
+            let operands = random.word() & 1 << 22 | random.below(5) << 5 | random.below(5) << 16;
+            let (n, m) = (operands >> 5 & 31, operands >> 16 & 31);
+            let select = if random.below(2) == 0 { operands } else { operands & 1 << 22 | m << 5 | n << 16 };
+            let select = 0x1e20_0c00 | select | random.below(16) << 12 | random.below(5);
+            vec![Item::Word(0x1e20_2000 | operands | random.below(2) << 4), Item::Word(select)]
         }
         n => {
             let group = match n {
