@@ -3,7 +3,7 @@
 
 mod canonical;
 mod emit;
-mod hot;
+pub mod hot;
 mod merge;
 mod stats;
 mod store;

@@ -1,10 +1,10 @@
 //! Targets on instruction words: lifting and the IR's passes, emission by LLVM, and the interpreter on memory of its own.
 
 use super::Source;
-use abi::{GuestState, HOT_VECS};
+use abi::GuestState;
 use exec::{Access, Event, Fault, FaultKind, GuestMemory, Interp, rmw_value};
 use ir::{Function, GuestAddr, RmwOp};
-use isa::a64::{FILE, reg};
+use isa::a64::FILE;
 use isa::{BlockShape, Code, Flow, FunctionShape};
 
 /// Instruction words at an address.
@@ -121,19 +121,16 @@ pub fn emit(data: &[u8]) {
     let options = emit_llvm::Options {
         opt: if choices & 0x38 == 0 { 2 } else { 0 },
         cpu: if choices & 1 == 0 { "x86-64-v2" } else { "x86-64-v3" }.into(),
-        checkpoints: match choices & 0x40 {
-            0 => emit_llvm::Checkpoints::Callbr,
-            _ => emit_llvm::Checkpoints::Commit,
+        checkpoints: match choices >> 6 {
+            0 | 1 => emit_llvm::Checkpoints::Callbr,
+            2 => emit_llvm::Checkpoints::Commit,
+            _ => emit_llvm::Checkpoints::Mixed,
         },
         text_base: words.pc,
         text_size: 4 * words.words.len() as u64,
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: choices & 2 != 0,
-        hot: emit_llvm::Hot {
-            gprs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 30].map(reg::x),
-            vecs: std::array::from_fn::<_, HOT_VECS, _>(|i| reg::v(i as u32)),
-            link: reg::LR,
-        },
+        hot: pipeline::hot::choose(std::slice::from_ref(&f)),
         regs: &FILE,
     };
     let resolve = |a: GuestAddr| (a.0 & 8 == 0).then(|| format!("{}g", abi::symbol::FUNCTION_PREFIX));

@@ -5,9 +5,9 @@ use super::excused::EXCUSES;
 use super::word::{Registers, word};
 use super::{EXCLUDED, Random};
 use abi::symbol::SOFT_OP;
-use emit_llvm::{Checkpoints, Hot, Options, emit_raw_llvm_text};
+use emit_llvm::{Checkpoints, Options, emit_raw_llvm_text};
 use ir::GuestAddr;
-use isa::a64::{FILE, Feature, Row, flow, is_defined, reg, rows};
+use isa::a64::{FILE, Feature, Row, flow, is_defined, rows};
 use isa::{BlockShape, Code, Flow, FunctionShape, lift_function};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -77,11 +77,7 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
         text_size: end.0,
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
-        hot: Hot {
-            gprs: [0, 1, 2, 3, 4, 5, 6, 7, 8, 30].map(reg::x),
-            vecs: std::array::from_fn(|n| reg::v(n as u32)),
-            link: reg::LR,
-        },
+        hot: pipeline::hot::choose(std::slice::from_ref(&f)),
         regs: &FILE,
     };
     if f.blocks.iter().any(|b| matches!(b.term, ir::Term::Fallback { .. })) {
