@@ -3,6 +3,7 @@
 
 use crate::flags::{Descriptions, Form, Group, Operand, holder};
 use crate::flow::{self, RegSet, Registers};
+use crate::loops;
 use abi::{GuestState, flag};
 use ir::{Block, Function, Inst, Reg, RegFile, Term};
 use std::mem::offset_of;
@@ -125,7 +126,7 @@ pub(crate) fn analyse(
     poll: &[bool],
     mut groups: Vec<Vec<Group>>,
 ) -> Flags {
-    let depth = flow::loop_depths(f);
+    let depth = loops::analyse(f).depth;
     if !regs.commit {
         choose_words(f, regs, file, poll, &depth, &mut groups);
     }

@@ -1,6 +1,7 @@
 //! Where registers must be loaded from and stored to the guest state. Takes a function, gives per block which registers
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
+use crate::loops::{self, Loops};
 use crate::{Checkpoints, Hot};
 use ir::{Block, BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
 use std::mem::offset_of;
@@ -137,11 +138,12 @@ impl Flow {
 
 pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let poll = polls(f);
-    let commits = commits(f, regs);
-    let (dirty, clean) = dirty(f, regs, &poll, &commits);
+    let loops = loops::analyse(f);
+    let commits = commits(f, regs, &loops.depth);
+    let (dirty, clean) = dirty(f, regs, &loops, &poll, &commits);
     let summary = summaries(f, regs, &dirty, &clean, &poll, &commits);
     let live = live(f, regs, &summary);
-    let (need, available) = needs(f, &summary, &dirty, &live);
+    let (need, available) = needs(f, &loops.depth, &summary, &dirty, &live);
     let mut used = regs.hot;
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         match inst {
@@ -161,10 +163,9 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
 const MIXED_CALLBR: usize = 500;
 
 /// Which blocks commit before access: all or none, or all but those of the deepest loops.
-fn commits(f: &Function, regs: &Registers) -> Vec<bool> {
+fn commits(f: &Function, regs: &Registers, depth: &[u32]) -> Vec<bool> {
     let mut commits = vec![regs.commit; f.blocks.len()];
     if regs.mixed {
-        let depth = loop_depths(f);
         let mut order: Vec<usize> = (0..f.blocks.len()).filter(|&i| depth[i] != 0).collect();
         order.sort_by_key(|&i| std::cmp::Reverse(depth[i]));
         let mut left = MIXED_CALLBR;
@@ -188,11 +189,11 @@ fn commits(f: &Function, regs: &Registers) -> Vec<bool> {
 /// ever makes. What is dirty is not in the state, so it stays in its slot.
 fn needs(
     f: &Function,
+    depth: &[u32],
     summary: &[(RegSet, RegSet)],
     dirty: &[RegSet],
     live: &[RegSet],
 ) -> (Vec<RegSet>, Vec<RegSet>) {
-    let depth = loop_depths(f);
     let n = f.blocks.len();
     let wanted: Vec<RegSet> = (0..n).map(|i| summary[i].0.union(dirty[i]).intersection(live[i])).collect();
     // Ways to blocks in loops: how often they are taken, and from the end of which block, if not from where everything is
@@ -228,22 +229,6 @@ fn needs(
             return (need, available);
         }
     }
-}
-
-/// Around how many loops each block stands, going by addresses: a loop is from the target of a backward edge to its
-/// furthest source.
-pub(crate) fn loop_depths(f: &Function) -> Vec<u32> {
-    let mut loops = std::collections::BTreeMap::new();
-    for b in &f.blocks {
-        for s in b.term.successors() {
-            let head = f.block(s).pc;
-            if head <= b.pc {
-                let end = loops.entry(head).or_insert(b.pc);
-                *end = b.pc.max(*end);
-            }
-        }
-    }
-    f.blocks.iter().map(|b| loops.range(..=b.pc).filter(|&(_, &end)| b.pc <= end).count() as u32).collect()
 }
 
 /// For each register of the file: how often it would go between the state and a host register if it were not hot, each
@@ -330,35 +315,89 @@ fn available(f: &Function, summary: &[(RegSet, RegSet)], need: &[RegSet]) -> Vec
 /// A register that was written before a loop and is only read in it would be dirty at the loop's head for the first turn's sake,
 /// and calls in the loop would store it in each turn, and behind them load it for the next. Such loops begin clean instead,
 /// but for what is written between their last call and their end.
-fn dirty(f: &Function, regs: &Registers, poll: &[bool], commits: &[bool]) -> (Vec<RegSet>, Vec<RegSet>) {
+fn dirty(
+    f: &Function,
+    regs: &Registers,
+    loops: &Loops,
+    poll: &[bool],
+    commits: &[bool],
+) -> (Vec<RegSet>, Vec<RegSet>) {
     let end = |i: usize, start: RegSet| dirty_at_end(&f.blocks[i], regs, start, poll[i], commits[i]);
-    let backward: Vec<(usize, usize)> = f
-        .blocks
-        .iter()
-        .enumerate()
-        .flat_map(|(i, b)| b.term.successors().into_iter().map(move |s| (i, s.0 as usize)))
-        .filter(|&(i, s)| f.blocks[s].pc <= f.blocks[i].pc)
-        .collect();
     let mut clean = vec![RegSet::default(); f.blocks.len()];
-    for &(i, head) in &backward {
-        let range = f.blocks[head].pc..=f.blocks[i].pc;
-        let mut inside = f.blocks.iter().enumerate().filter(|(_, b)| range.contains(&b.pc));
-        if inside.any(|(i, b)| cleans(b, poll[i], commits[i])) {
-            clean[head] = RegSet::ALL;
+    for l in &loops.loops {
+        if l.blocks.iter().any(|&i| cleans(&f.blocks[i], poll[i], commits[i])) {
+            l.heads.iter().for_each(|&head| clean[head] = RegSet::ALL);
         }
     }
     loop {
         let at = dirty_with(f, regs, &clean, &end);
         let mut changed = false;
-        for &(i, head) in &backward {
+        for &(i, head) in loops.loops.iter().flat_map(|l| &l.backward) {
             let left = clean[head].without(end(i, at[i]));
             changed |= left != clean[head];
             clean[head] = left;
         }
         if !changed {
-            return (at, clean);
+            break;
         }
     }
+    meet_clean(f, regs, &loops.depth, &mut clean, &end);
+    (dirty_with(f, regs, &clean, &end), clean)
+}
+
+/// Makes registers clean where ways meet outside loops, some of which they are dirty on and some not, if nothing reads
+/// them there: on the latter they would have to be loaded, only to be stored again where the function is left.
+fn meet_clean(
+    f: &Function,
+    regs: &Registers,
+    depth: &[u32],
+    clean: &mut [RegSet],
+    end: &dyn Fn(usize, RegSet) -> RegSet,
+) {
+    let read = read(f, regs);
+    loop {
+        let at = dirty_with(f, regs, clean, end);
+        // Dirty on all ways.
+        let mut all: Vec<RegSet> =
+            f.blocks.iter().map(|b| if b.resume { RegSet::default() } else { RegSet::ALL }).collect();
+        all[0] = regs.dirty_at_entry();
+        for (i, b) in f.blocks.iter().enumerate() {
+            let end = end(i, at[i]);
+            for s in b.term.successors() {
+                let s = &mut all[s.0 as usize];
+                *s = s.intersection(end);
+            }
+        }
+        let mut changed = false;
+        for i in (0..f.blocks.len()).filter(|&i| depth[i] == 0) {
+            let stored = at[i].without(all[i]).without(read[i]).without(regs.hot);
+            changed |= stored != RegSet::default();
+            clean[i] = clean[i].union(stored);
+        }
+        if !changed {
+            return;
+        }
+    }
+}
+
+/// Which registers the instructions behind block starts read before they write them, calls and exits left aside.
+fn read(f: &Function, regs: &Registers) -> Vec<RegSet> {
+    let own: Vec<(RegSet, RegSet)> = f
+        .blocks
+        .iter()
+        .map(|b| {
+            let (mut reads, mut kills) = (RegSet::default(), RegSet::default());
+            for inst in &b.insts {
+                match inst {
+                    Inst::Get(r) if !kills.contains(*r) => reads.insert(*r),
+                    Inst::Set(r, _) => kills.insert(*r),
+                    _ => {}
+                }
+            }
+            (reads, kills)
+        })
+        .collect();
+    live(f, regs, &own)
 }
 
 /// True if something in the block stores what is dirty.

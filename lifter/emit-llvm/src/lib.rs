@@ -14,6 +14,7 @@ mod flow;
 mod function;
 mod glue;
 mod llvm;
+mod loops;
 mod op;
 mod op_float;
 mod op_float_int;
@@ -219,7 +220,7 @@ pub type Resolve<'a> = &'a dyn Fn(GuestAddr) -> Option<String>;
 
 /// How often a run of `f` may pass each block, very roughly: eight times for each loop around it.
 pub fn block_weights(f: &Function) -> Vec<u64> {
-    flow::loop_depths(f).into_iter().map(|d| 8u64.pow(d.min(2))).collect()
+    loops::analyse(f).depth.into_iter().map(|d| 8u64.pow(d.min(2))).collect()
 }
 
 /// For each register of the file: how often a run of `f` would move it between the state and a host register if it were not

@@ -9,16 +9,18 @@ use isa::a64::reg;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
-/// Adds up what each function would load and store, by loop depth and by where it is called from. Registers of equal
-/// count keep the order of the procedure call standard: arguments and results first, then frame and link register.
+/// Adds up what part of each function's run loads and stores would be, by loop depth, and by where it is called from: any
+/// function may be the one that counts, large ones are not more likely to be. Registers of equal count keep the order of the procedure call standard: arguments and results first, then frame and link register.
 pub fn choose(functions: &[Function]) -> Hot {
     let weights = function_weights(functions);
     let traffic: Vec<Vec<u64>> =
         functions.par_iter().map(|f| emit_llvm::register_traffic(f, &isa::a64::FILE)).collect();
     let mut count = vec![0u64; isa::a64::FILE.regs.len()];
-    for (t, w) in traffic.iter().zip(weights) {
+    for ((f, t), w) in functions.iter().zip(&traffic).zip(weights) {
+        let blocks = emit_llvm::block_weights(f);
+        let time: u64 = f.blocks.iter().zip(blocks).map(|(b, n)| (b.insts.len() as u64 + 1) * n).sum();
         for (c, n) in count.iter_mut().zip(t) {
-            *c += n * w;
+            *c += ((n * w) << 20) / time.max(1);
         }
     }
     // Returns go by it.
