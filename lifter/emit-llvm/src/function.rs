@@ -487,6 +487,7 @@ impl<'a> Fx<'a, '_> {
             l.unreachable();
             for (&(_, bb), &b) in cases.iter().zip(resume) {
                 l.at_end(bb);
+                self.check_zeros(b, f.blocks[b].pc);
                 self.enter(BlockId(b as u32), RegSet::default());
             }
         } else {
@@ -495,6 +496,31 @@ impl<'a> Fx<'a, '_> {
         l.at_end(full);
         self.set_exit(Exit::StackLimit, f.entry);
         self.leave();
+    }
+
+    /// Sends away who resumes at block `b` with registers that are not as all ways within the function leave them.
+    fn check_zeros(&mut self, b: usize, pc: GuestAddr) {
+        let l = self.l;
+        let mut found = None;
+        for (r, bits) in self.zeros[b].known() {
+            let v = if self.unit.regs.hot.contains(r) {
+                self.get(r)
+            } else {
+                self.unit.load_reg(self.state(), r)
+            };
+            let mut above = l.extract(v, 1);
+            if bits <= 32 {
+                above = l.or(above, l.lshr(l.extract(v, 0), l.i64(32)));
+            }
+            found = Some(found.map_or(above, |f| l.or(f, above)));
+        }
+        let Some(found) = found else { return };
+        let (other, go) = (l.block(self.func, "not_zero"), l.block(self.func, ""));
+        l.unlikely_br(l.icmp(IPred::LLVMIntNE, found, l.i64(0)), other, go);
+        l.at_end(other);
+        self.set_exit(Exit::Fallback, pc);
+        self.leave();
+        l.at_end(go);
     }
 
     // Blocks and instructions.

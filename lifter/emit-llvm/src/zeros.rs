@@ -2,8 +2,8 @@
 //! start and follows it through a block. A scalar instruction of the host leaves the upper part of its first operand
 //! alone, so where that is known to be zero, the guest's rule (scalar results clear it) costs nothing. No LLVM.
 
-use crate::flow::RegSet;
-use ir::{Function, Inst, PureOp, Reg, Term, Type, VBit, VUn};
+use crate::flow::{RegSet, loop_depths};
+use ir::{BlockId, Function, Inst, PureOp, Reg, Term, Type, VBit, VUn};
 
 /// Registers with zeros above the low 64 bits, and those with zeros above the low 32.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -13,7 +13,11 @@ pub(crate) struct Zeros {
 }
 
 impl Zeros {
-    const ALL: Zeros = Zeros { above64: RegSet::ALL, above32: RegSet::ALL };
+    /// Registers with zeros above some bits, and how many.
+    pub(crate) fn known(&self) -> impl Iterator<Item = (Reg, u32)> {
+        let zeros = *self;
+        self.above64.iter().map(move |r| (r, zeros.bits(r)))
+    }
 
     fn meet(self, other: Zeros) -> Zeros {
         Zeros {
@@ -93,13 +97,21 @@ fn width_of(op: PureOp, args: &[u32]) -> u32 {
     }
 }
 
-/// What is known at the start of each block.
+/// What is known at the start of each block, so far as a block of the function reads it. Who comes from outside, or from a
+/// call, brings anything; but who resumes in a loop, which hardly ever happens, must bring what is known of its ways in the
+/// function, or else is sent away.
 pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
-    let mut at = vec![Zeros::ALL; f.blocks.len()];
-    // Who comes from outside, or from a call, brings anything.
-    at[0] = Zeros::default();
+    let mut read = RegSet::default();
+    for inst in f.blocks.iter().flat_map(|b| &b.insts) {
+        if let Inst::Get(r) = inst {
+            read.insert(*r);
+        }
+    }
+    let mut at = vec![Zeros { above64: read, above32: read }; f.blocks.len()];
+    let depth = loop_depths(f);
+    let inside = reachable(f);
     for (i, b) in f.blocks.iter().enumerate() {
-        if b.resume {
+        if i == 0 || !inside[i] || b.resume && depth[i] == 0 {
             at[i] = Zeros::default();
         }
     }
@@ -124,4 +136,16 @@ pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
         }
     }
     at
+}
+
+/// Which blocks ways within the function lead to.
+fn reachable(f: &Function) -> Vec<bool> {
+    let mut inside = vec![false; f.blocks.len()];
+    let mut work = vec![BlockId(0)];
+    while let Some(b) = work.pop() {
+        if !std::mem::replace(&mut inside[b.0 as usize], true) {
+            work.extend(f.block(b).term.successors());
+        }
+    }
+    inside
 }

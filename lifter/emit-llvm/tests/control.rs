@@ -190,6 +190,56 @@ fn calls_and_jumps() {
     }
 }
 
+/// Who resumes in a loop whose scalars are clear in lifted code must bring them so, or is sent to the interpreter.
+#[test]
+fn resuming_with_other_scalars() {
+    let f = func(
+        "scalars",
+        0x10000,
+        vec![
+            block(0x10000, false, |b| {
+                let zero = b.konst(Type::V128, 0);
+                b.set(reg::v(1), zero);
+                b.set(reg::v(20), zero);
+                Term::Jump(BlockId(1))
+            }),
+            block(0x10004, true, |b| {
+                for r in [reg::v(1), reg::v(20)] {
+                    let v = b.get(r);
+                    let v = b.pure_ty(PureOp::VToScalar, Type::F64, &[v]);
+                    let v = b.pure_ty(PureOp::F(FBin::Add, FShape::D), Type::F64, &[v, v]);
+                    let v = b.pure(PureOp::VFromScalar, &[v]);
+                    b.set(r, v);
+                }
+                add(b, reg::x(0), 1);
+                let x = b.get(reg::x(0));
+                let end = b.konst(Type::I64, 3);
+                let less = b.pure_ty(PureOp::Cmp(IntCmp::Ult), Type::I1, &[x, end]);
+                Term::Branch { cond: less, then: BlockId(1), els: BlockId(2) }
+            }),
+            block(0x10008, false, ret),
+        ],
+    );
+    for (opt, checkpoints) in modes() {
+        let program = Program::new(std::slice::from_ref(&f), &options(opt, checkpoints));
+        let run = |above1: u64, above20: u64| {
+            let mut s = state();
+            (s.resume, s.stack_limit, s.stack_limit_real) = (1, u64::MAX, 5);
+            s.x[0] = 0;
+            (s.v[1], s.v[20]) = ([1f64.to_bits(), above1], [2f64.to_bits(), above20]);
+            let pc = program.run(0, &mut s);
+            (pc, s)
+        };
+        let (pc, s) = run(0, 0);
+        assert_eq!((pc, s.v[1], s.v[20]), (s.x[30], [8f64.to_bits(), 0], [16f64.to_bits(), 0]));
+        for (above1, above20) in [(1, 0), (0, 1 << 63)] {
+            let (pc, s) = run(above1, above20);
+            assert_eq!((pc, s.exit, s.pc), (EXIT_PC, Exit::Fallback as u32, 0x10004));
+            assert_eq!((s.v[1], s.v[20]), ([1f64.to_bits(), above1], [2f64.to_bits(), above20]));
+        }
+    }
+}
+
 extern "C" fn syscall(state: *mut GuestState) -> u64 {
     // SAFETY: the stub passes its state.
     let s = unsafe { &mut *state };
