@@ -179,6 +179,11 @@ helper:
     LOOP str_s, READONLY, 4, WRITE_ACC, "str s5, [x0], #16"
     LOOP str_d, UNMAPPED, 8, WRITE_MAP, "str d3, [x0], #16"
     LOOP str_q, READONLY, 0, WRITE_ACC, "str q12, [x0], #16"
+    // A NaN that the host makes with the other sign, and that shows only behind the access.
+    LOOP nan_ldr_d, UNMAPPED, 8, READ_MAP, "mov x7, #0x7ff0000000000000 ; fmov d17, x7 ; fsub d16, d17, d17 ; ldr d18, [x0], #16 ; fmul d19, d16, d18"
+    LOOP nan_ldr_x, UNMAPPED, 8, READ_MAP, "mov x7, #0x7ff0000000000000 ; fmov d17, x7 ; fsub d16, d17, d17 ; ldr d19, [x0] ; fadd d18, d16, d3 ; ldr x8, [x0], #16 ; fadd d19, d18, d19 ; fmul d18, d19, d17"
+    LOOP nan_str_d, READONLY, 8, WRITE_ACC, "mov w7, #0x7f800000 ; fmov s17, w7 ; fsub s16, s17, s17 ; str d3, [x0], #16 ; fmul s19, s16, s5"
+    LOOP nan_ldr_q, UNMAPPED, 0, READ_MAP, "mov x7, #0x7ff0000000000000 ; dup v17.2d, x7 ; fsub v16.2d, v17.2d, v17.2d ; ldr q18, [x0], #16 ; fmul v19.2d, v16.2d, v18.2d"
     LOOP ldp_q_second, UNMAPPED|PARTS, 16, READ_MAP, "ldp q16, q17, [x0], #32"
     LOOP ldp_d_second, UNMAPPED|PARTS, 8, READ_MAP, "ldp d16, d17, [x0], #16"
     LOOP stp_q_second, READONLY, 16, WRITE_ACC, "stp q12, q1, [x0], #32"

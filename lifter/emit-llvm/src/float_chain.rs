@@ -1,19 +1,31 @@
-//! Which runs of a block's instructions are emitted twice: with one look at all floating-point results together, and with a
-//! look at each for when the first finds something. Takes a block, gives the runs and which NaNs show in later results
-//! anyway. Decision 0008 has the reasons. No LLVM.
+//! Which runs of a block's instructions are emitted twice: with one look at all floating-point results together, or without
+//! looks for NaNs that show in later results, and with a look at each for when the first finds something. Takes a block,
+//! gives the runs and which NaNs show later. Decision 0008 has the reasons. No LLVM.
 
 use crate::flow::{RegSet, Registers};
-use ir::{Block, FBin, FUn, Function, Inst, PureOp, Reg, Round, Type, VBit, Value};
+use ir::{Block, FBin, FUn, Function, Inst, Order, PureOp, Reg, Round, Type, VBit, Value};
 use std::collections::HashMap;
 use std::ops::Range;
 
 /// How many results wait for one look at most: the operands of all are kept until then.
 const LONGEST: usize = 24;
 
+/// How a run's results are looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Way {
+    /// All at the end. Without accesses, and not with FPCR.FZ.
+    AtEnd,
+    /// Each at once, but those not whose NaNs a later one makes known.
+    Later,
+}
+
 /// A run of instructions.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Chain {
     pub(crate) range: Range<usize>,
+    pub(crate) way: Way,
+    /// It contains accesses.
+    pub(crate) accesses: bool,
     /// Results whose NaNs a later result of the run makes known.
     pub(crate) covered: Vec<bool>,
 }
@@ -143,21 +155,25 @@ fn moved(op: PureOp, ty: Type, doubts: &[Doubt]) -> Doubt {
     if same && whole { Doubt::Nan(bits) } else { Doubt::Bits }
 }
 
-/// The runs of a block. `barrier` says which instructions no run may contain.
-pub(crate) fn chains(b: &Block, regs: &Registers, barrier: impl Fn(usize) -> bool) -> Vec<Chain> {
+/// True for an access of guest memory that may stand in a run.
+pub(crate) fn is_access(inst: &Inst) -> bool {
+    matches!(inst, Inst::Load { .. } | Inst::Store { order: Order::Relaxed, .. })
+}
+
+/// The runs of a block. `barrier` says which instructions no run may contain, `accesses` whether some may contain accesses.
+pub(crate) fn chains(
+    b: &Block,
+    regs: &Registers,
+    accesses: bool,
+    barrier: impl Fn(usize) -> bool,
+) -> Vec<Chain> {
     let mut chains = Vec::new();
-    let mut open = Open::default();
-    for (i, inst) in b.insts.iter().enumerate() {
-        let done = barrier(i) || !open.take(b, regs, i, inst);
-        if done {
-            chains.extend(open.close(b));
-            // What ends one run may begin the next.
-            if !barrier(i) {
-                open.take(b, regs, i, inst);
-            }
-        }
-    }
-    chains.extend(open.close(b));
+    let start = |accesses, way| Open { accesses, way: Some(way), ..Open::default() };
+    start(false, Way::AtEnd).all(b, regs, &barrier, |open| chains.extend(open.at_end(b)));
+    let taken: Vec<Range<usize>> = chains.iter().map(|c: &Chain| c.range.clone()).collect();
+    let barrier = |i: usize| barrier(i) || taken.iter().any(|r| r.contains(&i));
+    start(accesses, Way::Later).all(b, regs, barrier, |open| chains.extend(open.later(b)));
+    chains.sort_by_key(|c| c.range.start);
     chains
 }
 
@@ -170,9 +186,33 @@ struct Open {
     looks: Vec<usize>,
     /// What `looks` and other floating-point operations are.
     floats: Vec<usize>,
+    /// It may contain accesses.
+    accesses: bool,
+    way: Option<Way>,
 }
 
 impl Open {
+    /// Goes over the block and calls `done` with each run when it ends.
+    fn all(
+        mut self,
+        b: &Block,
+        regs: &Registers,
+        barrier: impl Fn(usize) -> bool,
+        mut done: impl FnMut(Open),
+    ) {
+        for (i, inst) in b.insts.iter().enumerate() {
+            if barrier(i) || !self.take(b, regs, i, inst) {
+                let next = Open { accesses: self.accesses, way: self.way, ..Open::default() };
+                done(std::mem::replace(&mut self, next));
+                // What ends one run may begin the next.
+                if !barrier(i) {
+                    self.take(b, regs, i, inst);
+                }
+            }
+        }
+        done(self);
+    }
+
     fn doubt(&self, v: Value) -> Doubt {
         self.doubts.get(&v).copied().unwrap_or(Doubt::None)
     }
@@ -182,7 +222,7 @@ impl Open {
         let v = Value(i as u32);
         match inst {
             Inst::Mark(_) | Inst::Const { .. } | Inst::CodeAddr(_) => {}
-            Inst::Get(r) if regs.flag(*r).is_none() => {
+            Inst::Get(r) if regs.flag(*r).is_none() || self.way == Some(Way::Later) => {
                 if let Some(&d) = self.registers.get(r) {
                     self.doubts.insert(v, d);
                 }
@@ -209,6 +249,8 @@ impl Open {
                             self.looks.push(i);
                         }
                         match op {
+                            // Looked at at once.
+                            _ if self.way == Some(Way::Later) && f.looked_at && tiny(*op, *ty) => Doubt::None,
                             PureOp::FConvert(_) => Doubt::Nan(ty.bits()),
                             PureOp::FWiden { .. } => Doubt::Nan(64),
                             PureOp::FNarrow { .. } => Doubt::Nan(32),
@@ -227,6 +269,11 @@ impl Open {
                     self.doubts.insert(v, doubt);
                 }
             }
+            Inst::Load { addr, .. } if self.accesses && self.doubt(*addr) == Doubt::None => {}
+            Inst::Store { addr, value, order: Order::Relaxed, .. }
+                if self.accesses
+                    && self.doubt(*addr) == Doubt::None
+                    && matches!(self.doubt(*value), Doubt::None | Doubt::Mask(_)) => {}
             Inst::Get(_)
             | Inst::Set(..)
             | Inst::Load { .. }
@@ -244,27 +291,83 @@ impl Open {
         true
     }
 
-    /// Ends the run; gives it if it is worth it, from its first floating-point operation to its last.
-    fn close(&mut self, b: &Block) -> Option<Chain> {
-        let Open { looks, floats, .. } = std::mem::take(self);
-        let (first, last) = (*floats.first()?, *floats.last()?);
-        let range = first..last + 1;
-        let mut covered = vec![false; range.len()];
-        for &user in &floats {
+    /// The result among `looks` whose NaNs operand `v` has.
+    fn source(&self, b: &Block, mut v: Value) -> Option<usize> {
+        loop {
+            let i = v.0 as usize;
+            match b.insts[i] {
+                Inst::Pure { op: PureOp::FUn(FUn::Abs | FUn::Neg, _), args, .. } => v = args[0],
+                _ => return self.looks.contains(&i).then_some(i),
+            }
+        }
+    }
+
+    /// Which results have NaNs that a later result makes known, and the first that does.
+    fn shown(&self, b: &Block) -> HashMap<usize, usize> {
+        let mut shown = HashMap::new();
+        for &user in &self.floats {
             let Inst::Pure { op, ty, args } = &b.insts[user] else { continue };
             let args = &args[..op.arity()];
             let arg = b.insts[args[0].0 as usize].result(b, |_| Type::V128).unwrap_or(Type::V128);
             let Ok(Some(f)) = float(*op, *ty, arg) else { continue };
-            for a in args {
-                let a = a.0 as usize;
-                if f.shows_nans && looks.contains(&a) && lanes_of(b, a) == lanes_of_args(op) {
-                    covered[a - first] = true;
+            for a in args.iter().filter_map(|&a| self.source(b, a)) {
+                if f.shows_nans && lanes_of(b, a) == lanes_of_args(op) {
+                    shown.entry(a).or_insert(user);
                 }
             }
         }
-        let gain: i32 = looks.iter().map(|&i| gain(b, i, covered[i - first])).sum();
-        (gain > OVERHEAD).then_some(Chain { range, covered })
+        shown
     }
+
+    /// The run if it is worth it, from its first floating-point operation to its last.
+    fn at_end(&self, b: &Block) -> Option<Chain> {
+        let (first, last) = (*self.floats.first()?, *self.floats.last()?);
+        let range = first..last + 1;
+        let mut covered = vec![false; range.len()];
+        self.shown(b).keys().for_each(|i| covered[i - first] = true);
+        let gain: i32 = self.looks.iter().map(|&i| gain(b, i, covered[i - first])).sum();
+        (gain > OVERHEAD).then_some(Chain { range, way: Way::AtEnd, accesses: false, covered })
+    }
+
+    /// Its parts from results that need no look to those that show their NaNs.
+    fn later(&self, b: &Block) -> Vec<Chain> {
+        let mut shown: Vec<(usize, usize)> =
+            self.shown(b).into_iter().filter(|&(i, _)| !is_tiny(b, i)).collect();
+        shown.sort_unstable();
+        let mut chains: Vec<Chain> = Vec::new();
+        for (i, by) in shown {
+            match chains.last_mut() {
+                Some(c) if i < c.range.end => c.range.end = c.range.end.max(by + 1),
+                _ => chains.push(Chain {
+                    range: i..by + 1,
+                    way: Way::Later,
+                    accesses: false,
+                    covered: Vec::new(),
+                }),
+            }
+            let c = chains.last_mut().expect("invariant: one was pushed");
+            c.covered.resize(c.range.len(), false);
+            c.covered[i - c.range.start] = true;
+        }
+        for c in &mut chains {
+            c.accesses = b.insts[c.range.clone()].iter().any(is_access);
+        }
+        chains
+    }
+}
+
+/// True if the operation's result can be tiny and inexact.
+fn tiny(op: PureOp, ty: Type) -> bool {
+    match op {
+        PureOp::F(f, _) => matches!(f, FBin::Mul | FBin::Div),
+        PureOp::FMulAdd(_) | PureOp::FNarrow { .. } => true,
+        PureOp::FConvert(_) => ty.bits() == 32,
+        _ => false,
+    }
+}
+
+fn is_tiny(b: &Block, i: usize) -> bool {
+    matches!(b.insts[i], Inst::Pure { op, ty, .. } if tiny(op, ty))
 }
 
 /// Half instructions that a run takes by itself: to look at FZ, to test what was found; and something for the code that
@@ -273,13 +376,10 @@ const OVERHEAD: i32 = 14;
 
 /// How many half instructions fewer the result at `i` takes if it is looked at with others, as counted in the machine code.
 fn gain(b: &Block, i: usize, covered: bool) -> i32 {
-    let Inst::Pure { op, .. } = &b.insts[i] else { return 0 };
-    let tiny = match op {
-        PureOp::F(f, _) => matches!(f, FBin::Mul | FBin::Div),
-        PureOp::FMulAdd(_) | PureOp::FNarrow { .. } => true,
-        PureOp::FConvert(_) => return 0,
-        _ => false,
-    };
+    if matches!(b.insts[i], Inst::Pure { op: PureOp::FConvert(_), .. }) {
+        return 0;
+    }
+    let tiny = is_tiny(b, i);
     let (alone, nan, smallest) = match (lanes_of(b, i), tiny) {
         (1, _) => (4, 2, 5),
         (2, false) => (10, 3, 0),

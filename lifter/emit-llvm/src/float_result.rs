@@ -26,13 +26,24 @@ pub(crate) struct Native {
 }
 
 impl Fx<'_, '_> {
-    /// A scalar operand in lane 0 of a vector of its type, and whether the lanes above are zero.
-    pub(crate) fn in_lane0(&self, shape: FShape, v: Value) -> (V, bool) {
+    /// A scalar operand in lane 0 of a vector of its type, with anything above.
+    pub(crate) fn in_lane0(&self, shape: FShape, v: Value) -> V {
         let l = self.l;
         let t = self.full_float(shape);
         match self.wide(v) {
-            Some(wide) => (l.bitcast(wide, t), true),
-            None => (l.insert(l.poison(t), self.value(v), 0), false),
+            Some(wide) => l.bitcast(wide, t),
+            None => l.insert(l.poison(t), self.value(v), 0),
+        }
+    }
+
+    /// A scalar operand in lane 0 of a vector of its type, with zeros above. Clearing it takes the place of the copy that an
+    /// operation which replaces an operand needs, and what is made of the result then is clear, too.
+    pub(crate) fn cleared(&self, shape: FShape, v: Value) -> V {
+        let l = self.l;
+        let t = self.full_float(shape);
+        match self.wide(v) {
+            Some(wide) => l.bitcast(wide, t),
+            None => l.insert(l.zero(t), self.value(v), 0),
         }
     }
 
@@ -68,11 +79,19 @@ impl Fx<'_, '_> {
         soft: Bb,
     ) {
         let l = self.l;
-        if self.together.is_some() {
+        if self.at_end_of_run() {
             self.look_later(i, shape, look, native.value);
             return self.define_native(i, shape, native.value, native.zero_above);
         }
+        if self.shows_later(i) {
+            return self.define_native(i, shape, native.value, native.zero_above);
+        }
         let end = l.block(self.func, "");
+        if self.together.is_some() {
+            self.look(shape, look, native.value, soft, end);
+            l.at_end(end);
+            return self.define_native(i, shape, native.value, native.zero_above);
+        }
         let mut incoming: Vec<_> =
             self.look(shape, look, native.value, soft, end).into_iter().map(|b| (native.value, b)).collect();
         l.at_end(soft);

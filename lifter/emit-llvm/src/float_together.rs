@@ -1,8 +1,10 @@
-//! One look at the floating-point results of a run of instructions (`float_chain`). Takes the results one by one, gives up to
-//! the code that looks at each if one is a NaN or the smallest normal number. Without FPCR.FZ, the latter concerns only
-//! flags, and NaNs only the bits of NaNs, so both can wait; with FZ the run begins in that code.
+//! Looks at the floating-point results of a run of instructions (`float_chain`): one for all, or none at those whose NaNs show
+//! later. Takes the results one by one, gives up to the code that looks at each if one is a NaN or the smallest normal
+//! number. Without FPCR.FZ, the latter concerns only flags, and NaNs only the bits of NaNs, so both can wait; with FZ a
+//! run that lets the smallest number wait begins in that code. How that code deals with accesses is in `float_again`.
 
-use crate::float_chain::Chain;
+use crate::float_again::Ways;
+use crate::float_chain::{Chain, Way};
 use crate::float_result::Look;
 use crate::function::Fx;
 use crate::llvm::{Bb, FPred, IPred, V};
@@ -12,6 +14,13 @@ use ir::FShape;
 pub(crate) struct Together {
     /// The same run with a look at each result.
     pub(crate) each: Bb,
+    /// Leads there from here.
+    pub(crate) give_up: Bb,
+    way: Way,
+    /// If accesses stand in the run.
+    pub(crate) ways: Option<Ways>,
+    /// Some NaN is still to show.
+    pub(crate) pending: bool,
     start: usize,
     covered: Vec<bool>,
     /// Results that wait for another of their shape, to be looked at for NaNs, and for the smallest number.
@@ -36,23 +45,48 @@ const SHAPES: [FShape; 4] = [FShape::S, FShape::D, FShape::V4S, FShape::V2D];
 impl Fx<'_, '_> {
     /// Where an operation goes that is to be left to the evaluator.
     pub(crate) fn soft_block(&self) -> Bb {
-        self.together.as_ref().map_or_else(|| self.l.block(self.func, "soft"), |t| t.each)
+        self.together.as_ref().map_or_else(|| self.l.block(self.func, "soft"), |t| t.give_up)
     }
 
-    /// Begins a run, in another block.
+    /// True in a run that is looked at at its end; there FPCR.FZ is not set.
+    pub(crate) fn at_end_of_run(&self) -> bool {
+        self.together.as_ref().is_some_and(|t| t.way == Way::AtEnd)
+    }
+
+    /// Begins a run, perhaps in another block.
     pub(crate) fn begin_together(&mut self, each: Bb, chain: &Chain) {
         let l = self.l;
-        let go = l.block(self.func, "");
-        l.unlikely_br(self.flushes(), each, go);
-        l.at_end(go);
+        if chain.way == Way::AtEnd {
+            let go = l.block(self.func, "");
+            l.unlikely_br(self.flushes(), each, go);
+            l.at_end(go);
+        }
         self.together = Some(Together {
             each,
+            give_up: each,
+            way: chain.way,
+            ways: None,
+            pending: false,
             start: chain.range.start,
             covered: chain.covered.clone(),
             nan: [None; 4],
             smallest: [None; 4],
             found: None,
         });
+        if chain.accesses {
+            self.begin_ways();
+        }
+    }
+
+    /// True if instruction `i` needs no look at once. Notes that it has to show later.
+    pub(crate) fn shows_later(&mut self, i: usize) -> bool {
+        let Some(t) = &mut self.together else { return false };
+        let covered = t.covered[i - t.start];
+        if covered && !t.pending {
+            t.pending = true;
+            self.fault = None;
+        }
+        covered
     }
 
     fn run(&mut self) -> &mut Together {
@@ -79,7 +113,7 @@ impl Fx<'_, '_> {
     }
 
     /// Ends the run: goes on at `end` if nothing was found. Gives the block that does so.
-    pub(crate) fn end_together(&mut self, end: Bb) -> Bb {
+    pub(crate) fn end_together(&mut self, end: Bb) -> (Bb, Option<Ways>) {
         let l = self.l;
         for kind in 0..4 {
             if let Some(v) = self.run().nan[kind].take() {
@@ -99,7 +133,7 @@ impl Fx<'_, '_> {
                 l.unlikely_br(self.any_lane(top, 16), t.each, end);
             }
         }
-        here
+        (here, t.ways)
     }
 
     fn look_for_nans(&mut self, kind: usize, a: V, b: V) {

@@ -3,6 +3,7 @@
 
 use crate::flags;
 use crate::flags_place::{self, Flags, FlagsAt, Step};
+use crate::float_again::Again;
 use crate::float_chain::{self, Chain, Opaque};
 use crate::float_together::Together;
 use crate::flow::{self, Flow, RegSet, Registers};
@@ -198,6 +199,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) compares: Vec<Compared>,
     /// While a run of instructions is emitted that looks at floating-point results together.
     pub(crate) together: Option<Together>,
+    /// While the other form of a run is emitted in which accesses stand.
+    pub(crate) again: Option<Again>,
     opaque: &'a Opaque,
     /// Values of the block that cannot turn out to be constants.
     opaque_values: Vec<bool>,
@@ -255,6 +258,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         ways: Vec::new(),
         compares: Vec::new(),
         together: None,
+        again: None,
         opaque: &opaque,
         opaque_values: Vec::new(),
     };
@@ -425,6 +429,10 @@ impl<'a> Fx<'a, '_> {
         if let Some(b) = self.fault {
             return b;
         }
+        if let Some(b) = self.fault_in_run() {
+            self.fault = Some(b);
+            return b;
+        }
         let here = self.l.current_block();
         let b = self.l.block(self.func, "fault");
         self.l.at_end(b);
@@ -548,7 +556,8 @@ impl<'a> Fx<'a, '_> {
         }
         let barrier =
             |i: usize| flags.groups[index].iter().any(|g| g.at == i) || flags.settle[index].contains(&i);
-        let mut chains = float_chain::chains(b, &self.unit.regs, barrier).into_iter().peekable();
+        let accesses = self.callbr() || self.unit.options.checkpoints == Checkpoints::None;
+        let mut chains = float_chain::chains(b, &self.unit.regs, accesses, barrier).into_iter().peekable();
         let mut i = 0;
         while let Some(inst) = b.insts.get(i) {
             if let Some(chain) = chains.next_if(|c| c.range.start == i) {
@@ -600,21 +609,29 @@ impl<'a> Fx<'a, '_> {
         let (each, end) = (l.block(self.func, "each"), l.block(self.func, ""));
         self.begin_together(each, &chain);
         for (i, inst) in range.clone().zip(insts) {
-            self.step(i, inst, zeros);
+            match float_chain::is_access(inst) {
+                true => self.access_together(i, |fx| fx.step(i, inst, zeros)),
+                false => self.step(i, inst, zeros),
+            }
         }
-        let ends = self.end_together(end);
+        let (ends, ways) = self.end_together(end);
         let values: Vec<_> = range.clone().map(|i| (self.values[i], self.wide[i])).collect();
         self.values[range.clone()].fill(None);
         self.wide[range.clone()].fill(None);
         self.widths.truncate(range.start);
         (self.pc, self.dirty, self.compares, *zeros) = (pc, dirty, compares, zeros_before);
         l.at_end(each);
+        self.begin_again(ways);
         for (r, v) in before {
             self.set(r, v);
         }
         for (i, inst) in range.clone().zip(insts) {
-            self.step(i, inst, zeros);
+            match float_chain::is_access(inst) {
+                true => self.access_again(i, |fx| fx.step(i, inst, zeros)),
+                false => self.step(i, inst, zeros),
+            }
         }
+        self.again = None;
         let each_end = l.current_block();
         l.br(end);
         l.at_end(end);
@@ -645,6 +662,11 @@ impl<'a> Fx<'a, '_> {
 
     pub(crate) fn value(&self, v: Value) -> V {
         self.values[v.0 as usize].expect("invariant: values are defined before use")
+    }
+
+    /// What instruction `i` defined, if anything.
+    pub(crate) fn defined(&self, i: usize) -> Option<V> {
+        self.values[i]
     }
 
     /// True if the value cannot turn out to be a constant.

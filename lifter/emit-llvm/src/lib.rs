@@ -7,6 +7,7 @@ mod access_plain;
 mod flags;
 mod flags_place;
 mod flags_state;
+mod float_again;
 mod float_chain;
 mod float_result;
 mod float_together;

@@ -15,6 +15,13 @@ impl Fx<'_, '_> {
             PureOp::Bitcast => self.l.bitcast(self.value(args[0]), self.unit.ty(ty)),
             PureOp::Concat => self.concat(args),
             PureOp::Select => {
+                if let (Type::F32 | Type::F64, Some(a), Some(b)) =
+                    (ty, self.wide(args[1]), self.wide(args[2]))
+                {
+                    let wide = self.l.select(self.value(args[0]), a, b);
+                    let scalar = self.to_scalar(ty, wide);
+                    return self.define_wide(i, scalar, wide);
+                }
                 let (c, a, b) = (self.value(args[0]), self.value(args[1]), self.value(args[2]));
                 self.l.select(c, a, b)
             }
@@ -33,6 +40,11 @@ impl Fx<'_, '_> {
             PureOp::FNarrow { from, round } => return self.float_narrow(i, op, from, round, args),
             PureOp::FToInt { shape, signed, round, fbits } => {
                 self.float_to_int(op, ty, ToInt { shape, signed, round, fbits }, args)
+            }
+            PureOp::IntToF { shape, signed: true, fbits: 0 }
+                if Self::native(shape) && !shape.is_vector() && self.type_of(args[0]).bits() >= 32 =>
+            {
+                return self.scalar_of_int(i, shape, args[0]);
             }
             PureOp::IntToF { shape, signed, fbits } => self.int_to_float(op, shape, signed, fbits, args),
             PureOp::FRound { shape, round, exact } => {

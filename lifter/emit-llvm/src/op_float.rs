@@ -170,7 +170,7 @@ impl Fx<'_, '_> {
     /// i1: FPCR.FZ is set. The host's DAZ does nothing for an operand that is only chosen.
     pub(crate) fn flushes(&self) -> V {
         let l = self.l;
-        if self.together.is_some() {
+        if self.at_end_of_run() {
             return l.bool(false);
         }
         let fpcr = l.load(l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
@@ -182,7 +182,7 @@ impl Fx<'_, '_> {
     /// zero, and below a square root if they are negative.
     pub(crate) fn notice_denormals(&self, shape: FShape, operands: &[V]) {
         let l = self.l;
-        if self.together.is_some() {
+        if self.at_end_of_run() {
             return;
         }
         let (notice, end) = (l.block(self.func, "notice"), l.block(self.func, ""));
@@ -214,11 +214,16 @@ impl Fx<'_, '_> {
                 b = l.shuffle(b, one, &[0, 1, 4, 5]);
             }
         } else {
-            (a, zero_above) = self.in_lane0(shape, args[0]);
-            b = self.in_lane0(shape, args[1]).0;
+            let commutes = matches!(name, "add" | "mul");
+            let swap = commutes && self.wide(args[0]).is_none() && self.wide(args[1]).is_some();
+            // A NaN is looked at, whichever of two was taken.
+            let (first, second) = if swap { (args[1], args[0]) } else { (args[0], args[1]) };
+            a = self.cleared(shape, first);
+            b = self.in_lane0(shape, second);
+            zero_above = true;
         }
         let full = self.full_float(shape);
-        let value = if shape.is_vector() && self.together.is_some() && args.iter().any(|&v| self.opaque(v)) {
+        let value = if shape.is_vector() && self.at_end_of_run() && args.iter().any(|&v| self.opaque(v)) {
             // LLVM may take operands from memory and exchange them.
             self.constrained(&format!("f{name}"), &[full], &[a, b], true)
         } else {
@@ -248,7 +253,7 @@ impl Fx<'_, '_> {
         soft: Bb,
     ) -> V {
         let l = self.l;
-        if self.together.is_some() && section == symbol::FLOAT_SECTION {
+        if self.at_end_of_run() && section == symbol::FLOAT_SECTION {
             // Without FZ, nothing traps.
             return l.asm_call(text, constraints, ret, inputs, &[]);
         }
@@ -272,7 +277,12 @@ impl Fx<'_, '_> {
 
     pub(crate) fn float_un(&mut self, i: usize, op: PureOp, f: FUn, shape: FShape, args: &[Value]) {
         let v = match f {
-            FUn::Abs | FUn::Neg => self.float_sign(f, shape, args[0]),
+            FUn::Abs | FUn::Neg => {
+                if let (FShape::S | FShape::D, Some(wide)) = (shape, self.wide(args[0])) {
+                    return self.scalar_sign(i, f, shape, wide);
+                }
+                self.float_sign(f, shape, args[0])
+            }
             FUn::Sqrt if Self::native(shape) => {
                 let a = self.float(shape, args[0]);
                 self.notice_denormals(shape, &[a]);
@@ -290,6 +300,18 @@ impl Fx<'_, '_> {
             FUn::Sqrt | FUn::RecipEst | FUn::RsqrtEst | FUn::RecpX => self.soft_pure(op, shape.ty(), args),
         };
         self.define(i, v);
+    }
+
+    /// Absolute value or negation of a scalar with zeros above, which stay.
+    fn scalar_sign(&mut self, i: usize, f: FUn, shape: FShape, wide: V) {
+        let l = self.l;
+        let sign = 1u64 << (shape.bits() - 1);
+        let wide = match f {
+            FUn::Abs => l.and(wide, l.const_vec(&[l.i64(sign - 1), l.i64(0)])),
+            _ => l.xor(wide, l.const_vec(&[l.i64(sign), l.i64(0)])),
+        };
+        let scalar = l.extract(l.bitcast(wide, self.full_float(shape)), 0);
+        self.define_wide(i, scalar, wide);
     }
 
     /// Absolute value or negation: a change of the sign bit.
@@ -324,19 +346,24 @@ impl Fx<'_, '_> {
         // The code must run on hosts without FMA, but nearly all have it: there the runtime puts a jump to the label in
         // the instruction's place (5 bytes, its whole length).
         let full = self.full_float(shape);
-        let (operands, zero): (Vec<V>, Vec<bool>) = args
-            .iter()
-            .map(|&a| if shape.is_vector() { (self.float(shape, a), false) } else { self.in_lane0(shape, a) })
-            .unzip();
-        // The lanes above come from the operand that the result replaces: the addend or the first factor.
-        let (form, replaced) = if zero[2] || !zero[0] { ("231", 2) } else { ("213", 0) };
+        // The lanes above come from the operand that the result replaces: the addend or a factor.
+        let clean = |n: usize| shape.is_vector() || self.wide(args[n]).is_some();
+        let (form, replaced) = match [2, 0, 1].into_iter().find(|&n| clean(n)) {
+            Some(2) | None => ("231", 2),
+            Some(n) => ("213", n),
+        };
+        let operand = |n: usize| match shape.is_vector() {
+            true => self.float(shape, args[n]),
+            false if n == replaced => self.cleared(shape, args[n]),
+            false => self.in_lane0(shape, args[n]),
+        };
         let others: Vec<usize> = (0..3).filter(|&n| n != replaced).collect();
-        let inputs = [operands[replaced], operands[others[0]], operands[others[1]]];
+        let inputs = [operand(replaced), operand(others[0]), operand(others[1])];
         let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
         let text = format!("vfmadd{form}{} $3, $2, $0", suffix(shape));
         let soft = self.soft_block();
         let r = self.float_site(section, &text, "=x,0,x,x", full, &inputs, soft);
-        let native = Native { value: r, zero_above: zero[replaced] };
+        let native = Native { value: r, zero_above: !shape.is_vector() };
         self.define_float_or(i, shape, Look::NanOrSmallest, &native, op, args, soft);
     }
 

@@ -190,6 +190,23 @@ impl Fx<'_, '_> {
         l.insert(low, lane(1), 1)
     }
 
+    /// The conversion of a signed integer to a scalar. As assembly: LLVM zeroes the destination, too, but does not know that
+    /// the upper part then is zero.
+    pub(crate) fn scalar_of_int(&mut self, i: usize, shape: FShape, arg: Value) {
+        let l = self.l;
+        let full = self.full_float(shape);
+        let (from, operand) = if self.type_of(arg) == Type::I32 { ("l", "{2:k}") } else { ("q", "{2:q}") };
+        let name = if shape == FShape::S { "cvtsi2ss" } else { "cvtsi2sd" };
+        let text = match self.unit.features.avx {
+            true => format!("v{name}{from} ${operand}, $1, $0"),
+            false => format!("{name}{from} ${operand}, $0"),
+        };
+        let constraints = if self.unit.features.avx { "=x,x,r" } else { "=x,0,r" };
+        let v = l.asm_call(&text, constraints, full, &[l.zero(full), self.value(arg)], &[]);
+        let scalar = l.extract(v, 0);
+        self.define_wide(i, scalar, self.flat(v));
+    }
+
     pub(crate) fn int_to_float(
         &mut self,
         op: PureOp,

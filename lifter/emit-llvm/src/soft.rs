@@ -77,9 +77,9 @@ impl Fx<'_, '_> {
         args: &[Value],
     ) -> V {
         let l = self.l;
-        if let Some(together) = &self.together {
+        if self.together.is_some() {
             let fine = l.block(self.func, "");
-            l.unlikely_br(bad, together.each, fine);
+            l.unlikely_br(bad, self.soft_block(), fine);
             l.at_end(fine);
             return native(self);
         }

@@ -1,5 +1,6 @@
-//! Runs of floating-point operations on each other's results, which lifted code looks at together, against the evaluator
-//! one by one: results, and the cumulative flags, in each rounding mode, with and without FZ and DN.
+//! Runs of floating-point operations on each other's results, with accesses between, which lifted code looks at together,
+//! against the evaluator one by one: results, and the cumulative flags, in each rounding mode, with and without FZ and DN,
+//! at the end and where an access faults.
 #![allow(unsafe_code)]
 
 mod harness;
@@ -14,11 +15,27 @@ use isa::a64::{FILE, reg};
 /// Operands come in v0–v3, results leave in the registers from here on.
 const FIRST: usize = 4;
 
+/// What a step does; accesses have numbers.
+#[derive(Clone, Copy, Debug)]
+enum What {
+    Op(PureOp),
+    Load(usize),
+    Store(usize),
+}
+
 /// One step of a run: what it does to the values before it.
 struct Step {
-    op: PureOp,
+    what: What,
     ty: Type,
     args: Vec<usize>,
+}
+
+/// Accesses of a run at most. The address of each is in a register of its own from here on.
+const ACCESSES: usize = 8;
+const ADDRESSES: u32 = 3;
+/// Address of the access with that number.
+fn access_pc(n: usize) -> GuestAddr {
+    GuestAddr(0x18000 + 4 * n as u64)
 }
 
 /// A run as a function, and as steps on a list of values whose first four are the operands.
@@ -26,7 +43,9 @@ struct Run {
     /// Operands that are constants of the code.
     constants: [Option<u128>; FIRST],
     steps: Vec<Step>,
-    types: Vec<Type>,
+    /// None for a store.
+    types: Vec<Option<Type>>,
+    accesses: usize,
 }
 
 fn moves(op: PureOp) -> bool {
@@ -65,7 +84,7 @@ fn bits_of(op: PureOp, ty: Type) -> Option<u32> {
 }
 
 impl Run {
-    fn new(ops: &[TypedOp], random: &mut Random) -> Run {
+    fn new(ops: &[TypedOp], with_accesses: bool, random: &mut Random) -> Run {
         let constants = std::array::from_fn(|_| {
             // No denormal numbers: LLVM evaluates conversions of constants as if FZ were off.
             let ordinary = vector(1, 32, random);
@@ -87,10 +106,18 @@ impl Run {
         let same: Vec<&TypedOp> = ops.iter().filter(|o| bits_of(o.op, o.ty) == Some(theme.bits())).collect();
         let others: Vec<&TypedOp> =
             ops.iter().filter(|o| moves(o.op) || matches!(bits_of(o.op, o.ty), Some(32 | 64))).collect();
-        let mut run = Run { constants, steps: Vec::new(), types: vec![Type::V128; FIRST] };
+        let types = vec![Some(Type::V128); FIRST];
+        let mut run = Run { constants, steps: Vec::new(), types, accesses: 0 };
         let length = 4 + pick(14);
         while run.steps.len() < length {
-            let o = match pick(16) {
+            let what = pick(22);
+            if what >= 16 {
+                if with_accesses && run.accesses < ACCESSES {
+                    run.access(what >= 20, theme, &mut pick);
+                }
+                continue;
+            }
+            let o = match what {
                 0..=9 => plain[pick(plain.len())],
                 10..=12 => same[pick(same.len())],
                 _ => others[pick(others.len())],
@@ -100,25 +127,39 @@ impl Run {
             else {
                 continue;
             };
-            run.push(o.op, o.ty, args);
+            run.push(What::Op(o.op), o.ty, args);
         }
         run
     }
 
-    fn push(&mut self, op: PureOp, ty: Type, args: Vec<usize>) -> usize {
-        self.steps.push(Step { op, ty, args });
-        self.types.push(ty);
+    fn push(&mut self, what: What, ty: Type, args: Vec<usize>) -> usize {
+        self.steps.push(Step { what, ty, args });
+        self.types.push((!matches!(what, What::Store(_))).then_some(ty));
         self.types.len() - 1
+    }
+
+    fn access(&mut self, store: bool, theme: FShape, pick: &mut impl FnMut(usize) -> usize) {
+        let n = self.accesses;
+        let ty =
+            if pick(4) == 0 { [Type::F32, Type::F64, Type::V128, Type::I64][pick(4)] } else { theme.ty() };
+        if !store {
+            self.push(What::Load(n), ty, Vec::new());
+        } else if let Some(v) = self.operand(ty, pick) {
+            self.push(What::Store(n), ty, vec![v]);
+        } else {
+            return;
+        }
+        self.accesses += 1;
     }
 
     /// Some value of that type, late ones rather than early ones; made of a vector if there is none.
     fn operand(&mut self, ty: Type, pick: &mut impl FnMut(usize) -> usize) -> Option<usize> {
-        let all: Vec<usize> = (0..self.types.len()).filter(|&i| self.types[i] == ty).collect();
+        let all: Vec<usize> = (0..self.types.len()).filter(|&i| self.types[i] == Some(ty)).collect();
         if all.is_empty() || all.len() < 3 && ty != Type::I1 && pick(2) == 0 {
             return match ty {
                 Type::I1 | Type::I128 => None,
                 Type::V128 => Some(pick(FIRST)),
-                _ => Some(self.push(PureOp::VToScalar, ty, vec![pick(FIRST)])),
+                _ => Some(self.push(What::Op(PureOp::VToScalar), ty, vec![pick(FIRST)])),
             };
         }
         let n = all.len();
@@ -140,7 +181,20 @@ impl Run {
             .collect();
         for (i, s) in self.steps.iter().enumerate() {
             let args: Vec<Value> = s.args.iter().map(|&a| values[a]).collect();
-            let v = b.pure_ty(s.op, s.ty, &args);
+            let v = match s.what {
+                What::Op(op) => b.pure_ty(op, s.ty, &args),
+                What::Load(n) | What::Store(n) => {
+                    b.mark(access_pc(n));
+                    let addr = b.get(reg::x(ADDRESSES + n as u32));
+                    if let What::Load(_) = s.what {
+                        b.load(s.ty, addr)
+                    } else {
+                        b.store(addr, args[0]);
+                        values.push(addr);
+                        continue;
+                    }
+                }
+            };
             values.push(v);
             // Some in the middle of the run, so that registers change before it turns out that something is wrong.
             if i % 2 == 0 && i + FIRST < 32 {
@@ -148,6 +202,9 @@ impl Run {
             }
         }
         for (i, s) in self.steps.iter().enumerate().filter(|(i, _)| i % 2 != 0 && i + FIRST < 32) {
+            if let What::Store(_) = s.what {
+                continue;
+            }
             set(&mut b, i, s.ty, values[FIRST + i]);
         }
         let lr = b.get(reg::LR);
@@ -206,12 +263,21 @@ fn vector(kind: u32, bits: u32, random: &mut Random) -> u128 {
     })
 }
 
-fn check(opt: u8, cpu: &str, runs: usize, rounds: u32) {
+fn wide(v: [u64; 2]) -> u128 {
+    u128::from(v[0]) | u128::from(v[1]) << 64
+}
+
+/// What a load of that type gets.
+fn memory_bits(ty: Type, v: [u64; 2]) -> u128 {
+    wide(v) & if ty.bits() == 128 { !0 } else { (1 << ty.bits()) - 1 }
+}
+
+fn check(opt: u8, cpu: &str, checkpoints: Checkpoints, runs: usize, rounds: u32) {
     let ops = TypedOp::all();
     let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(opt));
-    let runs: Vec<Run> = (0..runs).map(|_| Run::new(&ops, &mut random)).collect();
+    let runs: Vec<Run> = (0..runs).map(|n| Run::new(&ops, n % 4 != 0, &mut random)).collect();
     let functions: Vec<Function> = runs.iter().enumerate().map(|(n, r)| r.function(n)).collect();
-    let mut options = options(opt, Checkpoints::Callbr);
+    let mut options = options(opt, checkpoints);
     options.cpu = cpu.into();
     options.text_size = 4 * functions.len() as u64;
     let program = Program::new(&functions, &options);
@@ -220,7 +286,7 @@ fn check(opt: u8, cpu: &str, runs: usize, rounds: u32) {
         let mut shown = false;
         for round in 0..rounds {
             let (rmode, fz, dn) = (round % 4, round & 12 == 4, round & 24 == 24);
-            let bits = if run.types.iter().filter(|t| **t == Type::F64).count() > 2 || round & 1 == 0 {
+            let bits = if run.types.iter().filter(|t| **t == Some(Type::F64)).count() > 2 || round & 1 == 0 {
                 64
             } else {
                 32
@@ -236,28 +302,65 @@ fn check(opt: u8, cpu: &str, runs: usize, rounds: u32) {
                 values.push(Bits::new(Type::V128, constant.unwrap_or(v)));
                 state.v[i] = [v as u64, (v >> 64) as u64];
             }
+            let mut memory = [[0u64; 2]; ACCESSES];
+            for (n, slot) in memory.iter_mut().enumerate() {
+                let v = vector((round >> 1) % 4 % 3, bits, &mut random);
+                *slot = [v as u64, (v >> 64) as u64];
+                state.x[ADDRESSES as usize + n] = &raw const *slot as u64;
+            }
+            // One access faults in half of the rounds.
+            let faults = round as usize / 2 % (ACCESSES + 1);
+            let faults = (checkpoints != Checkpoints::None && round & 1 != 0 && faults < run.accesses)
+                .then_some(faults);
+            if let Some(n) = faults {
+                state.x[ADDRESSES as usize + n] = 0x10 + 8 * n as u64;
+            }
+            let mut expected = memory;
+            let mut done = 0;
             for s in &run.steps {
                 let args: Vec<Bits> = s.args.iter().map(|&a| values[a]).collect();
-                values.push(Bits::new(s.ty, eval(s.op, s.ty, &args, &mut env)));
+                let v = match s.what {
+                    What::Load(n) | What::Store(n) if faults == Some(n) => break,
+                    What::Op(op) => eval(op, s.ty, &args, &mut env),
+                    What::Load(n) => memory_bits(s.ty, memory[n]),
+                    What::Store(n) => {
+                        let old = wide(expected[n]);
+                        let keep = !memory_bits(s.ty, [!0, !0]);
+                        let new = old & keep | args[0].bits;
+                        expected[n] = [new as u64, (new >> 64) as u64];
+                        0
+                    }
+                };
+                values.push(Bits::new(s.ty, v));
+                done += 1;
             }
             set_mxcsr(0x1f80 | [0, 2, 1, 3][rmode as usize] << 13 | if fz { 0x8040 } else { 0 });
-            let pc = program.run(n, &mut state);
+            let pc = program.run_faulting(n, &mut state);
             let flags = mxcsr();
             set_mxcsr(0x1f80);
-            assert_eq!(pc, 0x4000_1234);
+            match faults {
+                None => assert_eq!(pc, 0x4000_1234),
+                Some(n) => assert_eq!((pc, state.pc), (abi::EXIT_PC, access_pc(n).0)),
+            }
             let fpsr = state.fpsr | fpsr_of(flags);
-            let wrong = (FIRST..values.len().min(32))
-                .find(|&i| state.v[i][0] as u128 | (state.v[i][1] as u128) << 64 != values[i].bits);
+            let wrong = (0..run.steps.len().min(32 - FIRST))
+                .filter(|&i| !matches!(run.steps[i].what, What::Store(_)))
+                .find(|&i| {
+                    // Results of odd steps are shown at the end.
+                    let shown = i < done && (faults.is_none() || i % 2 == 0);
+                    wide(state.v[FIRST + i]) != if shown { values[FIRST + i].bits } else { 0 }
+                })
+                .or_else(|| (memory != expected).then_some(99));
             if (wrong.is_some() || fpsr != env.fpsr) && !shown {
                 shown = true;
                 let steps: Vec<String> =
-                    run.steps.iter().map(|s| format!("{:?} {} {:?}", s.op, s.ty, s.args)).collect();
+                    run.steps.iter().map(|s| format!("{:?} {} {:?}", s.what, s.ty, s.args)).collect();
                 failures += &format!(
-                    "run {n} rmode {rmode} fz {fz} dn {dn}: value {wrong:?}, fpsr {fpsr:x} for {:x}\n  {}\n  {:x?}\n  {:x?}\n",
+                    "run {n} rmode {rmode} fz {fz} dn {dn} fault {faults:?}: value {wrong:?}, fpsr {fpsr:x} for {:x}\n  {}\n  {:x?}\n  {:x?}\n",
                     env.fpsr,
                     steps.join("; "),
                     values.iter().map(|v| v.bits).collect::<Vec<_>>(),
-                    &state.v[..values.len().min(32)],
+                    &state.v,
                 );
             }
         }
@@ -266,17 +369,27 @@ fn check(opt: u8, cpu: &str, runs: usize, rounds: u32) {
 }
 
 #[test]
+fn runs_at_o0() {
+    check(0, "x86-64-v2", Checkpoints::Callbr, 40, 64);
+}
+
+#[test]
 fn runs_at_o1() {
-    check(1, "x86-64-v2", 60, 64);
+    check(1, "x86-64-v2", Checkpoints::Callbr, 60, 64);
 }
 
 #[test]
 fn runs_at_o2() {
-    let runs = std::env::var("XLATE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
-    check(2, "x86-64-v2", runs, 256);
+    let runs = std::env::var("XLATE_RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(300);
+    check(2, "x86-64-v2", Checkpoints::Callbr, runs, 256);
+}
+
+#[test]
+fn runs_without_checkpoints() {
+    check(2, "x86-64-v2", Checkpoints::None, 60, 64);
 }
 
 #[test]
 fn runs_on_this_host() {
-    check(2, "native", 100, 128);
+    check(2, "native", Checkpoints::Callbr, 100, 128);
 }
