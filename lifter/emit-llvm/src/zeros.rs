@@ -2,7 +2,8 @@
 //! start and follows it through a block. A scalar instruction of the host leaves the upper part of its first operand
 //! alone, so where that is known to be zero, the guest's rule (scalar results clear it) costs nothing. No LLVM.
 
-use crate::flow::{RegSet, loop_depths};
+use crate::flow::RegSet;
+use crate::loops;
 use ir::{BlockId, Function, Inst, PureOp, Reg, Term, Type, VBit, VUn};
 
 /// Registers with zeros above the low 64 bits, and those with zeros above the low 32.
@@ -108,7 +109,7 @@ pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
         }
     }
     let mut at = vec![Zeros { above64: read, above32: read }; f.blocks.len()];
-    let depth = loop_depths(f);
+    let depth = loops::analyse(f).depth;
     let inside = reachable(f);
     for (i, b) in f.blocks.iter().enumerate() {
         if i == 0 || !inside[i] || b.resume && depth[i] == 0 {
