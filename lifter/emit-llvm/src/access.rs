@@ -4,6 +4,7 @@
 use crate::Checkpoints;
 use crate::function::Fx;
 use crate::llvm::{AsmText, IPred, T, V};
+use crate::tied::{self, Tie};
 use abi::{Exit, GuestState};
 use ir::{Align, Order, RmwOp, Type, Value};
 use std::mem::offset_of;
@@ -18,6 +19,8 @@ struct Access<'a> {
     args: &'a [V],
     /// Type of the memory operand, which is the first argument.
     mem: Option<T>,
+    /// The register whose old value is tied to the result: see `tied`.
+    tie: Option<Tie>,
 }
 
 impl Fx<'_, '_> {
@@ -52,10 +55,20 @@ impl Fx<'_, '_> {
             let constraints = format!("{}{comma}i{},~{{memory}}", a.constraints, a.clobbers);
             return l.asm_call(&table("0"), &constraints, a.ret, &args, &mem);
         }
-        let text = table(&format!("${{{}:l}}-.", n + 1));
+        let mut text = table(&format!("${{{}:l}}-.", n + 1));
         let constraints = format!("{}{comma}i,!i{}", a.constraints, a.clobbers);
-        let fault = self.fault_block();
         let next = l.block(self.func, "");
+        if let Some((id, r)) = a.tie {
+            let fault = l.block(self.func, "fault");
+            text += &tied::access_record(id, n + 1);
+            let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
+            let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
+            l.only_guest_memory(v);
+            self.tied_fault_block(fault, id, r, v);
+            l.at_end(next);
+            return v;
+        }
+        let fault = self.fault_block();
         let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
         let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
         l.only_guest_memory(v);
@@ -80,7 +93,15 @@ impl Fx<'_, '_> {
             return;
         }
         let ret = self.l.void_ty();
-        self.access(&Access { text: "", constraints: "", clobbers: "", ret, args: &[], mem: None });
+        self.access(&Access {
+            text: "",
+            constraints: "",
+            clobbers: "",
+            ret,
+            args: &[],
+            mem: None,
+            tie: None,
+        });
     }
 
     fn address(&self, addr: Value) -> V {
@@ -124,11 +145,11 @@ impl Fx<'_, '_> {
         }
         match ty {
             Type::V128 => {
-                let v = self.load_vec("movups", self.unit.ty(ty), p, self.unit.ty(ty));
+                let v = self.load_vec(None, "movups", self.unit.ty(ty), p, self.unit.ty(ty));
                 self.define(i, v);
             }
             Type::I128 => {
-                let v = self.load_vec("movups", self.unit.ty(Type::V128), p, self.unit.ty(ty));
+                let v = self.load_vec(None, "movups", self.unit.ty(Type::V128), p, self.unit.ty(ty));
                 let v = self.l.bitcast(v, self.unit.ty(ty));
                 self.define(i, v);
             }
@@ -136,7 +157,8 @@ impl Fx<'_, '_> {
             Type::F32 | Type::F64 => {
                 let (op, n) = if ty == Type::F32 { ("movss", 4) } else { ("movsd", 2) };
                 let full = self.l.vec_ty(self.unit.ty(ty), n);
-                let v = self.load_vec(op, full, p, self.unit.ty(ty));
+                let tie = self.tie(i, p, Type::V128);
+                let v = self.load_vec(tie, op, full, p, self.unit.ty(ty));
                 let wide = self.l.bitcast(v, self.unit.ty(Type::V128));
                 let scalar = self.l.extract(v, 0);
                 self.define_wide(i, scalar, wide);
@@ -144,7 +166,8 @@ impl Fx<'_, '_> {
             Type::I32 | Type::I64 if all(uses.vector) => {
                 let op = if ty == Type::I32 { "movd" } else { "movq" };
                 let vec = self.unit.ty(Type::V128);
-                let wide = self.load_vec(op, vec, p, self.unit.ty(ty));
+                let tie = self.tie(i, p, Type::V128);
+                let wide = self.load_vec(tie, op, vec, p, self.unit.ty(ty));
                 let lanes = self.l.ivec_ty(ty.bits(), 128 / ty.bits());
                 let scalar = self.l.extract(self.l.bitcast(wide, lanes), 0);
                 self.define_wide(i, scalar, wide);
@@ -159,7 +182,7 @@ impl Fx<'_, '_> {
                     _ => "movl $1, ${0:k}",
                 };
                 // The sign-extended value stands for the narrow one; `Sext` looks here first.
-                let v = self.load_int(op, p, ty);
+                let v = self.load_int(i, op, p, ty);
                 let narrow = self.l.trunc(v, self.unit.ty(ty));
                 self.define_wide(i, narrow, v);
             }
@@ -170,7 +193,7 @@ impl Fx<'_, '_> {
                     32 => "movl $1, ${0:k}",
                     _ => "movq $1, $0",
                 };
-                let v = self.load_int(op, p, ty);
+                let v = self.load_int(i, op, p, ty);
                 let narrow = self.l.trunc(v, self.unit.ty(ty));
                 self.define_wide(i, narrow, v);
             }
@@ -185,28 +208,61 @@ impl Fx<'_, '_> {
             && u.sext == u.count
     }
 
-    fn load_int(&mut self, text: &str, p: V, mem: Type) -> V {
-        let mem = self.l.int_ty(mem.bits().max(8));
-        let ret = self.l.i64_ty();
-        self.access(&Access { text, constraints: "=r,*m", clobbers: "", ret, args: &[p], mem: Some(mem) })
+    /// Loads for instruction `i`.
+    fn load_int(&mut self, i: usize, text: &str, p: V, mem: Type) -> V {
+        let tie = self.tie(i, p, Type::I64);
+        self.load_tied(tie, text, p, mem)
     }
 
-    fn load_vec(&mut self, op: &str, ret: T, p: V, mem: T) -> V {
+    fn load_tied(&mut self, tie: Option<Tie>, text: &str, p: V, mem: Type) -> V {
+        let mem = Some(self.l.int_ty(mem.bits().max(8)));
+        let ret = self.l.i64_ty();
+        match tie {
+            None => {
+                self.access(&Access { text, constraints: "=r,*m", clobbers: "", ret, args: &[p], mem, tie })
+            }
+            Some((_, r)) => {
+                let old = self.get(r);
+                self.access(&Access {
+                    text,
+                    constraints: "=r,*m,0",
+                    clobbers: "",
+                    ret,
+                    args: &[p, old],
+                    mem,
+                    tie,
+                })
+            }
+        }
+    }
+
+    fn load_vec(&mut self, tie: Option<Tie>, op: &str, ret: T, p: V, mem: T) -> V {
         let text = format!("{op} $1, $0");
-        self.access(&Access {
-            text: &text,
-            constraints: "=x,*m",
-            clobbers: "",
-            ret,
-            args: &[p],
-            mem: Some(mem),
-        })
+        let mem = Some(mem);
+        match tie {
+            None => {
+                let constraints = "=x,*m";
+                self.access(&Access { text: &text, constraints, clobbers: "", ret, args: &[p], mem, tie })
+            }
+            Some((_, r)) => {
+                let (constraints, old) = ("=x,*m,0", self.l.bitcast(self.get(r), ret));
+                self.access(&Access {
+                    text: &text,
+                    constraints,
+                    clobbers: "",
+                    ret,
+                    args: &[p, old],
+                    mem,
+                    tie,
+                })
+            }
+        }
     }
 
     /// An access that reads one byte for its fault only.
     pub(crate) fn touch(&mut self, addr: Value) {
         let p = self.address(addr);
-        self.load_int("movzbl $1, ${0:k}", p, Type::I8);
+        self.load_tied(None, "movzbl $1, ${0:k}", p, Type::I8);
     }
 
     pub(crate) fn store(&mut self, addr: Value, value: Value, order: Order, align: Align) {
@@ -250,7 +306,15 @@ impl Fx<'_, '_> {
             return self.l.store_volatile(v, p);
         }
         let (ret, mem) = (self.l.void_ty(), self.l.type_of(v));
-        self.access(&Access { text, constraints, clobbers: "", ret, args: &[p, v], mem: Some(mem) });
+        self.access(&Access {
+            text,
+            constraints,
+            clobbers: "",
+            ret,
+            args: &[p, v],
+            mem: Some(mem),
+            tie: None,
+        });
     }
 
     pub(crate) fn full_fence(&mut self) {
@@ -270,6 +334,7 @@ impl Fx<'_, '_> {
             ret: mem,
             args: &[p, v],
             mem: Some(mem),
+            tie: None,
         })
     }
 
@@ -290,6 +355,7 @@ impl Fx<'_, '_> {
                 ret: l.struct_ty(&[l.i64_ty(), l.i64_ty()]),
                 args: &args,
                 mem: Some(l.int_ty(128)),
+                tie: None,
             });
             let wide = |i: u32| l.zext(l.extract_value(pair, i), l.int_ty(128));
             return l.or(wide(0), l.shl(wide(1), l.int(l.int_ty(128), 64)));
@@ -303,6 +369,7 @@ impl Fx<'_, '_> {
             ret: mem,
             args: &[p, expected, new],
             mem: Some(mem),
+            tie: None,
         })
     }
 
@@ -340,6 +407,7 @@ impl Fx<'_, '_> {
             ret,
             args: &[p, v],
             mem: Some(mem),
+            tie: None,
         });
         self.l.poison(mem)
     }
@@ -353,7 +421,7 @@ impl Fx<'_, '_> {
             32 => "movl $1, ${0:k}",
             _ => "movq $1, $0",
         };
-        let first = self.load_int(load, p, ty);
+        let first = self.load_tied(None, load, p, ty);
         let first = l.trunc(first, narrow);
         let slot_from = l.current_block();
         let (again, done) = (l.block(self.func, "again"), l.block(self.func, "done"));

@@ -15,7 +15,7 @@ use crate::{ADDRESS_LIMIT, Addresses, Checkpoints, Number, Options, Place, Resol
 use abi::{Exit, GuestState, symbol};
 use inkwell::context::Context;
 use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, PureOp, Reg, SysReg, Type, Value};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::offset_of;
 
@@ -37,6 +37,10 @@ pub(crate) struct UnitCx<'a, 'c> {
     pub(crate) fn_ty: T,
     /// Soft operations by text.
     pub(crate) soft: RefCell<HashMap<String, V>>,
+    /// Numbers of loads that are not tied to old values though they could be (see `tied`), in order; `None` if none is.
+    pub(crate) untied: Option<&'a [u32]>,
+    /// How many loads can be tied.
+    pub(crate) ties: Cell<u32>,
 }
 
 impl<'a, 'c> UnitCx<'a, 'c> {
@@ -46,6 +50,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         options: &'a Options,
         features: Features,
         resolve: Resolve<'a>,
+        untied: Option<&'a [u32]>,
     ) -> Self {
         let llvm = Llvm::new(context, name);
         llvm.word_aligned_stack();
@@ -62,6 +67,8 @@ impl<'a, 'c> UnitCx<'a, 'c> {
             regs: Registers::new(options.regs, Some(&options.hot), options.checkpoints),
             fn_ty,
             soft: RefCell::default(),
+            untied,
+            ties: Cell::new(0),
         }
     }
 
@@ -178,7 +185,7 @@ pub(crate) struct Fx<'a, 'c> {
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
     /// above) where that is at hand.
     pub(crate) cur: &'a ir::Block,
-    index: usize,
+    pub(crate) index: usize,
     values: Vec<Option<V>>,
     wide: Vec<Option<V>>,
     /// How many low bits of each vector value can differ from zero.
@@ -286,7 +293,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
 impl<'a> Fx<'a, '_> {
     // Registers and state.
 
-    fn slot(&self, r: Reg) -> V {
+    pub(crate) fn slot(&self, r: Reg) -> V {
         self.slots[r.0 as usize].expect("invariant: the analysis lists every register")
     }
 
@@ -444,6 +451,18 @@ impl<'a> Fx<'a, '_> {
         self.l.at_end(here);
         self.fault = Some(b);
         b
+    }
+
+    /// The block to which the fault of a load goes that has the old value of `r` in its result.
+    pub(crate) fn tied_fault_block(&mut self, b: Bb, id: u32, r: Reg, old: V) {
+        let here = self.l.current_block();
+        self.l.at_end(b);
+        self.tied_fault(id, r, old);
+        self.store_dirty();
+        self.note_pending();
+        let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
+        self.l.br(common);
+        self.l.at_end(here);
     }
 
     /// Keeps LLVM from folding the current block away if nothing else is in it. Where ways meet behind it, values are copied;

@@ -25,6 +25,7 @@ mod op_vector_sat;
 mod soft;
 mod target;
 mod term;
+mod tied;
 mod zeros;
 
 use abi::{HOT_GPRS, HOT_VECS};
@@ -258,15 +259,40 @@ pub fn emit_unit(
     options: &Options,
     resolve: Resolve,
 ) -> Result<Unit, Error> {
-    let context = Context::create();
-    let target = target::Target::new(options)?;
-    let unit = function::UnitCx::new(&context, name, options, target.features(), resolve);
-    let mut resume = Vec::new();
-    for f in functions {
-        resume.extend(function::emit(&unit, f));
+    compile_tied(name, functions, options, resolve).map(|(unit, _)| unit)
+}
+
+/// Compiles with loads tied to old values (see `tied`), but for those for which that does not work out, and gives the
+/// numbers of these; `None` if no load is tied.
+fn compile_tied(
+    name: &str,
+    functions: &[Function],
+    options: &Options,
+    resolve: Resolve,
+) -> Result<(Unit, Option<Vec<u32>>), Error> {
+    // Each round allocates registers anew.
+    const ROUNDS: usize = 3;
+    let compile = |untied: Option<&[u32]>| {
+        let context = Context::create();
+        let target = target::Target::new(options)?;
+        let unit = function::UnitCx::new(&context, name, options, target.features(), resolve, untied);
+        let resume = functions.iter().flat_map(|f| function::emit(&unit, f)).collect();
+        let object = target.compile(unit.llvm.module(), options, target::Kind::Object)?;
+        Ok::<_, Error>(Unit { object, resume })
+    };
+    // At level 0 every value is spilled.
+    let rounds = if options.opt == 0 { 0 } else { ROUNDS };
+    let mut untied = Vec::new();
+    for _ in 0..rounds {
+        let mut unit = compile(Some(&untied))?;
+        let failures = tied::settle(&mut unit.object)?;
+        if failures.is_empty() {
+            return Ok((unit, Some(untied)));
+        }
+        untied.extend(failures);
+        untied.sort_unstable();
     }
-    let object = target.compile(unit.llvm.module(), options, target::Kind::Object)?;
-    Ok(Unit { object, resume })
+    Ok((compile(None)?, None))
 }
 
 /// Compiles the stubs that each output needs once: `xl_enter`, and those that lifted code calls.
@@ -274,16 +300,18 @@ pub fn emit_glue(options: &Options) -> Result<Vec<u8>, Error> {
     let context = Context::create();
     let target = target::Target::new(options)?;
     let none = |_| None;
-    let unit = function::UnitCx::new(&context, "glue", options, target.features(), &none);
+    let unit = function::UnitCx::new(&context, "glue", options, target.features(), &none, None);
     glue::emit(&unit);
     target.compile(unit.llvm.module(), options, target::Kind::Object)
 }
 
 /// LLVM IR of one function, optimised as for an object.
 pub fn emit_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    let unit =
+        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     target.optimise(unit.llvm.module(), options)?;
     Ok(unit.llvm.module().print_to_string().to_string())
@@ -291,18 +319,22 @@ pub fn emit_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Resu
 
 /// LLVM IR of one function before any pass.
 pub fn emit_raw_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    let unit =
+        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     Ok(unit.llvm.module().print_to_string().to_string())
 }
 
 /// Host assembly of one function.
 pub fn emit_asm_text(f: &Function, options: &Options, resolve: Resolve) -> Result<String, Error> {
+    let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit = function::UnitCx::new(&context, "inspect", options, target.features(), resolve);
+    let unit =
+        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     let bytes = target.compile(unit.llvm.module(), options, target::Kind::Assembly)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
