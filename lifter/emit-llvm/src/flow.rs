@@ -341,16 +341,22 @@ fn dirty(
             break;
         }
     }
-    meet_clean(f, regs, &loops.depth, &mut clean, &end);
+    let mut joins = vec![true; f.blocks.len()];
+    for l in &loops.loops {
+        let calls = l.blocks.iter().any(|&i| cleans(&f.blocks[i], poll[i], commits[i]));
+        l.blocks.iter().for_each(|&b| joins[b] = calls);
+    }
+    meet_clean(f, regs, &joins, &mut clean, &end);
     (dirty_with(f, regs, &clean, &end), clean)
 }
 
-/// Makes registers clean where ways meet outside loops, some of which they are dirty on and some not, if nothing reads
-/// them there: on the latter they would have to be loaded, only to be stored again where the function is left.
+/// Makes registers clean where ways meet at `joins`, some of which they are dirty on and some not, if nothing reads them
+/// there: on the latter they would have to be loaded, only to be stored again at the next call or exit. Where a loop makes no
+/// calls, they stay in their slots instead.
 fn meet_clean(
     f: &Function,
     regs: &Registers,
-    depth: &[u32],
+    joins: &[bool],
     clean: &mut [RegSet],
     end: &dyn Fn(usize, RegSet) -> RegSet,
 ) {
@@ -369,7 +375,7 @@ fn meet_clean(
             }
         }
         let mut changed = false;
-        for i in (0..f.blocks.len()).filter(|&i| depth[i] == 0) {
+        for i in (0..f.blocks.len()).filter(|&i| joins[i]) {
             let stored = at[i].without(all[i]).without(read[i]).without(regs.hot);
             changed |= stored != RegSet::default();
             clean[i] = clean[i].union(stored);
