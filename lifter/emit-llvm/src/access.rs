@@ -31,15 +31,20 @@ impl Fx<'_, '_> {
         let l = self.l;
         let mode = self.unit.options.checkpoints;
         let mut args = a.args.to_vec();
+        let mut constraints = a.constraints.to_string();
+        if let Some((_, r)) = a.tie {
+            args.push(l.bitcast(self.get(r), a.ret));
+            constraints += ",0";
+        }
         let mem: Vec<(u32, T)> = a.mem.iter().map(|&t| (0, t)).collect();
         if mode == Checkpoints::None {
-            let constraints = format!("{}{}", a.constraints, a.clobbers);
+            constraints += a.clobbers;
             let v = l.asm_call(a.text, constraints.trim_start_matches(','), a.ret, &args, &mem);
             l.only_guest_memory(v);
             return v;
         }
         // Operands are numbered through; the guest address comes after those of the instruction, then the label.
-        let n = a.constraints.split(',').filter(|c| !c.is_empty()).count();
+        let n = constraints.split(',').filter(|c| !c.is_empty()).count();
         let comma = if n == 0 { "" } else { "," };
         args.push(l.i32(self.unit.checkpoint_word(self.pc)));
         let section = abi::symbol::CHECKPOINT_SECTION;
@@ -52,26 +57,24 @@ impl Fx<'_, '_> {
         if !self.callbr() {
             self.commit();
             // The handler reads the state: the stores above must not move or go.
-            let constraints = format!("{}{comma}i{},~{{memory}}", a.constraints, a.clobbers);
+            constraints += &format!("{comma}i{},~{{memory}}", a.clobbers);
             return l.asm_call(&table("0"), &constraints, a.ret, &args, &mem);
         }
         let mut text = table(&format!("${{{}:l}}-.", n + 1));
-        let constraints = format!("{}{comma}i,!i{}", a.constraints, a.clobbers);
+        constraints += &format!("{comma}i,!i{}", a.clobbers);
         let next = l.block(self.func, "");
-        if let Some((id, r)) = a.tie {
-            let fault = l.block(self.func, "fault");
+        let fault = if let Some((id, _)) = a.tie {
             text += &tied::access_record(id, n + 1);
-            let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
-            let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
-            l.only_guest_memory(v);
-            self.tied_fault_block(fault, id, r, v);
-            l.at_end(next);
-            return v;
-        }
-        let fault = self.fault_block();
+            l.block(self.func, "fault")
+        } else {
+            self.fault_block()
+        };
         let asm = AsmText { text: &text, constraints: &constraints, mem: &mem };
         let v = l.asm_callbr(&asm, a.ret, &args, next, fault);
         l.only_guest_memory(v);
+        if let Some((id, r)) = a.tie {
+            self.tied_fault_block(fault, id, r, v);
+        }
         l.at_end(next);
         v
     }
@@ -217,46 +220,13 @@ impl Fx<'_, '_> {
     fn load_tied(&mut self, tie: Option<Tie>, text: &str, p: V, mem: Type) -> V {
         let mem = Some(self.l.int_ty(mem.bits().max(8)));
         let ret = self.l.i64_ty();
-        match tie {
-            None => {
-                self.access(&Access { text, constraints: "=r,*m", clobbers: "", ret, args: &[p], mem, tie })
-            }
-            Some((_, r)) => {
-                let old = self.get(r);
-                self.access(&Access {
-                    text,
-                    constraints: "=r,*m,0",
-                    clobbers: "",
-                    ret,
-                    args: &[p, old],
-                    mem,
-                    tie,
-                })
-            }
-        }
+        self.access(&Access { text, constraints: "=r,*m", clobbers: "", ret, args: &[p], mem, tie })
     }
 
     fn load_vec(&mut self, tie: Option<Tie>, op: &str, ret: T, p: V, mem: T) -> V {
-        let text = format!("{op} $1, $0");
+        let text = &format!("{op} $1, $0");
         let mem = Some(mem);
-        match tie {
-            None => {
-                let constraints = "=x,*m";
-                self.access(&Access { text: &text, constraints, clobbers: "", ret, args: &[p], mem, tie })
-            }
-            Some((_, r)) => {
-                let (constraints, old) = ("=x,*m,0", self.l.bitcast(self.get(r), ret));
-                self.access(&Access {
-                    text: &text,
-                    constraints,
-                    clobbers: "",
-                    ret,
-                    args: &[p, old],
-                    mem,
-                    tie,
-                })
-            }
-        }
+        self.access(&Access { text, constraints: "=x,*m", clobbers: "", ret, args: &[p], mem, tie })
     }
 
     /// An access that reads one byte for its fault only.

@@ -2,8 +2,7 @@
 //! operands guest registers keep until then, and for each block where the flags are at its start. No LLVM.
 
 use crate::flags::{Descriptions, Form, Group, Operand, holder};
-use crate::flow::{self, RegSet, Registers};
-use crate::loops;
+use crate::flow::{self, Flow, RegSet, Registers};
 use abi::{GuestState, flag};
 use ir::{Block, Function, Inst, Reg, RegFile, Term};
 use std::mem::offset_of;
@@ -75,8 +74,6 @@ pub(crate) struct Flags {
     pub(crate) groups: Vec<Vec<Group>>,
     /// At block starts.
     pub(crate) start: Vec<FlagsAt>,
-    /// Loop depth of blocks.
-    pub(crate) depth: Vec<u32>,
     /// By block: instructions that overwrite a register which flags need then; these are to be settled before.
     pub(crate) settle: Vec<Vec<usize>>,
 }
@@ -123,33 +120,33 @@ pub(crate) fn analyse(
     f: &Function,
     regs: &Registers,
     file: &RegFile,
-    poll: &[bool],
+    flow: &Flow,
     mut groups: Vec<Vec<Group>>,
 ) -> Flags {
-    let depth = loops::analyse(f).depth;
+    let Flow { poll, depth, .. } = flow;
     if !regs.commit {
-        choose_words(f, regs, file, poll, &depth, &mut groups);
+        choose_words(f, regs, file, poll, depth, &mut groups);
     }
-    let behind = look_back(f, regs, poll, &depth, &groups);
+    let behind = look_back(f, regs, poll, depth, &groups);
     let walks: Vec<Walk> = f
         .blocks
         .iter()
         .zip(&groups)
         .enumerate()
-        .map(|(i, (b, groups))| Walk::new(b, regs, file, groups, end_of(b, &behind, &depth, i)))
+        .map(|(i, (b, groups))| Walk::new(b, regs, file, groups, end_of(b, &behind, depth, i)))
         .collect();
     let overwritten =
         |b: &Behind| b.written.iter().filter_map(|r| number_of(file, r)).fold(0, |set, n| set | 1 << n);
     let ahead: Vec<Ahead> =
         behind.iter().map(|b| Ahead { seen: b.seen, overwritten: overwritten(b) }).collect();
-    let start = places(f, regs.commit, &ahead, &depth, &walks);
+    let start = places(f, regs.commit, &ahead, depth, &walks);
     let settle = start.iter().zip(&walks).map(|(start, walk)| {
         let mut settle = Vec::new();
         walk.end(Some(start.clone()), regs.commit, |at| settle.push(at));
         settle
     });
     let settle = settle.collect();
-    Flags { groups, start, depth, settle }
+    Flags { groups, start, settle }
 }
 
 /// What of a block matters for where the flags are: its flag writes, and between them writes of registers that

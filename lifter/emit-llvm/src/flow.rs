@@ -121,6 +121,8 @@ pub(crate) struct Flow {
     pub(crate) poll: Vec<bool>,
     /// Blocks that commit before access.
     pub(crate) commits: Vec<bool>,
+    /// Around how many loops each block stands.
+    pub(crate) depth: Vec<u32>,
 }
 
 impl Flow {
@@ -156,7 +158,7 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
             _ => {}
         }
     }
-    Flow { dirty, clean, need, available, used, poll, commits }
+    Flow { dirty, clean, need, available, used, poll, commits, depth: loops.depth }
 }
 
 /// Accesses and polls of a function with `Checkpoints::Mixed` that get fault labels. Each costs LLVM some milliseconds.

@@ -227,8 +227,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);
     let groups = flags::groups(f, &unit.regs, unit.options.regs);
-    let flags = flags_place::analyse(f, &unit.regs, unit.options.regs, &flow.poll, groups);
-    let zeros = zeros::analyse(f);
+    let flags = flags_place::analyse(f, &unit.regs, unit.options.regs, &flow, groups);
+    let zeros = zeros::analyse(f, &flow.depth);
     let opaque = Opaque::analyse(f);
     let entry = l.block(func, "entry");
     l.at_end(entry);
@@ -385,7 +385,7 @@ impl<'a> Fx<'a, '_> {
     /// Where to go to get to these blocks: steps for the flags that all ways share, or that the ways stay for that are run
     /// most often, are done here.
     pub(crate) fn ways_to(&mut self, to: &[BlockId]) -> Vec<Bb> {
-        let depth = |b: BlockId| self.flags.depth[b.0 as usize];
+        let depth = |b: BlockId| self.flow.depth[b.0 as usize];
         let steps: Vec<Step> = to.iter().map(|b| self.flags.step(&self.place, b.0 as usize)).collect();
         let deepest = to.iter().map(|&b| depth(b)).max();
         let here = to.iter().zip(&steps).find(|(b, s)| {
@@ -443,11 +443,9 @@ impl<'a> Fx<'a, '_> {
         let here = self.l.current_block();
         let b = self.l.block(self.func, "fault");
         self.l.at_end(b);
-        self.store_dirty();
-        self.note_pending();
+        self.store_for_fault();
         self.keep_block();
-        let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
-        self.l.br(common);
+        self.leave_at_fault();
         self.l.at_end(here);
         self.fault = Some(b);
         b
@@ -458,11 +456,21 @@ impl<'a> Fx<'a, '_> {
         let here = self.l.current_block();
         self.l.at_end(b);
         self.tied_fault(id, r, old);
+        self.store_for_fault();
+        self.leave_at_fault();
+        self.l.at_end(here);
+    }
+
+    /// Puts the state in order in a fault block.
+    fn store_for_fault(&self) {
         self.store_dirty();
         self.note_pending();
+    }
+
+    /// Ends a fault block.
+    fn leave_at_fault(&mut self) {
         let common = *self.common_leave.get_or_insert_with(|| self.l.block(self.func, "leave"));
         self.l.br(common);
-        self.l.at_end(here);
     }
 
     /// Keeps LLVM from folding the current block away if nothing else is in it. Where ways meet behind it, values are copied;

@@ -224,7 +224,8 @@ impl Fx<'_, '_> {
         self.l.store(old, self.slot(r));
     }
 
-    /// The register of type `ty` that the load `i` from `p` overwrites, if its old value is to be tied to the result, and a number for the load.
+    /// The register of type `ty` that the load `i` from `p` overwrites, if its old value is to be tied to the result, and a
+    /// number for the load.
     pub(crate) fn tie(&self, i: usize, p: V, ty: Type) -> Option<Tie> {
         let untied = self.unit.untied?;
         // In runs of floating-point operations that are there twice, the second form begins with all registers as they were.

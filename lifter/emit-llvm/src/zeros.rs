@@ -3,7 +3,6 @@
 //! alone, so where that is known to be zero, the guest's rule (scalar results clear it) costs nothing. No LLVM.
 
 use crate::flow::RegSet;
-use crate::loops;
 use ir::{BlockId, Function, Inst, PureOp, Reg, Term, Type, VBit, VUn};
 
 /// Registers with zeros above the low 64 bits, and those with zeros above the low 32.
@@ -98,10 +97,10 @@ fn width_of(op: PureOp, args: &[u32]) -> u32 {
     }
 }
 
-/// What is known at the start of each block, so far as a block of the function reads it. Who comes from outside, or from a
+/// What is known at the start of each block (`depth`: around how many loops), so far as a block of the function reads it. Who comes from outside, or from a
 /// call, brings anything; but who resumes in a loop, which hardly ever happens, must bring what is known of its ways in the
 /// function, or else is sent away.
-pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
+pub(crate) fn analyse(f: &Function, depth: &[u32]) -> Vec<Zeros> {
     let mut read = RegSet::default();
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         if let Inst::Get(r) = inst {
@@ -109,7 +108,6 @@ pub(crate) fn analyse(f: &Function) -> Vec<Zeros> {
         }
     }
     let mut at = vec![Zeros { above64: read, above32: read }; f.blocks.len()];
-    let depth = loops::analyse(f).depth;
     let inside = reachable(f);
     for (i, b) in f.blocks.iter().enumerate() {
         if i == 0 || !inside[i] || b.resume && depth[i] == 0 {

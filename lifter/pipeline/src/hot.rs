@@ -10,7 +10,8 @@ use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Adds up what part of each function's run loads and stores would be, by loop depth, and by where it is called from: any
-/// function may be the one that counts, large ones are not more likely to be. Registers of equal count keep the order of the procedure call standard: arguments and results first, then frame and link register.
+/// function may be the one that counts, large ones are not more likely to be. Registers of equal count keep the order of the
+/// procedure call standard: arguments and results first, then frame and link register.
 pub fn choose(functions: &[Function]) -> Hot {
     let weights = function_weights(functions);
     let traffic: Vec<Vec<u64>> =
