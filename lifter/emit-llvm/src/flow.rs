@@ -2,6 +2,7 @@
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
 use crate::loops::{self, Loops};
+use crate::rare;
 use crate::{Checkpoints, Hot};
 use ir::{Block, BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
 use std::mem::offset_of;
@@ -123,6 +124,8 @@ pub(crate) struct Flow {
     pub(crate) commits: Vec<bool>,
     /// Around how many loops each block stands.
     pub(crate) depth: Vec<u32>,
+    /// The successor that each block's branch goes to rarely.
+    pub(crate) rare: Vec<Option<BlockId>>,
 }
 
 impl Flow {
@@ -158,7 +161,8 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
             _ => {}
         }
     }
-    Flow { dirty, clean, need, available, used, poll, commits, depth: loops.depth }
+    let rare = rare::analyse(f, &loops);
+    Flow { dirty, clean, need, available, used, poll, commits, depth: loops.depth, rare }
 }
 
 /// Accesses and polls of a function with `Checkpoints::Mixed` that get fault labels. Each costs LLVM some milliseconds.

@@ -410,6 +410,11 @@ impl<'a> Fx<'a, '_> {
         self.dirty = RegSet::default();
     }
 
+    /// The successor that the current block's branch goes to rarely.
+    pub(crate) fn rare(&self) -> Option<BlockId> {
+        self.flow.rare[self.index]
+    }
+
     pub(crate) fn bias(&self) -> V {
         self.l.load_invariant(self.l.i64_ty(), self.field(offset_of!(GuestState, image_bias)))
     }

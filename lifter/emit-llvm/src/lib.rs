@@ -22,6 +22,7 @@ mod op_float_int;
 mod op_int;
 mod op_vector;
 mod op_vector_sat;
+mod rare;
 mod soft;
 mod target;
 mod term;

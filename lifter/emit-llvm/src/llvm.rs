@@ -52,6 +52,8 @@ pub(crate) struct Llvm<'c> {
     asm: RefCell<HashMap<(String, String, T), V>>,
     unlikely: V,
     likely: V,
+    /// For branches that take the first or the second way rarely.
+    rare: [V; 2],
     prof: u32,
     invariant: u32,
     absolute: u32,
@@ -82,7 +84,7 @@ impl<'c> Llvm<'c> {
         let builder = context.create_builder();
         let (ctx, b) = (context.raw(), builder.as_mut_ptr());
         // SAFETY: the context is alive; strings are passed with their lengths.
-        let (likely, unlikely, empty_node, host_memory, kinds) = unsafe {
+        let (likely, unlikely, rare, empty_node, host_memory, kinds) = unsafe {
             let i32t = LLVMInt32TypeInContext(ctx);
             let weight = |n| LLVMValueAsMetadata(LLVMConstInt(i32t, n, 0));
             let tag = || LLVMMDStringInContext2(ctx, c"branch_weights".as_ptr(), 14);
@@ -92,6 +94,7 @@ impl<'c> Llvm<'c> {
             (
                 node(vec![tag(), weight(2000), weight(1)]),
                 node(vec![tag(), weight(1), weight(2000)]),
+                [(1, 16), (16, 1)].map(|(a, b)| node(vec![tag(), weight(a), weight(b)])),
                 node(vec![]),
                 {
                     let name = |n: &str| LLVMMDStringInContext2(ctx, n.as_ptr().cast(), n.len());
@@ -114,6 +117,7 @@ impl<'c> Llvm<'c> {
             asm: RefCell::default(),
             unlikely,
             likely,
+            rare,
             prof,
             invariant,
             absolute,
@@ -455,6 +459,15 @@ impl<'c> Llvm<'c> {
         unsafe {
             let br = LLVMBuildCondBr(self.b, c.0, then.0, els.0);
             LLVMSetMetadata(br, self.prof, self.likely.0);
+        }
+    }
+
+    /// A branch that goes to `then`, or else to `els`, in one of about sixteen times.
+    pub(crate) fn rare_br(&self, c: V, then: Bb, els: Bb, then_is_rare: bool) {
+        // SAFETY: see the module's head.
+        unsafe {
+            let br = LLVMBuildCondBr(self.b, c.0, then.0, els.0);
+            LLVMSetMetadata(br, self.prof, self.rare[!then_is_rare as usize].0);
         }
     }
 

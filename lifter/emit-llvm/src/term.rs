@@ -19,7 +19,10 @@ impl Fx<'_, '_> {
             Term::Branch { cond, then, els } => {
                 let c = self.value(*cond);
                 let to = self.ways_to(&[*then, *els]);
-                self.l.cond_br(c, to[0], to[1]);
+                match self.rare() {
+                    Some(b) => self.l.rare_br(c, to[0], to[1], b == *then),
+                    None => self.l.cond_br(c, to[0], to[1]),
+                }
             }
             Term::Switch { target, cases } => self.switch(*target, cases),
             Term::Goto(a) => {
