@@ -14,7 +14,8 @@ const EDGES: &[(&str, &[&str])] = &[
     ("lifter/pipeline", &["image", "ir", "isa", "cfg", "emit-llvm", "abi"]),
     ("runtime/abi", &[]),
     ("runtime/exec", &["abi", "ir", "isa"]),
-    ("runtime/host", &["abi", "ir", "isa", "exec"]),
+    ("runtime/jit", &["abi", "ir", "isa", "exec"]),
+    ("runtime/host", &["abi", "ir", "isa", "exec", "jit"]),
     ("runtime/rt", &["abi", "host"]),
     ("driver", &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi"]),
     ("xtask", &[]),
@@ -37,11 +38,13 @@ const FOREIGN: &[(&str, &[&str])] = &[
         ],
     ),
     ("inkwell", &["lifter/emit-llvm/"]),
+    ("cranelift_codegen", &["runtime/jit/"]),
+    ("cranelift_frontend", &["runtime/jit/"]),
     ("syscalls", &["runtime/host/src/sys"]),
     ("libc", &["runtime/", "driver/", "testsuite/", "lifter/emit-llvm/tests/"]),
 ];
 
-const MEMBERS: &[&str] = &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "host"];
+const MEMBERS: &[&str] = &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "jit", "host"];
 
 /// Checks the tree.
 pub fn run() -> Result<()> {

@@ -26,6 +26,13 @@ pub(crate) struct Compiled {
     entered: u32,
 }
 
+impl Compiled {
+    /// Guest instructions in it.
+    pub(crate) fn len(&self) -> u64 {
+        self.bytes.len() as u64 / 4
+    }
+}
+
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Cache {

@@ -41,6 +41,7 @@ pub struct Interp {
     values: Vec<u128>,
     runs: Cache,
     singles: Cache,
+    executed: u64,
 }
 
 impl Default for Interp {
@@ -58,7 +59,12 @@ enum Left {
 impl Interp {
     /// An interpreter with an empty cache.
     pub fn new() -> Interp {
-        Interp { values: Vec::new(), runs: Cache::runs(12), singles: Cache::singles(9) }
+        Interp { values: Vec::new(), runs: Cache::runs(12), singles: Cache::singles(9), executed: 0 }
+    }
+
+    /// Instructions of all runs begun.
+    pub fn executed(&self) -> u64 {
+        self.executed
     }
 
     /// Executes the one instruction at pc.
@@ -68,6 +74,7 @@ impl Interp {
             Ok(run) => run,
             Err(fault) => return Event::Fault(fault),
         };
+        self.executed += run.len();
         match execute(run, &mut self.values, state, mem) {
             Left::To(pc) => {
                 state.pc = untag(pc);
@@ -91,6 +98,7 @@ impl Interp {
                 Ok(run) => run,
                 Err(fault) => return Event::Fault(fault),
             };
+            self.executed += run.len();
             match execute(run, &mut self.values, state, mem) {
                 Left::To(pc) => state.pc = untag(pc),
                 Left::With(event) => return event,

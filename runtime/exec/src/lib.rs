@@ -12,4 +12,4 @@ mod step;
 
 pub use interp::{Event, Interp};
 pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value, untag};
-pub use soft::{Flushed, Soft, flush_trap, fpsr, inexact_trap, set_fpcr, set_fpsr};
+pub use soft::{Flushed, Soft, eval_in, flush_trap, fpsr, inexact_trap, set_fpcr, set_fpsr};

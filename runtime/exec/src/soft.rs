@@ -136,7 +136,7 @@ pub(crate) fn write_sys(state: &mut GuestState, reg: SysReg, value: u64) {
 }
 
 /// Evaluates one data operation in the state's floating-point environment.
-pub(crate) fn eval_in(state: &mut GuestState, op: &TypedOp, args: &[u128]) -> u128 {
+pub fn eval_in(state: &mut GuestState, op: &TypedOp, args: &[u128]) -> u128 {
     let bits =
         std::array::from_fn::<Bits, 3, _>(|i| Bits::new(op.args[i], args.get(i).copied().unwrap_or(0)));
     let mut env = FpEnv { fpcr: state.fpcr, fpsr: state.fpsr };

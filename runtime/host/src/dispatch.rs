@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use crate::entry;
+use crate::jit::{self, Ran};
 use crate::memory::Memory;
 use crate::signal::{self, FaultInfo, Restart};
 use crate::thread::Thread;
@@ -73,13 +74,33 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 t.interp.step(s, &mut memory)
             }
             None => {
+                if process.options.jit {
+                    // SAFETY: the thread's state; the references above are not used until it is back.
+                    match unsafe { jit::run(process, state) } {
+                        Ran::Not => {}
+                        ran => {
+                            // SAFETY: compiled code is back.
+                            let (t, s) = unsafe { (&mut *thread, &mut *state) };
+                            s.settle_flags();
+                            alone = matches!(ran, Ran::Alone);
+                            if matches!(ran, Ran::Syscall) {
+                                system_call(t, s);
+                            }
+                            continue;
+                        }
+                    }
+                }
                 if lifted {
                     crate::trace!(Topic::Fallback, "{:#x}: interpreting", s.pc);
                 } else {
                     crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
                 }
                 let may_enter = !process.options.interpreter_only;
-                t.interp.run(s, &mut memory, |pc| may_enter && image.entry(pc).is_some())
+                let may_compile = process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
+                t.interp.run(s, &mut memory, |pc| {
+                    may_enter && image.entry(pc).is_some()
+                        || may_compile.is_some_and(|(mode, threshold)| jit::wants(mode, threshold, pc))
+                })
             }
         };
         handle(t, s, event);
@@ -119,7 +140,10 @@ fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
         }
         Event::Fault(f) => memory_fault(t, s, f),
         // Interpreted runs compare their bytes; lifted code of changed text is a later issue.
-        Event::InvalidateCode { addr } => crate::trace!(Topic::Dispatch, "code invalidated at {addr:#x}"),
+        Event::InvalidateCode { addr } => {
+            crate::trace!(Topic::Dispatch, "code invalidated at {addr:#x}");
+            jit::invalidate_line(addr);
+        }
     }
 }
 

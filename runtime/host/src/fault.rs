@@ -131,6 +131,14 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
         if is_lifted(rip) && thread::try_process().is_some_and(|p| !p.image.has_checkpoints()) {
             without_checkpoints(info)
         }
+        if let Some(pc) = crate::jit::guest_pc(rip) {
+            crate::trace!(Topic::Fault, "fault at {:#x} in compiled code, host {rip:#x}", info.rest[0]);
+            // SAFETY: compiled code of this thread is interrupted at an access, where the state is exact but for the pc.
+            unsafe { (*s.state).pc = pc };
+            *ctx.reg(libc::REG_RDI) = s.state as i64;
+            ctx.set_rip(crate::jit::leave_address());
+            return;
+        }
         if let Some(to) = crate::access::fixup(rip) {
             s.fault.set((info.signo, info.code, info.rest[0]));
             ctx.set_rip(to);

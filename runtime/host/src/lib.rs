@@ -4,12 +4,14 @@
 
 // In the order in which a program meets them.
 pub mod access;
+pub mod code_pages;
 pub mod dispatch;
 pub mod entry;
 pub mod fault;
 mod float_sites;
 pub mod hostcall;
 pub mod image;
+pub mod jit;
 pub mod loader;
 pub mod mem;
 pub mod memory;

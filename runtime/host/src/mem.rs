@@ -250,8 +250,10 @@ impl AddressSpace {
         self.generation.load(Ordering::Acquire)
     }
 
-    fn changed(&self) {
+    /// That range is mapped, unmapped, or protected otherwise now.
+    fn changed(&self, start: u64, len: u64) {
         self.generation.fetch_add(1, Ordering::AcqRel);
+        crate::jit::invalidate(start, len);
     }
 
     /// `mmap`.
@@ -294,20 +296,20 @@ impl AddressSpace {
         };
         inner.insert(Vma { start: at, end: at + len, prot: r.prot & PROT_MASK, kind });
         drop(inner);
-        self.changed();
+        self.changed(at, len);
         Ok(at)
     }
 
     /// Records an area that was mapped by other means (`shmat`, the loader).
     pub fn adopt(&self, v: Vma) {
         self.lock().insert(v);
-        self.changed();
+        self.changed(v.start, v.end - v.start);
     }
 
     /// Forgets a range that was unmapped by other means (`shmdt`).
     pub fn forget(&self, start: u64, len: u64) {
         self.lock().remove(start, start.saturating_add(len));
-        self.changed();
+        self.changed(start, len);
     }
 
     /// `munmap`. Parts that are not the guest's are left alone.
@@ -322,7 +324,7 @@ impl AddressSpace {
             inner.remove(v.start, v.end);
         }
         drop(inner);
-        self.changed();
+        self.changed(addr, end - addr);
         Ok(())
     }
 
@@ -360,7 +362,7 @@ impl AddressSpace {
             at = v.end;
         }
         drop(inner);
-        self.changed();
+        self.changed(addr, end - addr);
         if at < end && result.is_ok() { Err(ENOMEM) } else { result }
     }
 
@@ -419,7 +421,8 @@ impl AddressSpace {
             inner.insert(Vma { start: at + old_len, end: at + new_len, ..*areas.last().unwrap_or(&first) });
         }
         drop(inner);
-        self.changed();
+        self.changed(old, old_len);
+        self.changed(at, new_len);
         Ok(at)
     }
 
@@ -456,7 +459,7 @@ impl AddressSpace {
         }
         inner.brk = to;
         drop(inner);
-        self.changed();
+        self.changed(want.min(have), want.abs_diff(have));
         to
     }
 

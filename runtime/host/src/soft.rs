@@ -24,9 +24,10 @@ pub unsafe extern "C" fn soft_op(state: *mut GuestState, op: *const SoftOp) {
     };
     // SAFETY: `parsed` is 0 or a leaked box, made by `parse`.
     let stale = unsafe { &*parsed }.run(state);
-    if stale.is_some() {
+    if let Some(addr) = stale {
         // Interpreted runs compare their bytes at each entry; lifted code of changed text is a later issue.
-        crate::trace!(trace::Topic::Dispatch, "code invalidated at {:#x}", stale.unwrap_or(0));
+        crate::trace!(trace::Topic::Dispatch, "code invalidated at {addr:#x}");
+        crate::jit::invalidate_line(addr);
     }
 }
 

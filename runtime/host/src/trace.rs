@@ -8,8 +8,16 @@ use std::fmt::Write;
 /// What the environment asks for.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Options {
-    /// `XLATE_ENGINE=interp`: never enter lifted code.
+    /// `XLATE_ENGINE=interp` or `jit`: never enter lifted code.
     pub interpreter_only: bool,
+    /// Compile at run time what is executed often and has no lifted code (`XLATE_ENGINE=auto`, `jit`).
+    pub jit: bool,
+    /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 255.
+    pub jit_threshold: u8,
+    /// `XLATE_JIT_CACHE`: bytes of host code kept at most.
+    pub jit_cache: u64,
+    /// `XLATE_STATS`: counts at the end.
+    pub stats: bool,
     /// Do as on a host without FMA3 (`XLATE_HOST_FMA=0`), for tests.
     pub no_fma: bool,
     /// `XLATE_STRACE`: print system calls.
@@ -17,6 +25,10 @@ pub struct Options {
     /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
     topics: u32,
 }
+
+/// Entries before code is compiled, by default, and where everything is to be compiled.
+const AUTO_THRESHOLD: u8 = 30;
+const JIT_THRESHOLD: u8 = 2;
 
 /// A topic of `XLATE_TRACE`, a comma-separated list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,15 +46,18 @@ pub enum Topic {
     Fault,
     /// `syscall`: unknown and unsupported system calls.
     Syscall,
+    /// `jit`: the code of regions compiled at run time.
+    Jit,
 }
 
-const TOPICS: [(&str, Topic); 6] = [
+const TOPICS: [(&str, Topic); 7] = [
     ("load", Topic::Load),
     ("dispatch", Topic::Dispatch),
     ("fallback", Topic::Fallback),
     ("signal", Topic::Signal),
     ("fault", Topic::Fault),
     ("syscall", Topic::Syscall),
+    ("jit", Topic::Jit),
 ];
 
 impl Options {
@@ -50,13 +65,28 @@ impl Options {
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
         let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
         o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
+        o.stats = var("XLATE_STATS").is_some_and(|v| v != "0");
+        (o.interpreter_only, o.jit, o.jit_threshold) = (false, true, AUTO_THRESHOLD);
         match var("XLATE_ENGINE").as_deref() {
             None | Some("auto" | "") => {}
-            Some("interp") => o.interpreter_only = true,
+            Some("interp") => (o.interpreter_only, o.jit) = (true, false),
+            Some("jit") => (o.interpreter_only, o.jit_threshold) = (true, JIT_THRESHOLD),
             Some(other) => {
-                line(format_args!("XLATE_ENGINE={other}: unknown, using auto (known: auto, interp)"))
+                line(format_args!("XLATE_ENGINE={other}: unknown, using auto (known: auto, interp, jit)"))
             }
         }
+        let number = |name: &str| {
+            let text = var(name).filter(|t| !t.is_empty())?;
+            let parsed = text.parse::<u64>().ok();
+            if parsed.is_none() {
+                line(format_args!("{name}={text}: not a number, ignored"));
+            }
+            parsed
+        };
+        if let Some(n) = number("XLATE_JIT_THRESHOLD") {
+            o.jit_threshold = n.clamp(1, 255) as u8;
+        }
+        o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);
         for word in var("XLATE_TRACE").unwrap_or_default().split(',').filter(|w| !w.is_empty()) {
             match TOPICS.iter().find(|t| t.0 == word) {
                 Some((_, topic)) => o.topics |= 1 << *topic as u32,

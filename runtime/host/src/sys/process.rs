@@ -213,6 +213,9 @@ pub fn exit(c: &mut Call<'_>) -> i64 {
 
 /// `exit_group`.
 pub fn exit_group(c: &mut Call<'_>) -> i64 {
+    if c.thread.process.options.stats {
+        crate::jit::print_stats(c.thread.interp.executed());
+    }
     hostcall::syscall(libc::SYS_exit_group, c.args)
 }
 

@@ -1,0 +1,717 @@
+//! Code compiled at run time: the cache that holds it, links between its regions, what the dispatcher and the fault handler ask.
+//! Takes guest addresses, gives host entries; the compiler itself is the `jit` crate.
+//!
+//! One lock guards all changes. Host code reads links and tables without it: an entry of a table points to a link, which never
+//! changes its guest address, and whose host entry always is code, if only that which returns to the dispatcher. A region that
+//! is no longer valid loses its links first; its memory is used again when all is flushed, while no thread is in host code.
+//!
+//! # Safety
+//! Host code follows the protocol of [`jit::Compiled`]. Memory of code is written while it is not executable and no thread can
+//! be in it. Links, operations and tables of accesses live until the flush that ends the last region; the fault handler looks
+//! at those of the interrupted region, which is not flushed before its thread has left.
+#![allow(unsafe_code)]
+
+use crate::access;
+use crate::code_pages::CodePages;
+use crate::hostcall::{check, syscall};
+use crate::mem::PAGE;
+use crate::memory::Memory;
+use crate::thread::{Process, Thread};
+use crate::trace::{self, Topic};
+use abi::GuestState;
+use exec::{GuestMemory, Soft, untag};
+use ir::{GuestAddr, SysReg, TypedOp};
+use jit::{Arena, Atomic, AtomicOp, Compiler, Features, Helpers, Left, Link, Request, Table};
+use std::arch::global_asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
+use std::collections::{HashMap, HashSet};
+use std::mem::offset_of;
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+global_asm!(
+    // (rdi state, rsi host entry) → rax link or reason
+    ".globl xl_jit_enter",
+    ".hidden xl_jit_enter",
+    ".p2align 4",
+    "xl_jit_enter:",
+    "push rbp",
+    "push rbx",
+    "push r12",
+    "push r13",
+    "push r14",
+    "push r15",
+    "mov [rdi + {host_sp}], rsp",
+    "sub rsp, 8",
+    "mov rax, rsi",
+    "xor esi, esi",
+    "call rax",
+    "add rsp, 8",
+    "jmp 2f",
+    // After a fault: rdi state, which is exact.
+    ".globl xl_jit_leave",
+    ".hidden xl_jit_leave",
+    "xl_jit_leave:",
+    "mov rsp, [rdi + {host_sp}]",
+    "mov eax, {alone}",
+    "2:",
+    "pop r15",
+    "pop r14",
+    "pop r13",
+    "pop r12",
+    "pop rbx",
+    "pop rbp",
+    "ret",
+    // The entry of links that lead nowhere yet: (rdi state, rsi link) → link
+    ".globl xl_jit_unlinked",
+    ".hidden xl_jit_unlinked",
+    ".p2align 4",
+    "xl_jit_unlinked:",
+    "mov rax, rsi",
+    "ret",
+    host_sp = const offset_of!(GuestState, host_sp),
+    alone = const Left::Alone as u64,
+);
+
+unsafe extern "C" {
+    fn xl_jit_enter(state: *mut GuestState, host: u64) -> u64;
+    fn xl_jit_leave();
+    fn xl_jit_unlinked();
+}
+
+fn unlinked() -> u64 {
+    xl_jit_unlinked as *const () as u64
+}
+
+/// Entries of a table, as a power of two.
+const TABLE_LOG2: u32 = 14;
+/// Counters of entries, as a power of two.
+const COUNTERS_LOG2: u32 = 14;
+/// Bytes of host code by default.
+pub const CACHE: u64 = 64 << 20;
+
+/// The link that every empty entry of a table points to. No jump ends at its address: top byte and upper half disagree.
+static NOWHERE: Link = Link { host: AtomicU64::new(0), pc: 0x0001_ffff_ffff_fffe };
+
+/// What the fault handler needs of a region.
+#[derive(Clone, Copy)]
+struct Place {
+    start: u64,
+    end: u64,
+    accesses: *const (u32, u64),
+    count: usize,
+}
+
+/// The cache's bounds and its regions by address, for the fault handler: 0 while there are none.
+static CODE_START: AtomicU64 = AtomicU64::new(0);
+static CODE_END: AtomicU64 = AtomicU64::new(0);
+static PLACES: AtomicPtr<Place> = AtomicPtr::new(std::ptr::null_mut());
+static PLACE_COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// Threads in host code of the cache.
+static INSIDE: AtomicU32 = AtomicU32::new(0);
+
+/// Entries seen of runs that are not compiled, by hash.
+static COUNTERS: [AtomicU8; 1 << COUNTERS_LOG2] = [const { AtomicU8::new(0) }; 1 << COUNTERS_LOG2];
+
+/// The tables, without and with FPCR.FZ; null until something is compiled.
+static TABLES: [AtomicPtr<AtomicPtr<Link>>; 2] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 2];
+
+static PAGES: CodePages = CodePages::new();
+
+static JIT: Mutex<Option<Jit>> = Mutex::new(None);
+
+/// Counts for `XLATE_STATS`.
+#[derive(Default)]
+struct Counts {
+    regions: AtomicU64,
+    insns: AtomicU64,
+    bytes: AtomicU64,
+    entries: AtomicU64,
+    flushes: AtomicU64,
+    invalidated: AtomicU64,
+}
+
+static COUNTS: Counts = Counts {
+    regions: AtomicU64::new(0),
+    insns: AtomicU64::new(0),
+    bytes: AtomicU64::new(0),
+    entries: AtomicU64::new(0),
+    flushes: AtomicU64::new(0),
+    invalidated: AtomicU64::new(0),
+};
+
+/// A guest address and a mode: 1 with FPCR.FZ, else 0.
+type Key = (u64, usize);
+
+struct Region {
+    key: Key,
+    host: u64,
+    /// Guest code: address and length.
+    ranges: Vec<(u64, u32)>,
+    valid: bool,
+}
+
+/// What regions refer to by address. Boxes, so that it stays where it is.
+#[derive(Default)]
+#[allow(clippy::vec_box)]
+struct Things {
+    links: Vec<Box<Link>>,
+    ops: HashMap<String, Box<TypedOp>>,
+    atomics: Vec<Box<Atomic>>,
+    accesses: Vec<Box<[(u32, u64)]>>,
+}
+
+impl Arena for Things {
+    fn link(&mut self, pc: u64) -> u64 {
+        self.links.push(Box::new(Link { host: AtomicU64::new(unlinked()), pc }));
+        &raw const **self.links.last().expect("invariant: just pushed") as u64
+    }
+
+    fn typed_op(&mut self, op: TypedOp) -> u64 {
+        &raw const **self.ops.entry(format!("{op:?}")).or_insert_with(|| Box::new(op)) as u64
+    }
+
+    fn atomic(&mut self, op: Atomic) -> u64 {
+        if let Some(a) = self.atomics.iter().find(|a| ***a == op) {
+            return &raw const **a as u64;
+        }
+        self.atomics.push(Box::new(op));
+        &raw const **self.atomics.last().expect("invariant: just pushed") as u64
+    }
+}
+
+struct Jit {
+    compiler: Compiler,
+    base: u64,
+    size: u64,
+    used: u64,
+    /// Most regions that `PLACES` has room for.
+    most: usize,
+    regions: Vec<Region>,
+    found: HashMap<Key, usize>,
+    /// Links by where they lead, followed or not.
+    links: HashMap<Key, Vec<*const Link>>,
+    things: Things,
+    /// Not to be compiled.
+    refused: HashSet<Key>,
+    /// How often regions that begin there were invalidated.
+    changes: HashMap<u64, u32>,
+    /// Counts flushes.
+    epoch: u64,
+}
+
+// SAFETY: the pointers are to boxes of `things`.
+unsafe impl Send for Jit {}
+
+/// Code that changes more often stays interpreted.
+const MOST_CHANGES: u32 = 64;
+
+fn lock() -> MutexGuard<'static, Option<Jit>> {
+    JIT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn map(size: u64, prot: i32) -> Option<u64> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    check(syscall(libc::SYS_mmap, [0, size, prot as u64, flags as u64, u64::MAX, 0])).ok()
+}
+
+fn features() -> Features {
+    const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
+    const SSE_AVX_STATE: u64 = 6;
+    const BASE: u32 = 1 | 1 << 9 | 1 << 13 | 1 << 19 | 1 << 20 | 1 << 23;
+    let one = __cpuid(1).ecx;
+    let seven = if __cpuid(0).eax >= 7 { __cpuid_count(7, 0).ebx } else { 0 };
+    let more = if __cpuid(0x8000_0000).eax >= 0x8000_0001 { __cpuid(0x8000_0001).ecx } else { 0 };
+    // SAFETY: OSXSAVE says that the instruction exists.
+    let avx = one & OSXSAVE_AVX == OSXSAVE_AVX && unsafe { _xgetbv(0) } & SSE_AVX_STATE == SSE_AVX_STATE;
+    Features {
+        base: one & BASE == BASE,
+        avx,
+        avx2: avx && seven & 1 << 5 != 0,
+        fma: avx && one & 1 << 12 != 0,
+        bmi1: seven & 1 << 3 != 0,
+        bmi2: seven & 1 << 8 != 0,
+        lzcnt: more & 1 << 5 != 0,
+    }
+}
+
+impl Jit {
+    fn new(process: &Process) -> Option<Jit> {
+        let mut features = features();
+        features.fma &= !process.options.no_fma;
+        let compiler = Compiler::new(features)?;
+        let size = crate::mem::page_up(process.options.jit_cache.clamp(4 * PAGE, 1 << 30))?;
+        let most = (size / PAGE) as usize;
+        let rw = libc::PROT_READ | libc::PROT_WRITE;
+        let base = map(size, libc::PROT_NONE)?;
+        let places = map((most * size_of::<Place>()) as u64, rw)?;
+        let tables = map(2 * 8 << TABLE_LOG2, rw)?;
+        NOWHERE.host.store(unlinked(), Ordering::Relaxed);
+        for (i, t) in TABLES.iter().enumerate() {
+            let at = (tables + (i as u64 * 8 << TABLE_LOG2)) as *mut AtomicPtr<Link>;
+            for n in 0..1 << TABLE_LOG2 {
+                // SAFETY: just mapped, of that size.
+                unsafe { at.add(n).write(AtomicPtr::new((&raw const NOWHERE).cast_mut())) };
+            }
+            t.store(at, Ordering::Release);
+        }
+        PLACES.store(places as *mut Place, Ordering::Release);
+        CODE_END.store(base + size, Ordering::Release);
+        CODE_START.store(base, Ordering::Release);
+        Some(Jit {
+            compiler,
+            base,
+            size,
+            used: 0,
+            most,
+            regions: Vec::new(),
+            found: HashMap::new(),
+            links: HashMap::new(),
+            things: Things::default(),
+            refused: HashSet::new(),
+            changes: HashMap::new(),
+            epoch: 0,
+        })
+    }
+
+    fn table(mode: usize) -> Table {
+        Table { base: TABLES[mode].load(Ordering::Acquire) as u64, log2: TABLE_LOG2 }
+    }
+
+    fn entry(key: Key) -> &'static AtomicPtr<Link> {
+        let table = Self::table(key.1);
+        // SAFETY: mapped for good, and the index is in it.
+        unsafe { &*(table.base as *const AtomicPtr<Link>).add(table.index(key.0)) }
+    }
+
+    /// Makes the region found by lookups of host code.
+    fn publish(&mut self, key: Key, host: u64) {
+        let link = self.things.link(key.0) as *const Link;
+        // SAFETY: a box of `things`.
+        unsafe { (*link).host.store(host, Ordering::Release) };
+        self.links.entry(key).or_default().push(link);
+        Self::entry(key).store(link.cast_mut(), Ordering::Release);
+    }
+
+    /// Compiles the region there.
+    fn compile(&mut self, process: &'static Process, key: Key) -> Option<u64> {
+        if self.refused.contains(&key) || self.changes.get(&key.0).is_some_and(|n| *n > MOST_CHANGES) {
+            return None;
+        }
+        let memory = Memory::new(&process.mem);
+        let code = Fetch(&memory);
+        let lifted = !process.options.interpreter_only;
+        let stop = |pc: u64| lifted && process.image.entry(pc).is_some();
+        let request = Request {
+            code: &code,
+            pc: GuestAddr(key.0),
+            stop: &stop,
+            soft_float: key.1 != 0,
+            helpers: helpers(),
+            table: Self::table(key.1),
+            debug: process.options.traces(Topic::Jit),
+        };
+        let first_link = self.things.links.len();
+        let compiled = self.compiler.compile(&request, &mut self.things);
+        let Some(compiled) = compiled else {
+            self.refused.insert(key);
+            return None;
+        };
+        // Pages of their own: what was written before may be in use, and is not writable.
+        let size = crate::mem::page_up(compiled.code.len() as u64)?;
+        if self.used + size > self.size || self.regions.len() == self.most {
+            if size > self.size || !self.flush() {
+                return None;
+            }
+            // Its links are gone.
+            return self.compile(process, key);
+        }
+        let host = self.base + self.used;
+        let protect = |prot: i32| check(syscall(libc::SYS_mprotect, [host, size, prot as u64, 0, 0, 0])).ok();
+        protect(libc::PROT_READ | libc::PROT_WRITE)?;
+        // SAFETY: fresh pages of the cache.
+        unsafe { std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), host as *mut u8, compiled.code.len()) };
+        protect(libc::PROT_READ | libc::PROT_EXEC)?;
+        self.used += size;
+        let accesses = compiled.accesses.into_boxed_slice();
+        let place =
+            Place { start: host, end: host + size, accesses: accesses.as_ptr(), count: accesses.len() };
+        self.things.accesses.push(accesses);
+        // SAFETY: room for `most` of them, and readers stop at the count.
+        unsafe { PLACES.load(Ordering::Relaxed).add(self.regions.len()).write(place) };
+        for &(start, len) in &compiled.ranges {
+            PAGES.add(start, len as u64);
+        }
+        for link in &self.things.links[first_link..] {
+            self.links.entry((link.pc, key.1)).or_default().push(&raw const **link);
+        }
+        self.found.insert(key, self.regions.len());
+        self.regions.push(Region { key, host, ranges: compiled.ranges, valid: true });
+        PLACE_COUNT.store(self.regions.len(), Ordering::Release);
+        self.publish(key, host);
+        for (count, by) in [
+            (&COUNTS.regions, 1),
+            (&COUNTS.insns, compiled.insns as u64),
+            (&COUNTS.bytes, compiled.code.len() as u64),
+        ] {
+            count.fetch_add(by, Ordering::Relaxed);
+        }
+        crate::trace!(
+            Topic::Dispatch,
+            "{:#x}: compiled {} instructions to {} bytes at {host:#x}",
+            key.0,
+            compiled.insns,
+            compiled.code.len()
+        );
+        Some(host)
+    }
+
+    /// Takes all ways to the region.
+    fn unlink(&mut self, n: usize) {
+        let key = self.regions[n].key;
+        self.regions[n].valid = false;
+        self.found.remove(&key);
+        for link in self.links.get(&key).into_iter().flatten() {
+            // SAFETY: boxes of `things`.
+            unsafe { (**link).host.store(unlinked(), Ordering::Release) };
+        }
+        Self::entry(key).store((&raw const NOWHERE).cast_mut(), Ordering::Release);
+        for &(start, len) in &self.regions[n].ranges {
+            PAGES.remove(start, len as u64);
+        }
+    }
+
+    /// Empties the cache, unless a thread is in it: it finds no way on then, and the next attempt will do.
+    fn flush(&mut self) -> bool {
+        for n in 0..self.regions.len() {
+            if self.regions[n].valid {
+                self.unlink(n);
+            }
+        }
+        if INSIDE.load(Ordering::SeqCst) != 0 {
+            return false;
+        }
+        crate::trace!(Topic::Dispatch, "flushing {} compiled regions", self.regions.len());
+        PLACE_COUNT.store(0, Ordering::Release);
+        self.regions.clear();
+        self.links.clear();
+        self.things = Things::default();
+        self.used = 0;
+        self.epoch += 1;
+        for mode in 0..2 {
+            for n in 0..1u64 << TABLE_LOG2 {
+                Self::entry((n << 2, mode)).store((&raw const NOWHERE).cast_mut(), Ordering::Release);
+            }
+        }
+        COUNTS.flushes.fetch_add(1, Ordering::Relaxed);
+        true
+    }
+}
+
+struct Fetch<'a>(&'a Memory);
+
+impl isa::Code for Fetch<'_> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        if pc.0 & 3 != 0 {
+            return None;
+        }
+        let mut bytes = [0; 4];
+        self.0.fetch(pc.0, &mut bytes).ok()?;
+        Some(u32::from_le_bytes(bytes))
+    }
+}
+
+const FPCR_FZ: u32 = 1 << 24;
+
+/// The mode that compiled code depends on: see [`Key`].
+pub fn mode(s: &GuestState) -> usize {
+    (s.fpcr & FPCR_FZ != 0) as usize
+}
+
+/// The host entry for that address, without the lock.
+fn lookup(key: Key) -> Option<u64> {
+    if TABLES[key.1].load(Ordering::Acquire).is_null() {
+        return None;
+    }
+    // SAFETY: entries point to `NOWHERE` or to links of the present epoch. A flush by another thread cannot come between: see
+    // `run`, which counts this thread as being inside.
+    let link = unsafe { &*Jit::entry(key).load(Ordering::Acquire) };
+    let host = link.host.load(Ordering::Acquire);
+    (link.pc == key.0 && host != unlinked()).then_some(host)
+}
+
+fn counter(pc: u64) -> &'static AtomicU8 {
+    &COUNTERS[(pc >> 2 ^ pc >> 16) as usize & ((1 << COUNTERS_LOG2) - 1)]
+}
+
+/// For the interpreter at the end of a run: true if there is, or should be, compiled code for what comes next.
+pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
+    let n = counter(pc).load(Ordering::Relaxed).saturating_add(1);
+    counter(pc).store(n, Ordering::Relaxed);
+    if n < threshold {
+        return false;
+    }
+    // Entered often, but it may be what is not compiled.
+    n == threshold || n == u8::MAX || lookup((pc, s_mode)).is_some()
+}
+
+/// What became of [`run`].
+pub enum Ran {
+    /// There is no compiled code at pc.
+    Not,
+    /// It came back; go on at pc.
+    On,
+    /// The instruction at pc is for the interpreter.
+    Alone,
+    /// System call; pc is behind it.
+    Syscall,
+}
+
+/// Runs compiled code at pc, compiling what is entered often enough.
+///
+/// # Safety
+/// The calling thread's, with no other reference to the state live.
+pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
+    // SAFETY: as the caller promises; constant while compiled code runs, or written by it.
+    let (pc, mode) = unsafe { ((*state).pc, mode(&*state)) };
+    let mut key = (untag(pc), mode);
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let mut found = lookup(key);
+    if found.is_none() {
+        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        found = find(process, key, None);
+        if found.is_none() {
+            return Ran::Not;
+        }
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        // Another thread may have flushed the cache meanwhile.
+        found = lookup(key);
+    }
+    let mut ran = Ran::Not;
+    while let Some(host) = found {
+        COUNTS.entries.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: an entry of the cache, which is not flushed while `INSIDE` counts us.
+        let left = unsafe { xl_jit_enter(state, host) };
+        const PC: u64 = Left::Pc as u64;
+        const ALONE: u64 = Left::Alone as u64;
+        const SYSCALL: u64 = Left::Syscall as u64;
+        ran = Ran::On;
+        match left {
+            PC => break,
+            ALONE => ran = Ran::Alone,
+            SYSCALL => ran = Ran::Syscall,
+            link => {
+                // SAFETY: a link, which is not flushed while `INSIDE` counts us.
+                let pc = unsafe { (*(link as *const Link)).pc };
+                // SAFETY: compiled code is back.
+                unsafe { (*state).pc = pc };
+                key = (pc, mode);
+                let lifted = !process.options.interpreter_only && process.image.entry(pc).is_some();
+                // SAFETY: as above; its handlers write the word.
+                let pending = unsafe { (&raw const (*state).pending).read_volatile() } != 0;
+                if !lifted && !pending {
+                    found = find(process, key, Some(link as *const Link));
+                    continue;
+                }
+            }
+        }
+        break;
+    }
+    INSIDE.fetch_sub(1, Ordering::SeqCst);
+    ran
+}
+
+/// The entry for that address; compiled if it was entered often enough. Leads `link`, which goes there, to it; with a link, the
+/// calling thread is counted in `INSIDE`.
+fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Option<u64> {
+    let n = counter(key.0).load(Ordering::Relaxed);
+    if n < process.options.jit_threshold {
+        counter(key.0).store(n + 1, Ordering::Relaxed);
+        if n + 1 < process.options.jit_threshold {
+            return None;
+        }
+    }
+    let mut guard = lock();
+    let known = guard.as_ref().and_then(|j| Some(j.regions[*j.found.get(&key)?].host));
+    let jit = match known {
+        Some(_) => guard.as_mut().expect("invariant: looked at above"),
+        None => {
+            if guard.is_none() {
+                *guard = Jit::new(process);
+            }
+            guard.as_mut()?
+        }
+    };
+    let host = match known {
+        Some(host) => {
+            // The table's entry may be another's.
+            jit.publish_again(key, host);
+            host
+        }
+        None => {
+            if link.is_some() && jit.used + (1 << 20) > jit.size {
+                // Not from within: a flush needs everybody outside.
+                return None;
+            }
+            let host = jit.compile(process, key);
+            if host.is_none() {
+                counter(key.0).store(0, Ordering::Relaxed);
+            }
+            host?
+        }
+    };
+    if let Some(link) = link {
+        // SAFETY: nothing was flushed since the caller got it.
+        unsafe { (*link).host.store(host, Ordering::Release) };
+    }
+    Some(host)
+}
+
+impl Jit {
+    fn publish_again(&mut self, key: Key, host: u64) {
+        let mine = self.links.get(&key).into_iter().flatten().copied();
+        // SAFETY: boxes of `things`.
+        let linked = mine.into_iter().find(|l| unsafe { (**l).host.load(Ordering::Relaxed) } == host);
+        match linked {
+            Some(link) => Self::entry(key).store(link.cast_mut(), Ordering::Release),
+            None => self.publish(key, host),
+        }
+    }
+}
+
+/// The guest's cache lines have 64 bytes (CTR_EL0).
+const LINE: u64 = 64;
+
+/// IC IVAU of that address.
+pub fn invalidate_line(addr: u64) {
+    invalidate(addr & !(LINE - 1), LINE);
+}
+
+/// Code in that range is no longer what it was: the guest said so, or its mapping changed.
+pub fn invalidate(start: u64, len: u64) {
+    if !PAGES.any(start, len) {
+        return;
+    }
+    let mut guard = lock();
+    let Some(jit) = guard.as_mut() else { return };
+    let end = start.saturating_add(len);
+    for n in 0..jit.regions.len() {
+        let r = &jit.regions[n];
+        if r.valid && r.ranges.iter().any(|&(s, l)| s < end && s + l as u64 > start) {
+            crate::trace!(Topic::Dispatch, "{:#x}: compiled code is no longer valid", r.key.0);
+            *jit.changes.entry(r.key.0).or_default() += 1;
+            jit.unlink(n);
+            COUNTS.invalidated.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    jit.refused.retain(|k| !(start..end).contains(&k.0));
+}
+
+/// For the fault handler: the guest address of the access at that host address, if it is one of compiled code.
+/// Async-signal-safe.
+pub fn guest_pc(rip: u64) -> Option<u64> {
+    let start = CODE_START.load(Ordering::Acquire);
+    if start == 0 || !(start..CODE_END.load(Ordering::Acquire)).contains(&rip) {
+        return None;
+    }
+    let n = PLACE_COUNT.load(Ordering::Acquire);
+    // SAFETY: so many were written; those of a region that a thread is in do not change.
+    let places = unsafe { std::slice::from_raw_parts(PLACES.load(Ordering::Acquire), n) };
+    let p = &places[places.partition_point(|p| p.end <= rip)..].first()?;
+    // SAFETY: as above.
+    let accesses = unsafe { std::slice::from_raw_parts(p.accesses, p.count) };
+    let offset = rip.checked_sub(p.start)? as u32;
+    accesses.binary_search_by_key(&offset, |a| a.0).ok().map(|i| accesses[i].1)
+}
+
+/// Where the fault handler sends compiled code whose state is exact; with rdi = the state.
+pub fn leave_address() -> u64 {
+    xl_jit_leave as *const () as u64
+}
+
+/// What `XLATE_STATS` prints.
+pub fn print_stats(interpreted: u64) {
+    let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+    trace::line(format_args!("interpreter: {interpreted} instructions"));
+    trace::line(format_args!(
+        "run-time compiler: {} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} flushes",
+        get(&COUNTS.regions),
+        get(&COUNTS.insns),
+        get(&COUNTS.bytes),
+        get(&COUNTS.entries),
+        get(&COUNTS.invalidated),
+        get(&COUNTS.flushes),
+    ));
+}
+
+fn helpers() -> Helpers {
+    Helpers {
+        soft: soft as *const () as u64,
+        settle: settle as *const () as u64,
+        read_sys: read_sys as *const () as u64,
+        atomic: atomic as *const () as u64,
+    }
+}
+
+unsafe extern "C" fn soft(state: *mut GuestState, op: *const TypedOp, args: *const [u128; 3], out: *mut u128) {
+    // SAFETY: compiled code passes its thread's state, an operation of the arena, and its own frame.
+    unsafe { *out = exec::eval_in(&mut *state, &*op, &*args) };
+}
+
+unsafe extern "C" fn settle(state: *mut GuestState) {
+    // SAFETY: compiled code passes its thread's state.
+    unsafe { (*state).settle_flags() };
+}
+
+unsafe extern "C" fn read_sys(state: *mut GuestState, reg: u64) -> u64 {
+    let reg = [SysReg::Fpcr, SysReg::Fpsr, SysReg::Counter][reg as usize];
+    // SAFETY: compiled code passes its thread's state.
+    let state = unsafe { &mut *state };
+    Soft::Read(reg).run(state);
+    state.soft_result[0]
+}
+
+/// See [`Helpers::atomic`].
+unsafe extern "C" fn atomic(
+    state: *mut GuestState,
+    op: *const Atomic,
+    addr: u64,
+    args: *const [u128; 2],
+    out: *mut u128,
+) -> u64 {
+    // SAFETY: compiled code passes its thread's state, an access of the arena, and its own frame.
+    let (s, op, args) = unsafe { (&mut *state, &*op, &*args) };
+    // SAFETY: the thread's, see `Thread::new`; only its constant part is looked at.
+    let process = unsafe { (*(s.thread as *const Thread)).process };
+    let (addr, size) = (untag(addr), op.size);
+    let mask = if size == 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
+    let result = match op.op {
+        AtomicOp::Rmw(rmw) => {
+            let r = Memory::new(&process.mem).rmw(rmw, addr, size, (args[0] & mask) as u64);
+            r.map(u128::from).map_err(drop)
+        }
+        AtomicOp::Cas => access::cas(addr, size, args[0] & mask, args[1] & mask).map_err(drop),
+        AtomicOp::StoreEx => {
+            let open = s.excl_size == size as u64 && untag(s.excl_addr) == addr;
+            let expected = (s.excl_value[0] as u128 | (s.excl_value[1] as u128) << 64) & mask;
+            let stored = if open {
+                access::cas(addr, size, expected, args[0] & mask).map(|old| old == expected)
+            } else {
+                Ok(false)
+            };
+            if stored.is_ok() {
+                s.excl_size = 0;
+            }
+            stored.map(|stored| !stored as u128).map_err(drop)
+        }
+    };
+    match result {
+        Ok(v) => {
+            // SAFETY: as above.
+            unsafe { *out = v };
+            0
+        }
+        Err(()) => 1,
+    }
+}

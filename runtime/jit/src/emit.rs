@@ -1,0 +1,611 @@
+//! A region as Cranelift's IR: blocks, registers, accesses and ways out. Operations on values are in `op`, `vector` and `float`.
+//! Takes the region and what `live` found, gives the guest address for each trap code.
+
+use crate::flags::{FLAG_HOMES, Form, HOMES, Operand, flag_number, flag_register};
+use crate::live::{Live, Set, bit, commits};
+use crate::{Arena, Atomic, AtomicOp, Left, Request};
+use abi::{GuestState, flag};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::Offset32;
+use cranelift_codegen::ir::{
+    self as clif, AbiParam, Block as Bb, InstBuilder, MemFlags, Signature, StackSlot, StackSlotData,
+    StackSlotKind, TrapCode, UserFuncName, Value as V, types,
+};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
+use ir::{
+    Align, Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, Order, SysReg, Term, Type, Value,
+};
+use isa::a64::FILE;
+use std::mem::offset_of;
+
+/// Emits the region into `func`; gives the guest address of each trap code, which count from 1.
+pub(crate) fn emit(
+    func: &mut clif::Function,
+    context: &mut FunctionBuilderContext,
+    region: &Function,
+    live: &Live,
+    request: &Request<'_>,
+    arena: &mut dyn Arena,
+) -> Vec<u64> {
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params.push(AbiParam::new(types::I64));
+    signature.params.push(AbiParam::new(types::I64));
+    signature.returns.push(AbiParam::new(types::I64));
+    func.signature = signature.clone();
+    func.name = UserFuncName::user(0, 0);
+    let mut b = FunctionBuilder::new(func, context);
+    let vars = (0..HOMES[2].0 + 1)
+        .map(|n| {
+            let ty = home(n).0;
+            b.declare_var(ty)
+        })
+        .collect();
+    let blocks = region.blocks.iter().map(|_| b.create_block()).collect();
+    let start = b.create_block();
+    b.append_block_params_for_function_params(start);
+    b.switch_to_block(start);
+    let state = b.block_params(start)[0];
+    let go = b.import_signature(signature);
+    let mut fx = Fx {
+        region,
+        live,
+        request,
+        arena,
+        state,
+        go,
+        vars,
+        blocks,
+        slot: None,
+        sigs: Vec::new(),
+        codes: Vec::new(),
+        values: Vec::new(),
+        types: Vec::new(),
+        cur: region.block(BlockId(0)),
+        dirty: 0,
+        word: None,
+        pc: region.entry.0,
+        access: None,
+        b,
+    };
+    fx.prologue();
+    for &id in &live.order {
+        fx.block(id);
+    }
+    fx.b.seal_all_blocks();
+    let codes = std::mem::take(&mut fx.codes);
+    fx.b.finalize();
+    codes
+}
+
+/// Type and place of a register, or of what describes flags.
+fn home(n: u16) -> (clif::Type, u32) {
+    match HOMES.iter().find(|h| h.0 == n) {
+        Some(h) => (if n == HOMES[0].0 { types::I32 } else { types::I64 }, h.1),
+        None => {
+            let r = FILE.info(ir::Reg(n));
+            (clif_type(r.ty), r.offset)
+        }
+    }
+}
+
+/// Cranelift's type for the IR's: half floats are integers, all 128 bits are vectors.
+pub(crate) fn clif_type(ty: Type) -> clif::Type {
+    match ty {
+        Type::I1 | Type::I8 => types::I8,
+        Type::I16 | Type::F16 => types::I16,
+        Type::I32 => types::I32,
+        Type::I64 => types::I64,
+        Type::F32 => types::F32,
+        Type::F64 => types::F64,
+        Type::I128 | Type::V128 => types::I8X16,
+    }
+}
+
+/// A function being emitted.
+pub(crate) struct Fx<'a> {
+    region: &'a Function,
+    live: &'a Live,
+    pub(crate) request: &'a Request<'a>,
+    pub(crate) arena: &'a mut dyn Arena,
+    state: V,
+    /// The signature of regions.
+    go: clif::SigRef,
+    vars: Vec<Variable>,
+    blocks: Vec<Bb>,
+    /// Operands and result of helpers: three of the former.
+    slot: Option<StackSlot>,
+    sigs: Vec<(usize, bool, clif::SigRef)>,
+    codes: Vec<u64>,
+    /// Of the block being emitted.
+    values: Vec<Option<V>>,
+    types: Vec<Option<Type>>,
+    cur: &'a Block,
+    /// Registers that the state does not have.
+    dirty: Set,
+    /// The flags' description, if it is a constant.
+    word: Option<u32>,
+    /// The guest instruction, and the trap code of its accesses, if it has one.
+    pc: u64,
+    access: Option<u8>,
+    pub(crate) b: FunctionBuilder<'a>,
+}
+
+/// Flags of accesses to the state.
+const STATE: MemFlags = MemFlags::trusted();
+
+impl Fx<'_> {
+    pub(crate) fn state(&self) -> V {
+        self.state
+    }
+
+    fn prologue(&mut self) {
+        self.poll(self.region.entry.0);
+        let entry = self.live.entry;
+        let wants_flags = (0..4).any(|n| entry & bit(flag_register(n)) != 0);
+        if wants_flags {
+            let word = self.load_state(types::I32, offset_of!(GuestState, flag_kind) as u32);
+            let (settle, ready) = (self.b.create_block(), self.b.create_block());
+            self.b.set_cold_block(settle);
+            self.b.ins().brif(word, settle, &[], ready, &[]);
+            self.b.switch_to_block(settle);
+            let state = self.state;
+            self.call(self.request.helpers.settle, &[state], false);
+            self.b.ins().jump(ready, &[]);
+            self.b.switch_to_block(ready);
+        }
+        for n in 0..self.vars.len() as u16 {
+            if entry & bit(n) != 0 {
+                let (ty, offset) = home(n);
+                let v = self.load_state(ty, offset);
+                self.b.def_var(self.vars[n as usize], v);
+            }
+        }
+        let first = self.blocks[0];
+        self.b.ins().jump(first, &[]);
+    }
+
+    fn block(&mut self, id: BlockId) {
+        let n = id.0 as usize;
+        let region = self.region;
+        self.cur = region.block(id);
+        self.b.switch_to_block(self.blocks[n]);
+        self.values = vec![None; self.cur.insts.len()];
+        self.types = ir::value_types(&self.cur.insts, &FILE);
+        self.dirty = self.live.dirty[n];
+        self.word = None;
+        self.access = None;
+        self.pc = self.cur.pc.0;
+        if self.live.polls[n] {
+            self.poll(self.cur.pc.0);
+        }
+        let mut groups = self.live.groups[n].iter().peekable();
+        for (i, inst) in self.cur.insts.iter().enumerate() {
+            self.inst(i, inst);
+            if let Some(g) = groups.next_if(|g| g.at == i) {
+                self.note_flags(&g.form);
+            }
+        }
+        self.term();
+    }
+
+    /// Leaves if a signal waits; at the entry, where the state is exact, and at loops' heads.
+    fn poll(&mut self, pc: u64) {
+        let pending = self.load_state(types::I32, offset_of!(GuestState, pending) as u32);
+        let (out, on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(out);
+        self.b.ins().brif(pending, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        let (dirty, word) = (self.dirty, self.word);
+        self.leave(Left::Pc, pc);
+        (self.dirty, self.word) = (dirty, word);
+        self.b.switch_to_block(on);
+    }
+
+    pub(crate) fn load_state(&mut self, ty: clif::Type, offset: u32) -> V {
+        self.b.ins().load(ty, STATE, self.state, Offset32::new(offset as i32))
+    }
+
+    pub(crate) fn store_state(&mut self, v: V, offset: u32) {
+        self.b.ins().store(STATE, v, self.state, Offset32::new(offset as i32));
+    }
+
+    /// The value of an operand.
+    pub(crate) fn value(&self, v: Value) -> V {
+        self.values[v.0 as usize].expect("invariant: values are defined before they are used")
+    }
+
+    pub(crate) fn type_of(&self, v: Value) -> Type {
+        self.types[v.0 as usize].expect("invariant: operands have types")
+    }
+
+    /// The instruction that defines a value of this block.
+    pub(crate) fn def(&self, v: Value) -> &Inst {
+        &self.cur.insts[v.0 as usize]
+    }
+
+    pub(crate) fn constant(&self, v: Value) -> Option<u128> {
+        match *self.def(v) {
+            Inst::Const { bits, .. } => Some(bits),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn iconst(&mut self, ty: clif::Type, k: u64) -> V {
+        let bits = ty.bits();
+        let k = if bits == 64 { k as i64 } else { (k << (64 - bits)) as i64 >> (64 - bits) };
+        // Narrow constants are given as their unsigned value.
+        let k = if bits == 64 { k } else { k & ((1i64 << bits) - 1) };
+        self.b.ins().iconst(ty, k)
+    }
+
+    /// Makes the state exact.
+    fn commit(&mut self) {
+        let dirty = std::mem::take(&mut self.dirty);
+        for n in 0..HOMES[0].0 {
+            if dirty & bit(n) != 0 {
+                let v = self.b.use_var(self.vars[n as usize]);
+                self.store_state(v, home(n).1);
+            }
+        }
+        if dirty & FLAG_HOMES != 0 {
+            let wanted = match self.word {
+                Some(w) if w & flag::KIND == flag::KNOWN => 1,
+                Some(w) if w & flag::IMMEDIATE != 0 => 2,
+                _ => 3,
+            };
+            for (n, offset) in &HOMES[..wanted] {
+                let v = self.b.use_var(self.vars[*n as usize]);
+                self.store_state(v, *offset);
+            }
+        }
+    }
+
+    fn note_flags(&mut self, form: &Form) {
+        let (word, known, a, b) = match *form {
+            Form::Known(d) => (self.iconst(types::I32, d as u64), Some(d), None, None),
+            Form::Compare(c) => {
+                let d = c.description();
+                (self.iconst(types::I32, d as u64), Some(d), Some(c.a), Some(c.b))
+            }
+            Form::Guarded(g, c, otherwise) => {
+                let yes = self.iconst(types::I32, c.description() as u64);
+                let no = self.iconst(types::I32, otherwise as u64);
+                let guard = self.value(g.value);
+                let (x, y) = if g.negated { (no, yes) } else { (yes, no) };
+                (self.b.ins().select(guard, x, y), None, Some(c.a), Some(c.b))
+            }
+            Form::Bytes(_) => {
+                let mut word = self.iconst(types::I32, flag::KNOWN as u64);
+                for n in 0..4 {
+                    let v = self.b.use_var(self.vars[flag_register(n) as usize]);
+                    let v = self.b.ins().uextend(types::I32, v);
+                    let v = self.b.ins().ishl_imm(v, 11 - n as i64);
+                    word = self.b.ins().bor(word, v);
+                }
+                (word, None, None, None)
+            }
+        };
+        let a = match a {
+            Some(v) => self.flag_operand(v),
+            None => self.iconst(types::I64, 0),
+        };
+        let b = match b {
+            Some(Operand::Value(v)) => self.flag_operand(v),
+            Some(Operand::Immediate(_)) | None => a,
+        };
+        for ((n, _), v) in HOMES.iter().zip([word, a, b]) {
+            self.b.def_var(self.vars[*n as usize], v);
+        }
+        self.word = known;
+        self.dirty |= FLAG_HOMES;
+    }
+
+    /// An operand as 64 bits.
+    fn flag_operand(&mut self, v: Value) -> V {
+        let x = self.value(v);
+        match self.type_of(v) {
+            Type::F32 => {
+                let x = self.b.ins().bitcast(types::I32, MemFlags::new(), x);
+                self.b.ins().uextend(types::I64, x)
+            }
+            Type::F64 => self.b.ins().bitcast(types::I64, MemFlags::new(), x),
+            Type::I32 => self.b.ins().uextend(types::I64, x),
+            _ => x,
+        }
+    }
+
+    /// Flags of an access of the current guest instruction.
+    fn access(&mut self) -> MemFlags {
+        let code = match self.access {
+            Some(code) => code,
+            None => {
+                self.codes.push(self.pc);
+                let code = self.codes.len() as u8;
+                self.access = Some(code);
+                code
+            }
+        };
+        MemFlags::new().with_trap_code(TrapCode::user(code))
+    }
+
+    pub(crate) fn define(&mut self, i: usize, v: V) {
+        self.values[i] = Some(v);
+    }
+
+    fn inst(&mut self, i: usize, inst: &Inst) {
+        if commits(inst) {
+            self.commit();
+        }
+        match *inst {
+            Inst::Mark(pc) => {
+                self.pc = pc.0;
+                self.access = None;
+            }
+            Inst::Const { ty, bits } => {
+                let v = self.typed_const(ty, bits);
+                self.define(i, v);
+            }
+            Inst::CodeAddr(pc) => {
+                let v = self.iconst(types::I64, pc.0);
+                self.define(i, v);
+            }
+            Inst::Get(r) => {
+                let v = self.b.use_var(self.vars[r.0 as usize]);
+                self.define(i, v);
+            }
+            Inst::Set(r, v) => {
+                let v = self.value(v);
+                self.b.def_var(self.vars[r.0 as usize], v);
+                if flag_number(r).is_none() {
+                    self.dirty |= bit(r.0);
+                }
+            }
+            Inst::Pure { op, ty, args } => self.pure(i, op, ty, &args[..op.arity()]),
+            Inst::Load { ty, addr, align, .. } => {
+                let addr = self.value(addr);
+                self.check(addr, ty, align);
+                let flags = self.access();
+                let v = self.b.ins().load(clif_type(ty), flags, addr, 0);
+                self.define(i, v);
+            }
+            Inst::Store { addr, value, order, align } => {
+                let (addr, v) = (self.value(addr), self.value(value));
+                self.check(addr, self.type_of(value), align);
+                let flags = self.access();
+                self.b.ins().store(flags, v, addr, 0);
+                if order != Order::Relaxed {
+                    self.b.ins().fence();
+                }
+            }
+            Inst::Rmw { op, ty, addr, value, .. } => {
+                let atomic = Atomic { op: AtomicOp::Rmw(op), size: ty.bytes() };
+                let v = self.atomic(atomic, ty, addr, &[value]);
+                self.define(i, v);
+            }
+            Inst::Cas { ty, addr, expected, new, .. } => {
+                let atomic = Atomic { op: AtomicOp::Cas, size: ty.bytes() };
+                let v = self.atomic(atomic, ty, addr, &[expected, new]);
+                self.define(i, v);
+            }
+            Inst::LoadEx { ty, addr, .. } => {
+                let addr = self.value(addr);
+                self.check(addr, ty, Align::Natural);
+                let flags = self.access();
+                let v = self.b.ins().load(clif_type(ty), flags, addr, 0);
+                self.store_state(addr, offset_of!(GuestState, excl_addr) as u32);
+                let size = self.iconst(types::I64, ty.bytes() as u64);
+                self.store_state(size, offset_of!(GuestState, excl_size) as u32);
+                let at = offset_of!(GuestState, excl_value) as u32;
+                if ty == Type::I128 {
+                    self.store_state(v, at);
+                } else {
+                    let zero = self.iconst(types::I64, 0);
+                    let low = if ty == Type::I64 { v } else { self.b.ins().uextend(types::I64, v) };
+                    self.store_state(low, at);
+                    self.store_state(zero, at + 8);
+                }
+                self.define(i, v);
+            }
+            Inst::StoreEx { addr, value, .. } => {
+                let atomic = Atomic { op: AtomicOp::StoreEx, size: self.type_of(value).bytes() };
+                let v = self.atomic(atomic, Type::I32, addr, &[value]);
+                self.define(i, v);
+            }
+            Inst::ClearEx => {
+                let zero = self.iconst(types::I64, 0);
+                self.store_state(zero, offset_of!(GuestState, excl_size) as u32);
+            }
+            Inst::Fence(Fence::Full) => {
+                self.b.ins().fence();
+            }
+            // The host keeps loads in order, and stores.
+            Inst::Fence(Fence::Load | Fence::Store | Fence::Instruction) => {}
+            Inst::Cache { op: CacheOp::Prefetch, .. } => {}
+            Inst::Cache { op: CacheOp::CleanData | CacheOp::InvalidateCode, addr } => {
+                let addr = self.value(addr);
+                let flags = self.access();
+                self.b.ins().load(types::I8, flags, addr, 0);
+            }
+            Inst::ReadSys(SysReg::Fpcr) => {
+                let v = self.load_state(types::I32, offset_of!(GuestState, fpcr) as u32);
+                let v = self.b.ins().uextend(types::I64, v);
+                self.define(i, v);
+            }
+            Inst::ReadSys(reg) => {
+                let n = self.iconst(types::I64, if reg == SysReg::Fpsr { 1 } else { 2 });
+                let state = self.state;
+                let v = self.call(self.request.helpers.read_sys, &[state, n], true);
+                self.define(i, v.expect("invariant: it has a result"));
+            }
+            // Regions end before these.
+            Inst::WriteSys(..) => {}
+        }
+    }
+
+    /// A constant of that type.
+    pub(crate) fn typed_const(&mut self, ty: Type, bits: u128) -> V {
+        match ty {
+            Type::F32 => {
+                let v = self.iconst(types::I32, bits as u64);
+                self.b.ins().bitcast(types::F32, MemFlags::new(), v)
+            }
+            Type::F64 => {
+                let v = self.iconst(types::I64, bits as u64);
+                self.b.ins().bitcast(types::F64, MemFlags::new(), v)
+            }
+            Type::I128 | Type::V128 => self.vconst(bits),
+            _ => self.iconst(clif_type(ty), bits as u64),
+        }
+    }
+
+    /// A vector constant.
+    pub(crate) fn vconst(&mut self, bits: u128) -> V {
+        let c = self.b.func.dfg.constants.insert(bits.to_le_bytes().to_vec().into());
+        self.b.ins().vconst(types::I8X16, c)
+    }
+
+    /// Leaves the instruction to the interpreter if the address is not a multiple of the size. Called before the instruction
+    /// has done anything, the state being exact.
+    fn check(&mut self, addr: V, ty: Type, align: Align) {
+        if align == Align::Any || ty.bytes() == 1 {
+            return;
+        }
+        let low = self.b.ins().band_imm(addr, ty.bytes() as i64 - 1);
+        self.alone_if(low);
+    }
+
+    fn alone_if(&mut self, c: V) {
+        let (out, on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(out);
+        self.b.ins().brif(c, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        self.ret(Left::Alone, self.pc);
+        self.b.switch_to_block(on);
+    }
+
+    /// An atomic access by the helper. The state is exact.
+    fn atomic(&mut self, atomic: Atomic, ty: Type, addr: Value, args: &[Value]) -> V {
+        let addr = self.value(addr);
+        let data = self.type_of(args[0]);
+        self.check(addr, data, Align::Natural);
+        let slot = self.slot();
+        for (n, &a) in args.iter().enumerate() {
+            let v = self.value(a);
+            self.b.ins().stack_store(v, slot, n as i32 * 16);
+        }
+        let op = self.arena.atomic(atomic);
+        let op = self.iconst(types::I64, op);
+        let from = self.b.ins().stack_addr(types::I64, slot, 0);
+        let to = self.b.ins().stack_addr(types::I64, slot, 48);
+        let state = self.state;
+        let fault = self.call(self.request.helpers.atomic, &[state, op, addr, from, to], true);
+        self.alone_if(fault.expect("invariant: it has a result"));
+        self.b.ins().stack_load(clif_type(ty), slot, 48)
+    }
+
+    pub(crate) fn slot(&mut self) -> StackSlot {
+        match self.slot {
+            Some(s) => s,
+            None => {
+                let s = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 64, 4));
+                self.slot = Some(s);
+                s
+            }
+        }
+    }
+
+    /// Calls a helper.
+    pub(crate) fn call(&mut self, helper: u64, args: &[V], result: bool) -> Option<V> {
+        let sig = match self.sigs.iter().find(|s| (s.0, s.1) == (args.len(), result)) {
+            Some(s) => s.2,
+            None => {
+                let mut s = Signature::new(CallConv::SystemV);
+                s.params = vec![AbiParam::new(types::I64); args.len()];
+                if result {
+                    s.returns.push(AbiParam::new(types::I64));
+                }
+                let s = self.b.import_signature(s);
+                self.sigs.push((args.len(), result, s));
+                s
+            }
+        };
+        let to = self.iconst(types::I64, helper);
+        let call = self.b.ins().call_indirect(sig, to, args);
+        self.b.inst_results(call).first().copied()
+    }
+
+    /// Makes the state exact and comes back to the dispatcher.
+    fn leave(&mut self, why: Left, pc: u64) {
+        self.commit();
+        self.ret(why, pc);
+    }
+
+    fn ret(&mut self, why: Left, pc: u64) {
+        let at = self.iconst(types::I64, pc);
+        self.store_state(at, offset_of!(GuestState, pc) as u32);
+        let why = self.iconst(types::I64, why as u64);
+        self.b.ins().return_(&[why]);
+    }
+
+    /// Makes the state exact and goes to a known address.
+    fn link(&mut self, pc: u64) {
+        self.commit();
+        let link = self.arena.link(pc);
+        let link = self.iconst(types::I64, link);
+        self.follow(link);
+    }
+
+    fn follow(&mut self, link: V) {
+        let host = self.b.ins().load(types::I64, STATE, link, offset_of!(crate::Link, host) as i32);
+        let state = self.state;
+        self.b.ins().return_call_indirect(self.go, host, &[state, link]);
+    }
+
+    /// Makes the state exact and goes to an address computed.
+    fn indirect(&mut self, target: Value) {
+        self.commit();
+        let pc = self.value(target);
+        let table = self.request.table;
+        let index = self.b.ins().ushr_imm(pc, 2);
+        let index = self.b.ins().band_imm(index, (1i64 << table.log2) - 1);
+        let offset = self.b.ins().ishl_imm(index, 3);
+        let base = self.iconst(types::I64, table.base);
+        let at = self.b.ins().iadd(base, offset);
+        let link = self.b.ins().load(types::I64, STATE, at, 0);
+        let wants = self.b.ins().load(types::I64, STATE, link, offset_of!(crate::Link, pc) as i32);
+        let same = self.b.ins().icmp(IntCC::Equal, wants, pc);
+        let (hit, miss) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(miss);
+        self.b.ins().brif(same, hit, &[], miss, &[]);
+        self.b.switch_to_block(miss);
+        self.store_state(pc, offset_of!(GuestState, pc) as u32);
+        let why = self.iconst(types::I64, Left::Pc as u64);
+        self.b.ins().return_(&[why]);
+        self.b.switch_to_block(hit);
+        self.follow(link);
+    }
+
+    fn term(&mut self) {
+        match self.cur.term {
+            Term::Jump(to) => {
+                let to = self.blocks[to.0 as usize];
+                self.b.ins().jump(to, &[]);
+            }
+            Term::Branch { cond, then, els } => {
+                let c = self.value(cond);
+                let (then, els) = (self.blocks[then.0 as usize], self.blocks[els.0 as usize]);
+                self.b.ins().brif(c, then, &[], els, &[]);
+            }
+            Term::Goto(GuestAddr(a)) | Term::Call { target: CallTarget::Direct(GuestAddr(a)), .. } => {
+                self.link(a)
+            }
+            Term::Indirect(v)
+            | Term::Return(v)
+            | Term::Call { target: CallTarget::Indirect(v), .. }
+            | Term::Switch { target: v, .. } => self.indirect(v),
+            Term::Syscall { next, .. } => self.leave(Left::Syscall, next.0),
+            Term::Trap { pc, .. } | Term::Fallback { pc } => self.leave(Left::Alone, pc.0),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The run-time compiler: guest code at an address → host code, by Cranelift. Takes code bytes and the addresses of the
+//! runtime's helpers; gives position-independent host code with the table of its accesses. Keeps no code and maps no memory:
+//! that is the host part's. Knows no system call, and of an instruction set only what `isa` says.
+//!
+//! A *region* is a piece of a guest function: what direct jumps reach from its entry. Guest registers are SSA values in it.
+//! Before each access that can fault all registers written since the last one are stored to the guest state, which is therefore
+//! exact at each access; only the pc has to be found, by the table. Regions end in [`Link`]s or come back to the
+//! dispatcher with one of [`Left`]'s reasons.
+
+mod emit;
+mod flags;
+mod float;
+mod live;
+mod op;
+mod region;
+mod vector;
+
+pub use region::MAX_INSNS;
+
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+use cranelift_codegen::{Context, control::ControlPlane};
+use cranelift_frontend::FunctionBuilderContext;
+use ir::{GuestAddr, TypedOp};
+use std::sync::atomic::AtomicU64;
+
+/// A way out of host code to a guest address, and an entry of the table for addresses known at run time only. Whoever goes
+/// this way loads `host` and jumps there with the link's address as argument.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Link {
+    /// Host entry: a region's, or that of the code that returns the link's address to the dispatcher.
+    pub host: AtomicU64,
+    /// The guest address.
+    pub pc: u64,
+}
+
+/// What host code returns, if not the address of a [`Link`]: why it came back, with the guest address in the state.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u64)]
+pub enum Left {
+    /// Go on there.
+    Pc = 0,
+    /// The instruction there is for the interpreter.
+    Alone = 1,
+    /// A system call, whose return address is there.
+    Syscall = 2,
+}
+
+/// Addresses of the runtime's helpers, called with the C convention.
+#[derive(Clone, Copy, Debug)]
+pub struct Helpers {
+    /// `fn(state, *const TypedOp, args: *const [u128; 3], result: *mut u128)`: the evaluator.
+    pub soft: u64,
+    /// `fn(state)`: makes the state's flags bytes.
+    pub settle: u64,
+    /// `fn(state, register: u64) -> u64`: reads a system register (0 FPCR, 1 FPSR, 2 the counter).
+    pub read_sys: u64,
+    /// `fn(state, *const Atomic, address, args: *const [u128; 2], result: *mut u128) -> u64`: 1 after a fault, and nothing is done then.
+    pub atomic: u64,
+}
+
+/// An atomic access that a helper does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Atomic {
+    /// What.
+    pub op: AtomicOp,
+    /// Its size in bytes.
+    pub size: u32,
+}
+
+/// See [`Atomic`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AtomicOp {
+    /// Read-modify-write with the first argument.
+    Rmw(ir::RmwOp),
+    /// Compare with the first argument, store the second.
+    Cas,
+    /// Store-exclusive of the first argument; the result is its status.
+    StoreEx,
+}
+
+/// Where things are that host code refers to by address. They must live as long as the code.
+pub trait Arena {
+    /// A new link to that guest address.
+    fn link(&mut self, pc: u64) -> u64;
+    /// A copy of the operation.
+    fn typed_op(&mut self, op: TypedOp) -> u64;
+    /// A copy of the access.
+    fn atomic(&mut self, op: Atomic) -> u64;
+}
+
+/// The table for guest addresses known at run time only: `1 << log2` pointers to [`Link`]s.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Its address.
+    pub base: u64,
+    /// See there.
+    pub log2: u32,
+}
+
+impl Table {
+    /// Where the link to that address belongs.
+    pub fn index(&self, pc: u64) -> usize {
+        (pc >> 2) as usize & ((1 << self.log2) - 1)
+    }
+}
+
+/// What to compile.
+pub struct Request<'a> {
+    /// Guest code.
+    pub code: &'a dyn isa::Code,
+    /// Where the region begins.
+    pub pc: GuestAddr,
+    /// True of addresses that no region goes on at: where there is other code.
+    pub stop: &'a dyn Fn(u64) -> bool,
+    /// Floating-point operations are left to the evaluator (FPCR.FZ).
+    pub soft_float: bool,
+    /// See there.
+    pub helpers: Helpers,
+    /// See there.
+    pub table: Table,
+    /// True: print the IR and the host code.
+    pub debug: bool,
+}
+
+/// A compiled region.
+#[derive(Debug)]
+pub struct Compiled {
+    /// Host code, which begins with the entry.
+    pub code: Vec<u8>,
+    /// Offset of each instruction in it that accesses guest memory, in order, and the guest instruction's address.
+    pub accesses: Vec<(u32, u64)>,
+    /// The guest code: address and length, sorted, not touching each other.
+    pub ranges: Vec<(u64, u32)>,
+    /// Guest instructions.
+    pub insns: u32,
+}
+
+/// The compiler, with what it keeps from region to region.
+pub struct Compiler {
+    isa: OwnedTargetIsa,
+    context: Context,
+    builder: FunctionBuilderContext,
+}
+
+/// What the host processor has beyond SSE4.2 and POPCNT.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Features {
+    /// AVX.
+    pub avx: bool,
+    /// AVX2.
+    pub avx2: bool,
+    /// FMA3.
+    pub fma: bool,
+    /// BMI1.
+    pub bmi1: bool,
+    /// BMI2.
+    pub bmi2: bool,
+    /// LZCNT.
+    pub lzcnt: bool,
+    /// SSE4.2 and all before, and POPCNT: without, nothing is compiled.
+    pub base: bool,
+}
+
+impl Compiler {
+    /// For that processor; `None` if it is too old.
+    pub fn new(features: Features) -> Option<Compiler> {
+        if !features.base {
+            return None;
+        }
+        let mut flags = settings::builder();
+        // Nothing may fold, move or repeat floating-point operations: they read and set MXCSR. The IR's own passes do what pays.
+        let options = [
+            ("opt_level", "none"),
+            ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
+            ("unwind_info", "false"),
+            ("enable_probestack", "false"),
+            ("is_pic", "false"),
+        ];
+        for (name, value) in options {
+            flags.set(name, value).ok()?;
+        }
+        let triple = "x86_64-unknown-linux-gnu".parse().ok()?;
+        let mut builder = cranelift_codegen::isa::lookup(triple).ok()?;
+        for name in ["has_cmpxchg16b", "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt"] {
+            builder.enable(name).ok()?;
+        }
+        let more = [
+            (features.avx, "has_avx"),
+            (features.avx2, "has_avx2"),
+            (features.fma, "has_fma"),
+            (features.bmi1, "has_bmi1"),
+            (features.bmi2, "has_bmi2"),
+            (features.lzcnt, "has_lzcnt"),
+        ];
+        for (_, name) in more.iter().filter(|m| m.0) {
+            builder.enable(name).ok()?;
+        }
+        let isa = builder.finish(settings::Flags::new(flags)).ok()?;
+        Some(Compiler { isa, context: Context::new(), builder: FunctionBuilderContext::new() })
+    }
+
+    /// Compiles a region; `None` if there is no code, or if it cannot be compiled: it is interpreted then.
+    pub fn compile(&mut self, request: &Request<'_>, arena: &mut dyn Arena) -> Option<Compiled> {
+        let region = region::Region::find(request)?;
+        let live = live::Live::of(&region.function);
+        self.context.clear();
+        let accesses = emit::emit(
+            &mut self.context.func,
+            &mut self.builder,
+            &region.function,
+            &live,
+            request,
+            arena,
+        );
+        if request.debug {
+            self.context.set_disasm(true);
+            eprintln!("{}", self.context.func.display());
+        }
+        let result = self.context.compile(self.isa.as_ref(), &mut ControlPlane::default());
+        let compiled = match result {
+            Ok(compiled) => compiled,
+            Err(e) => {
+                if cfg!(debug_assertions) || request.debug {
+                    panic!("{e:?}");
+                }
+                return None;
+            }
+        };
+        if request.debug {
+            eprintln!("{}", compiled.vcode.as_deref().unwrap_or(""));
+        }
+        let buffer = &compiled.buffer;
+        if !buffer.relocs().is_empty() {
+            debug_assert!(false, "{:?}", buffer.relocs());
+            return None;
+        }
+        let pc_of = |code: u8| accesses.get(code as usize - 1).copied();
+        let accesses = buffer
+            .traps()
+            .iter()
+            .filter_map(|t| Some((t.offset, pc_of(t.code.as_raw().get())?)))
+            .collect();
+        Some(Compiled { code: buffer.data().to_vec(), accesses, ranges: region.ranges, insns: region.insns })
+    }
+}

@@ -1,0 +1,154 @@
+//! Which registers the guest state does not have yet, and which a region must load at its entry. Takes a region's IR, gives
+//! sets per block; knows nothing of host code.
+
+use crate::flags::{self, FLAG_HOMES, Group, is_flag};
+use ir::{BlockId, Function, Inst, Term};
+
+/// A set of registers by index, with the homes of flags behind them.
+pub(crate) type Set = u128;
+
+/// The bit of a register.
+pub(crate) fn bit(reg: u16) -> Set {
+    1 << reg
+}
+
+/// See the module.
+pub(crate) struct Live {
+    /// Flags that each block sets.
+    pub(crate) groups: Vec<Vec<Group>>,
+    /// Registers that may differ from the state at the block's beginning.
+    pub(crate) dirty: Vec<Set>,
+    /// Registers whose value is needed at the beginning of the region.
+    pub(crate) entry: Set,
+    /// Blocks at which host code looks for signals: heads of loops.
+    pub(crate) polls: Vec<bool>,
+    /// Blocks in the order of emission; the others are not reached.
+    pub(crate) order: Vec<BlockId>,
+}
+
+/// What happens to registers in a block, in order.
+enum Event {
+    Read(u16),
+    /// A flag, whose home is elsewhere.
+    Define(Set),
+    Write(Set),
+    Commit,
+}
+
+impl Live {
+    pub(crate) fn of(f: &Function) -> Live {
+        let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
+        let (order, polls) = order(f);
+        let events: Vec<Vec<Event>> = f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
+        let mut dirty = vec![0; f.blocks.len()];
+        loop {
+            let before = dirty.clone();
+            for &b in &order {
+                let mut d: Set = dirty[b.0 as usize];
+                for e in &events[b.0 as usize] {
+                    match e {
+                        Event::Read(_) | Event::Define(_) => {}
+                        Event::Write(s) => d |= s,
+                        Event::Commit => d = 0,
+                    }
+                }
+                for s in f.block(b).term.successors() {
+                    dirty[s.0 as usize] |= d;
+                }
+            }
+            if dirty == before {
+                break;
+            }
+        }
+        let mut need = vec![0; f.blocks.len()];
+        loop {
+            let before = need.clone();
+            for &b in order.iter().rev() {
+                let n = b.0 as usize;
+                let term = &f.block(b).term;
+                let mut d = dirty[n];
+                let (mut written, mut needed): (Set, Set) = (0, if polls[n] { d } else { 0 });
+                for e in &events[n] {
+                    match e {
+                        Event::Read(r) => needed |= bit(*r) & !written,
+                        Event::Define(s) => written |= s,
+                        Event::Write(s) => {
+                            written |= s;
+                            d |= s;
+                        }
+                        Event::Commit => {
+                            needed |= d & !written;
+                            d = 0;
+                        }
+                    }
+                }
+                let successors = term.successors();
+                if !matches!(term, Term::Jump(_) | Term::Branch { .. }) {
+                    needed |= d & !written;
+                }
+                for s in successors {
+                    needed |= need[s.0 as usize] & !written;
+                }
+                need[n] = needed;
+            }
+            if need == before {
+                break;
+            }
+        }
+        let entry = need[0];
+        Live { groups, dirty, entry, polls, order }
+    }
+}
+
+/// True if the state must be exact before the instruction.
+pub(crate) fn commits(inst: &Inst) -> bool {
+    inst.is_checkpoint() || matches!(inst, Inst::ReadSys(_))
+}
+
+fn events(insts: &[Inst], groups: &[Group]) -> Vec<Event> {
+    let mut out = Vec::new();
+    let mut groups = groups.iter().peekable();
+    for (i, inst) in insts.iter().enumerate() {
+        match inst {
+            Inst::Get(r) => out.push(Event::Read(r.0)),
+            Inst::Set(r, _) if is_flag(*r) => out.push(Event::Define(bit(r.0))),
+            Inst::Set(r, _) => out.push(Event::Write(bit(r.0))),
+            inst if commits(inst) => out.push(Event::Commit),
+            _ => {}
+        }
+        if let Some(g) = groups.next_if(|g| g.at == i) {
+            for r in g.reads() {
+                out.push(Event::Read(r));
+            }
+            out.push(Event::Write(FLAG_HOMES));
+        }
+    }
+    out
+}
+
+/// Reverse postorder, and the targets of edges back.
+fn order(f: &Function) -> (Vec<BlockId>, Vec<bool>) {
+    let n = f.blocks.len();
+    let mut polls = vec![false; n];
+    let (mut seen, mut open) = (vec![false; n], vec![false; n]);
+    let mut post = Vec::new();
+    let mut stack = vec![(BlockId(0), f.block(BlockId(0)).term.successors())];
+    (seen[0], open[0]) = (true, true);
+    while let Some((b, rest)) = stack.last_mut() {
+        match rest.pop() {
+            Some(s) if open[s.0 as usize] => polls[s.0 as usize] = true,
+            Some(s) if seen[s.0 as usize] => {}
+            Some(s) => {
+                (seen[s.0 as usize], open[s.0 as usize]) = (true, true);
+                stack.push((s, f.block(s).term.successors()));
+            }
+            None => {
+                post.push(*b);
+                open[b.0 as usize] = false;
+                stack.pop();
+            }
+        }
+    }
+    post.reverse();
+    (post, polls)
+}
