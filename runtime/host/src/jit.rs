@@ -183,6 +183,7 @@ impl Arena for Things {
 
 struct Jit {
     compiler: Compiler,
+    features: Features,
     base: u64,
     size: u64,
     used: u64,
@@ -261,6 +262,7 @@ impl Jit {
         CODE_START.store(base, Ordering::Release);
         Some(Jit {
             compiler,
+            features,
             base,
             size,
             used: 0,
@@ -310,6 +312,7 @@ impl Jit {
             soft_float: key.1 != 0,
             helpers: helpers(),
             table: Self::table(key.1),
+            fma: self.features.fma,
             debug: process.options.traces(Topic::Jit),
         };
         let first_link = self.things.links.len();

@@ -62,6 +62,7 @@ pub(crate) fn emit(
         values: Vec::new(),
         types: Vec::new(),
         cur: region.block(BlockId(0)),
+        compared: Vec::new(),
         dirty: 0,
         word: None,
         pc: region.entry.0,
@@ -121,6 +122,8 @@ pub(crate) struct Fx<'a> {
     values: Vec<Option<V>>,
     types: Vec<Option<Type>>,
     cur: &'a Block,
+    /// Scalars compared in this block: what is to be raised is raised.
+    pub(crate) compared: Vec<(Value, Value, bool)>,
     /// Registers that the state does not have.
     dirty: Set,
     /// The flags' description, if it is a constant.
@@ -173,6 +176,7 @@ impl Fx<'_> {
         self.values = vec![None; self.cur.insts.len()];
         self.types = ir::value_types(&self.cur.insts, &FILE);
         self.dirty = self.live.dirty[n];
+        self.compared.clear();
         self.word = None;
         self.access = None;
         self.pc = self.cur.pc.0;

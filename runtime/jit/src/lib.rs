@@ -120,6 +120,8 @@ pub struct Request<'a> {
     pub helpers: Helpers,
     /// See there.
     pub table: Table,
+    /// The host has FMA3.
+    pub fma: bool,
     /// True: print the IR and the host code.
     pub debug: bool,
 }
