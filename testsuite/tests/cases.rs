@@ -50,6 +50,11 @@ fn llvm_optimised() {
     check(2);
 }
 
+#[test]
+fn run_time_compiler() {
+    check(3);
+}
+
 /// A second reader of the manual; a case where it is wrong belongs in `a64-unlike-qemu.txt`, with the reason.
 #[test]
 fn qemu_agrees() {

@@ -12,7 +12,8 @@ use testsuite::{full, tools};
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
 const QUICK: (&[&str], &str) = (&["-O0"], "auto");
 const INTERPRETED: (&[&str], &str) = (&["-O0", "--no-lift"], "interp");
-const ENGINES: [(&[&str], &str); 3] = [INTERPRETED, QUICK, OPTIMISED];
+const COMPILED: (&[&str], &str) = (&["-O0", "--no-lift"], "jit");
+const ENGINES: [(&[&str], &str); 4] = [INTERPRETED, COMPILED, QUICK, OPTIMISED];
 
 fn guest(sources: &[&str], flags: &[&str]) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");

@@ -117,6 +117,16 @@ fn llvm_optimised() {
 }
 
 #[test]
+fn run_time_compiler() {
+    check_singles(3);
+}
+
+#[test]
+fn sequences_in_the_run_time_compiler() {
+    check(&series(), 3);
+}
+
+#[test]
 fn sequences_in_the_interpreter() {
     check(&series(), 0);
 }

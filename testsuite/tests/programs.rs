@@ -7,11 +7,12 @@ use testsuite::guest::{Libc, ours};
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
 const QUICK: (&[&str], &str) = (&["-O0"], "auto");
 const INTERPRETED: (&[&str], &str) = (&["-O0", "--no-lift"], "interp");
+const COMPILED: (&[&str], &str) = (&["-O0", "--no-lift"], "jit");
 
 /// Programs with glibc or libstdc++ are ten and more times larger than those with musl; optimising them has its place
 /// in the full run.
 fn engines(libc: Libc) -> &'static [(&'static [&'static str], &'static str)] {
-    if libc == Libc::Musl || full() { &[INTERPRETED, QUICK, OPTIMISED] } else { &[INTERPRETED, QUICK] }
+    if libc == Libc::Musl || full() { &[INTERPRETED, COMPILED, QUICK, OPTIMISED] } else { &[INTERPRETED, COMPILED, QUICK] }
 }
 
 fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {

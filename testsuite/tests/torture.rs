@@ -10,6 +10,7 @@ enum Engine {
     Optimised,
     Unoptimised,
     Interpreter,
+    RunTime,
 }
 
 /// Runs all, of which `all` at least must pass, or a sample of `some`, beginning somewhere else for each configuration.
@@ -26,9 +27,15 @@ fn check(corpus: Corpus, level: &str, engine: Engine, all: usize, some: usize) {
         Engine::Optimised => (vec![], vec![]),
         Engine::Unoptimised => (vec!["-O0"], vec![]),
         Engine::Interpreter => (vec!["-O0", "--no-lift"], vec![("XLATE_ENGINE", "interp")]),
+        Engine::RunTime => (vec!["-O0", "--no-lift"], vec![("XLATE_ENGINE", "jit")]),
     };
     let setup = Setup { libc: Libc::Musl, xflags, env, group: 60 };
     judge(&format!("{corpus:?} {level}"), &run(&chosen, &setup), least);
+}
+
+#[test]
+fn execute_compiled_at_run_time() {
+    check(Corpus::Execute, "-O2", Engine::RunTime, 1600, 60);
 }
 
 #[test]

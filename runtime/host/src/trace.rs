@@ -28,7 +28,7 @@ pub struct Options {
 
 /// Entries before code is compiled, by default, and where everything is to be compiled.
 const AUTO_THRESHOLD: u8 = 30;
-const JIT_THRESHOLD: u8 = 2;
+const JIT_THRESHOLD: u8 = 1;
 
 /// A topic of `XLATE_TRACE`, a comma-separated list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -178,6 +178,8 @@ impl Compiler {
             ("enable_verifier", if cfg!(debug_assertions) { "true" } else { "false" }),
             ("unwind_info", "false"),
             ("enable_probestack", "false"),
+            // Tail calls want them.
+            ("preserve_frame_pointers", "true"),
             ("is_pic", "false"),
         ];
         for (name, value) in options {

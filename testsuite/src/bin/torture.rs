@@ -1,4 +1,4 @@
-//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--glibc] [--interp] [--filter TEXT] [--every N] [--group N]
+//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--glibc] [--interp] [--jit] [--filter TEXT] [--every N] [--group N]
 //! [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a corpus it runs `execute`,
 //! without a level -O2.
 
@@ -14,6 +14,10 @@ fn main() {
     while let Some(a) = it.next() {
         match a {
             "--glibc" => setup.libc = Libc::Glibc,
+            "--jit" => {
+                setup.env.push(("XLATE_ENGINE", "jit"));
+                setup.xflags.extend(["-O0", "--no-lift"]);
+            }
             "--interp" => setup.env.push(("XLATE_ENGINE", "interp")),
             "--filter" => filter = it.next().unwrap_or_default(),
             "--every" => every = it.next().and_then(|n| n.parse().ok()).unwrap_or(1),

@@ -121,6 +121,7 @@ pub const ENGINES: &[(&str, &[&str], &str)] = &[
     ("interpreter", &["-O0", "--no-lift"], "interp"),
     ("llvm -O0", &["-O0"], "auto"),
     ("llvm -O2", &["-O2"], "auto"),
+    ("run-time compiler", &["-O0", "--no-lift"], "jit"),
 ];
 
 /// How an engine did.
