@@ -62,6 +62,7 @@ pub(crate) fn emit(
         values: Vec::new(),
         types: Vec::new(),
         cur: region.block(BlockId(0)),
+        id: BlockId(0),
         compared: Vec::new(),
         dirty: 0,
         word: None,
@@ -122,6 +123,7 @@ pub(crate) struct Fx<'a> {
     values: Vec<Option<V>>,
     types: Vec<Option<Type>>,
     cur: &'a Block,
+    id: BlockId,
     /// Scalars compared in this block: what is to be raised is raised.
     pub(crate) compared: Vec<(Value, Value, bool)>,
     /// Registers that the state does not have.
@@ -172,12 +174,13 @@ impl Fx<'_> {
         let n = id.0 as usize;
         let region = self.region;
         self.cur = region.block(id);
+        self.id = id;
         self.b.switch_to_block(self.blocks[n]);
         self.values = vec![None; self.cur.insts.len()];
         self.types = ir::value_types(&self.cur.insts, &FILE);
         self.dirty = self.live.dirty[n];
         self.compared.clear();
-        self.word = None;
+        self.word = self.live.words[n];
         self.access = None;
         self.pc = self.cur.pc.0;
         if self.live.polls[n] {
@@ -258,8 +261,11 @@ impl Fx<'_> {
                 Some(w) if w & flag::IMMEDIATE != 0 => 2,
                 _ => 3,
             };
-            for (n, offset) in &HOMES[..wanted] {
-                let v = self.b.use_var(self.vars[*n as usize]);
+            for (i, (n, offset)) in HOMES[..wanted].iter().enumerate() {
+                let v = match self.word {
+                    Some(w) if i == 0 => self.iconst(types::I32, w as u64),
+                    _ => self.b.use_var(self.vars[*n as usize]),
+                };
                 self.store_state(v, *offset);
             }
         }
@@ -591,15 +597,32 @@ impl Fx<'_> {
     }
 
     fn term(&mut self) {
+        let from = self.id;
         match self.cur.term {
             Term::Jump(to) => {
+                if self.live.enters(from, to) {
+                    self.commit();
+                }
                 let to = self.blocks[to.0 as usize];
                 self.b.ins().jump(to, &[]);
             }
             Term::Branch { cond, then, els } => {
                 let c = self.value(cond);
-                let (then, els) = (self.blocks[then.0 as usize], self.blocks[els.0 as usize]);
-                self.b.ins().brif(c, then, &[], els, &[]);
+                let ways = [then, els].map(|to| {
+                    let commits = self.dirty != 0 && self.live.enters(from, to);
+                    (commits, self.blocks[to.0 as usize])
+                });
+                let targets = ways.map(|(commits, to)| if commits { self.b.create_block() } else { to });
+                self.b.ins().brif(c, targets[0], &[], targets[1], &[]);
+                for ((commits, to), way) in ways.into_iter().zip(targets) {
+                    if commits {
+                        self.b.switch_to_block(way);
+                        let dirty = self.dirty;
+                        self.commit();
+                        self.dirty = dirty;
+                        self.b.ins().jump(to, &[]);
+                    }
+                }
             }
             Term::Goto(GuestAddr(a)) | Term::Call { target: CallTarget::Direct(GuestAddr(a)), .. } => {
                 self.link(a)

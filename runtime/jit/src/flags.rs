@@ -90,6 +90,17 @@ pub(crate) enum Form {
     Bytes([Option<Value>; 4]),
 }
 
+impl Form {
+    /// The description, if it is a constant.
+    pub(crate) fn word(&self) -> Option<u32> {
+        match self {
+            Form::Known(d) => Some(*d),
+            Form::Compare(c) => Some(c.description()),
+            Form::Guarded(..) | Form::Bytes(_) => None,
+        }
+    }
+}
+
 /// Flag writes of one instruction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Group {

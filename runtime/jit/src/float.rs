@@ -180,7 +180,7 @@ impl Fx<'_> {
                 let nan = if shape.is_vector() { self.any(nan) } else { nan };
                 let max = matches!(f, FBin::Max | FBin::MaxNum);
                 return Some(self.guarded(nan, op, shape.ty(), args, |fx| {
-                    let r = if max { fx.b.ins().fmax(a, b) } else { fx.b.ins().fmin(a, b) };
+                    let r = fx.extremum_of(max, shape, a, b);
                     fx.result(shape, r)
                 }));
             }
@@ -189,6 +189,26 @@ impl Fx<'_> {
             | FBin::RsqrtStep => return None,
         };
         Some(self.looked_at(shape, look, r, op, args))
+    }
+
+    /// The maximum or minimum of numbers. Of equal ones each way round gives another; both combined, −0 < +0 holds.
+    fn extremum_of(&mut self, max: bool, shape: FShape, a: V, b: V) -> V {
+        if !shape.is_vector() {
+            return if max { self.b.ins().fmax(a, b) } else { self.b.ins().fmin(a, b) };
+        }
+        let lane = crate::op::lane_type(shape.lane());
+        let cc = if max { FloatCC::GreaterThan } else { FloatCC::LessThan };
+        let mut pick = |x: V, y: V| {
+            let c = self.b.ins().fcmp(cc, x, y);
+            let c = self.cast(lane, c);
+            let (x, y) = (self.cast(lane, x), self.cast(lane, y));
+            let x = self.b.ins().band(c, x);
+            let y = self.b.ins().band_not(y, c);
+            self.b.ins().bor(x, y)
+        };
+        let (x, y) = (pick(a, b), pick(b, a));
+        let r = if max { self.b.ins().band(x, y) } else { self.b.ins().bor(x, y) };
+        self.cast(full(shape), r)
     }
 
     /// A comparison. Lifters ask for several relations of the same operands; the first raises what is to be raised: where there

@@ -18,6 +18,13 @@ pub(crate) struct Live {
     pub(crate) groups: Vec<Vec<Group>>,
     /// Registers that may differ from the state at the block's beginning.
     pub(crate) dirty: Vec<Set>,
+    /// The flags' description at the block's beginning, if they are among those and it is always the same constant.
+    pub(crate) words: Vec<Option<u32>>,
+    /// Loops that make the state exact: whoever enters one does so before, so that in the loop only what the loop
+    /// writes is stored.
+    exact: Vec<bool>,
+    /// Position in `order`.
+    position: Vec<usize>,
     /// Registers whose value is needed at the beginning of the region.
     pub(crate) entry: Set,
     /// Blocks at which host code looks for signals: heads of loops.
@@ -40,11 +47,21 @@ impl Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
         let (order, polls) = order(f);
         let events: Vec<Vec<Event>> = f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
+        let mut position = vec![usize::MAX; f.blocks.len()];
+        for (n, b) in order.iter().enumerate() {
+            position[b.0 as usize] = n;
+        }
+        let commits: Vec<bool> = events.iter().map(|e| e.iter().any(|e| matches!(e, Event::Commit))).collect();
+        let exact = exact_loops(f, &order, &position, &polls, &commits);
+        let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
         let mut dirty = vec![0; f.blocks.len()];
+        let mut words = vec![Word::None; f.blocks.len()];
+        words[0] = Word::Any;
         loop {
-            let before = dirty.clone();
+            let before = (dirty.clone(), words.clone());
             for &b in &order {
                 let mut d: Set = dirty[b.0 as usize];
+                let mut word = words[b.0 as usize];
                 for e in &events[b.0 as usize] {
                     match e {
                         Event::Read(_) | Event::Define(_) => {}
@@ -52,11 +69,18 @@ impl Live {
                         Event::Commit => d = 0,
                     }
                 }
+                if let Some(g) = groups[b.0 as usize].last() {
+                    word = g.form.word().map_or(Word::Any, Word::One);
+                }
                 for s in f.block(b).term.successors() {
+                    let d = if enters(b, s) { 0 } else { d };
                     dirty[s.0 as usize] |= d;
+                    // Who comes with flags in the state brings any description.
+                    let w = &mut words[s.0 as usize];
+                    *w = w.meet(if d & FLAG_HOMES != 0 { word } else { Word::Any });
                 }
             }
-            if dirty == before {
+            if (&dirty, &words) == (&before.0, &before.1) {
                 break;
             }
         }
@@ -83,7 +107,7 @@ impl Live {
                     }
                 }
                 let successors = term.successors();
-                if !matches!(term, Term::Jump(_) | Term::Branch { .. }) {
+                if !matches!(term, Term::Jump(_) | Term::Branch { .. }) || successors.iter().any(|&s| enters(b, s)) {
                     needed |= d & !written;
                 }
                 for s in successors {
@@ -96,8 +120,67 @@ impl Live {
             }
         }
         let entry = need[0];
-        Live { groups, dirty, entry, polls, order }
+        let words = words.into_iter().map(|w| if let Word::One(d) = w { Some(d) } else { None }).collect();
+        Live { groups, dirty, words, exact, position, entry, polls, order }
     }
+
+    /// True if the state must be exact on the way from one block to the other.
+    pub(crate) fn enters(&self, from: BlockId, to: BlockId) -> bool {
+        enters(&self.exact, &self.position, from, to)
+    }
+}
+
+fn enters(exact: &[bool], position: &[usize], from: BlockId, to: BlockId) -> bool {
+    exact[to.0 as usize] && position[from.0 as usize] < position[to.0 as usize]
+}
+
+/// What is known of the flags' description.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    None,
+    One(u32),
+    Any,
+}
+
+impl Word {
+    fn meet(self, other: Word) -> Word {
+        match (self, other) {
+            (Word::None, w) | (w, Word::None) => w,
+            (a, b) if a == b => a,
+            _ => Word::Any,
+        }
+    }
+}
+
+/// Heads of loops in which a block makes the state exact.
+fn exact_loops(
+    f: &Function,
+    order: &[BlockId],
+    position: &[usize],
+    polls: &[bool],
+    commits: &[bool],
+) -> Vec<bool> {
+    let mut before: Vec<Vec<BlockId>> = vec![Vec::new(); f.blocks.len()];
+    for &b in order {
+        for s in f.block(b).term.successors() {
+            before[s.0 as usize].push(b);
+        }
+    }
+    let mut exact = vec![false; f.blocks.len()];
+    for &head in order.iter().filter(|b| polls[b.0 as usize]) {
+        let h = head.0 as usize;
+        let mut seen = vec![false; f.blocks.len()];
+        seen[h] = true;
+        let mut stack: Vec<BlockId> =
+            before[h].iter().copied().filter(|b| position[b.0 as usize] >= position[h]).collect();
+        while let Some(b) = stack.pop() {
+            if !std::mem::replace(&mut seen[b.0 as usize], true) {
+                stack.extend(&before[b.0 as usize]);
+            }
+        }
+        exact[h] = (0..f.blocks.len()).any(|n| seen[n] && commits[n] && position[n] >= position[h]);
+    }
+    exact
 }
 
 /// True if the state must be exact before the instruction.
