@@ -25,7 +25,9 @@ Examples:
   xlate inspect busybox --emit llvm --function 0x4005f0
 
 A translated program understands XLATE_STRACE=1 (system calls, as strace prints them),
-XLATE_TRACE=dispatch,fallback,signal and XLATE_ENGINE=auto|interp.";
+XLATE_TRACE=dispatch,fallback,signal, XLATE_STATS=1 (what the engines did) and
+XLATE_ENGINE=auto|interp|jit: jit compiles everything at run time, auto only what has no
+translation and was entered XLATE_JIT_THRESHOLD times. XLATE_JIT_CACHE bounds its host code in bytes.";
 
 /// Translates AArch64 Linux programs ahead of time to native x86-64 executables.
 #[derive(Parser)]

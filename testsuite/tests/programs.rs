@@ -12,7 +12,11 @@ const COMPILED: (&[&str], &str) = (&["-O0", "--no-lift"], "jit");
 /// Programs with glibc or libstdc++ are ten and more times larger than those with musl; optimising them has its place
 /// in the full run.
 fn engines(libc: Libc) -> &'static [(&'static [&'static str], &'static str)] {
-    if libc == Libc::Musl || full() { &[INTERPRETED, COMPILED, QUICK, OPTIMISED] } else { &[INTERPRETED, COMPILED, QUICK] }
+    if libc == Libc::Musl || full() {
+        &[INTERPRETED, COMPILED, QUICK, OPTIMISED]
+    } else {
+        &[INTERPRETED, COMPILED, QUICK]
+    }
 }
 
 fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {
@@ -38,6 +42,26 @@ macro_rules! program {
 #[test]
 fn hello() {
     check("hello.c", Libc::Musl, &["-O2"], &Run { args: vec!["a", "b c"], ..Run::default() });
+}
+
+/// Code that changes, with caches of all sizes: qemu does not see what is written through another mapping, so the program
+/// checks itself.
+#[test]
+fn changing() {
+    let program = ours("changing.c", Libc::Musl, &["-O2"]);
+    for (xflags, engine) in [INTERPRETED, COMPILED, QUICK] {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        let caches: &[&str] = if engine == "jit" { &["67108864", "20000", "200000"] } else { &["67108864"] };
+        for cache in caches {
+            let env = vec![("XLATE_ENGINE", engine), ("XLATE_JIT_CACHE", *cache)];
+            let out = run_translated(&translated, &Run { env, ..Run::default() });
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            assert!(
+                out.status == 0 && text.ends_with(" checks, 0 failures\n"),
+                "{xflags:?} {cache}: {out:?}"
+            );
+        }
+    }
 }
 
 program!(hello_glibc, "hello.c", Glibc, &["-O2"]);

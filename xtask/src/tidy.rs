@@ -44,7 +44,8 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("libc", &["runtime/", "driver/", "testsuite/", "lifter/emit-llvm/tests/"]),
 ];
 
-const MEMBERS: &[&str] = &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "jit", "host"];
+const MEMBERS: &[&str] =
+    &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "jit", "host"];
 
 /// Checks the tree.
 pub fn run() -> Result<()> {

@@ -23,7 +23,11 @@ pub struct CodePages {
 impl CodePages {
     /// No pages.
     pub const fn new() -> Self {
-        CodePages { pages: Mutex::new(BTreeMap::new()), low: AtomicU64::new(u64::MAX), high: AtomicU64::new(0) }
+        CodePages {
+            pages: Mutex::new(BTreeMap::new()),
+            low: AtomicU64::new(u64::MAX),
+            high: AtomicU64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, u32>> {
@@ -59,7 +63,9 @@ impl CodePages {
 
     /// True if compiled code may have bytes in the range.
     pub fn any(&self, start: u64, len: u64) -> bool {
-        if start >= self.high.load(Ordering::Acquire) || start.saturating_add(len) <= self.low.load(Ordering::Acquire) {
+        if start >= self.high.load(Ordering::Acquire)
+            || start.saturating_add(len) <= self.low.load(Ordering::Acquire)
+        {
             return false;
         }
         self.lock().range(Self::numbers(start, len)).next().is_some()

@@ -96,7 +96,8 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                     crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
                 }
                 let may_enter = !process.options.interpreter_only;
-                let may_compile = process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
+                let may_compile =
+                    process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
                 t.interp.run(s, &mut memory, |pc| {
                     may_enter && image.entry(pc).is_some()
                         || may_compile.is_some_and(|(mode, threshold)| jit::wants(mode, threshold, pc))

@@ -247,10 +247,10 @@ impl Jit {
         let rw = libc::PROT_READ | libc::PROT_WRITE;
         let base = map(size, libc::PROT_NONE)?;
         let places = map((most * size_of::<Place>()) as u64, rw)?;
-        let tables = map(2 * 8 << TABLE_LOG2, rw)?;
+        let tables = map(16 << TABLE_LOG2, rw)?;
         NOWHERE.host.store(unlinked(), Ordering::Relaxed);
         for (i, t) in TABLES.iter().enumerate() {
-            let at = (tables + (i as u64 * 8 << TABLE_LOG2)) as *mut AtomicPtr<Link>;
+            let at = (tables + ((i as u64 * 8) << TABLE_LOG2)) as *mut AtomicPtr<Link>;
             for n in 0..1 << TABLE_LOG2 {
                 // SAFETY: just mapped, of that size.
                 unsafe { at.add(n).write(AtomicPtr::new((&raw const NOWHERE).cast_mut())) };
@@ -334,7 +334,9 @@ impl Jit {
         let protect = |prot: i32| check(syscall(libc::SYS_mprotect, [host, size, prot as u64, 0, 0, 0])).ok();
         protect(libc::PROT_READ | libc::PROT_WRITE)?;
         // SAFETY: fresh pages of the cache.
-        unsafe { std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), host as *mut u8, compiled.code.len()) };
+        unsafe {
+            std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), host as *mut u8, compiled.code.len())
+        };
         protect(libc::PROT_READ | libc::PROT_EXEC)?;
         self.used += size;
         let accesses = compiled.accesses.into_boxed_slice();
@@ -633,6 +635,11 @@ pub fn leave_address() -> u64 {
     xl_jit_leave as *const () as u64
 }
 
+/// In the child of a fork there are no other threads, so none is in compiled code.
+pub fn after_fork_child() {
+    INSIDE.store(0, Ordering::SeqCst);
+}
+
 /// What `XLATE_STATS` prints.
 pub fn print_stats(interpreted: u64) {
     let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
@@ -657,7 +664,12 @@ fn helpers() -> Helpers {
     }
 }
 
-unsafe extern "C" fn soft(state: *mut GuestState, op: *const TypedOp, args: *const [u128; 3], out: *mut u128) {
+unsafe extern "C" fn soft(
+    state: *mut GuestState,
+    op: *const TypedOp,
+    args: *const [u128; 3],
+    out: *mut u128,
+) {
     // SAFETY: compiled code passes its thread's state, an operation of the arena, and its own frame.
     unsafe { *out = exec::eval_in(&mut *state, &*op, &*args) };
 }

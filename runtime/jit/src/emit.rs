@@ -14,7 +14,8 @@ use cranelift_codegen::ir::{
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext, Variable};
 use ir::{
-    Align, Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, Order, SysReg, Term, Type, Value,
+    Align, Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, Order, SysReg, Term, Type,
+    Value,
 };
 use isa::a64::FILE;
 use std::mem::offset_of;
@@ -518,7 +519,8 @@ impl Fx<'_> {
         match self.slot {
             Some(s) => s,
             None => {
-                let s = self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 64, 4));
+                let s =
+                    self.b.create_sized_stack_slot(StackSlotData::new(StackSlotKind::ExplicitSlot, 64, 4));
                 self.slot = Some(s);
                 s
             }

@@ -406,4 +406,3 @@ impl Finder<'_> {
 fn known(flags: [bool; 4]) -> u32 {
     flags.iter().fold(0, |d, &f| d << 1 | f as u32) << flag::IMMEDIATE_SHIFT | flag::KNOWN
 }
-

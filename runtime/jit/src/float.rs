@@ -74,7 +74,7 @@ impl Fx<'_> {
                 Some(self.float_cmp(op, cmp, signaling, shape, args))
             }
             PureOp::FToInt { shape, signed, round, fbits: 0 } if shape.bits() != 16 => {
-                self.to_int(op, ty, shape, signed, round, args)
+                self.float_to_int(op, ty, shape, signed, round, args)
             }
             PureOp::FWiden { from: FShape::V2S, high } => {
                 let v = self.value(args[0]);
@@ -104,7 +104,9 @@ impl Fx<'_> {
                     }
                     Type::I64 => {
                         let large = self.b.ins().icmp_imm(IntCC::SignedLessThan, a, 0);
-                        Some(self.guarded(large, op, ty, args, |fx| fx.b.ins().fcvt_from_sint(full(shape), a)))
+                        Some(
+                            self.guarded(large, op, ty, args, |fx| fx.b.ins().fcvt_from_sint(full(shape), a)),
+                        )
                     }
                     _ => None,
                 }
@@ -184,9 +186,7 @@ impl Fx<'_> {
                     fx.result(shape, r)
                 }));
             }
-            FBin::MulX
-            | FBin::RecipStep
-            | FBin::RsqrtStep => return None,
+            FBin::MulX | FBin::RecipStep | FBin::RsqrtStep => return None,
         };
         Some(self.looked_at(shape, look, r, op, args))
     }
@@ -239,7 +239,7 @@ impl Fx<'_> {
     }
 
     /// To integers, where the operand is surely in range and no NaN.
-    fn to_int(
+    fn float_to_int(
         &mut self,
         op: PureOp,
         ty: Type,
@@ -352,7 +352,14 @@ impl Fx<'_> {
     }
 
     /// The evaluator's result if `bad` holds, else what `native` gives.
-    fn guarded(&mut self, bad: V, op: PureOp, ty: Type, args: &[Value], native: impl FnOnce(&mut Self) -> V) -> V {
+    fn guarded(
+        &mut self,
+        bad: V,
+        op: PureOp,
+        ty: Type,
+        args: &[Value],
+        native: impl FnOnce(&mut Self) -> V,
+    ) -> V {
         let (soft, fast, end) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(soft);
         self.b.append_block_param(end, crate::emit::clif_type(ty));

@@ -210,14 +210,8 @@ impl Compiler {
         let region = region::Region::find(request)?;
         let live = live::Live::of(&region.function);
         self.context.clear();
-        let accesses = emit::emit(
-            &mut self.context.func,
-            &mut self.builder,
-            &region.function,
-            &live,
-            request,
-            arena,
-        );
+        let accesses =
+            emit::emit(&mut self.context.func, &mut self.builder, &region.function, &live, request, arena);
         if request.debug {
             self.context.set_disasm(true);
             eprintln!("{}", self.context.func.display());
@@ -241,11 +235,8 @@ impl Compiler {
             return None;
         }
         let pc_of = |code: u8| accesses.get(code as usize - 1).copied();
-        let accesses = buffer
-            .traps()
-            .iter()
-            .filter_map(|t| Some((t.offset, pc_of(t.code.as_raw().get())?)))
-            .collect();
+        let accesses =
+            buffer.traps().iter().filter_map(|t| Some((t.offset, pc_of(t.code.as_raw().get())?))).collect();
         Some(Compiled { code: buffer.data().to_vec(), accesses, ranges: region.ranges, insns: region.insns })
     }
 }

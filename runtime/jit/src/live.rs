@@ -46,12 +46,14 @@ impl Live {
     pub(crate) fn of(f: &Function) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
         let (order, polls) = order(f);
-        let events: Vec<Vec<Event>> = f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
+        let events: Vec<Vec<Event>> =
+            f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
         let mut position = vec![usize::MAX; f.blocks.len()];
         for (n, b) in order.iter().enumerate() {
             position[b.0 as usize] = n;
         }
-        let commits: Vec<bool> = events.iter().map(|e| e.iter().any(|e| matches!(e, Event::Commit))).collect();
+        let commits: Vec<bool> =
+            events.iter().map(|e| e.iter().any(|e| matches!(e, Event::Commit))).collect();
         let exact = exact_loops(f, &order, &position, &polls, &commits);
         let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
         let mut dirty = vec![0; f.blocks.len()];
@@ -107,7 +109,9 @@ impl Live {
                     }
                 }
                 let successors = term.successors();
-                if !matches!(term, Term::Jump(_) | Term::Branch { .. }) || successors.iter().any(|&s| enters(b, s)) {
+                if !matches!(term, Term::Jump(_) | Term::Branch { .. })
+                    || successors.iter().any(|&s| enters(b, s))
+                {
                     needed |= d & !written;
                 }
                 for s in successors {

@@ -51,7 +51,8 @@ impl Fx<'_> {
                     return None;
                 }
                 let (mut a, mut b) = (self.value(args[0]), self.value(args[1]));
-                if operand == Type::I1 && matches!(op, IntCmp::Slt | IntCmp::Sle | IntCmp::Sgt | IntCmp::Sge) {
+                if operand == Type::I1 && matches!(op, IntCmp::Slt | IntCmp::Sle | IntCmp::Sgt | IntCmp::Sge)
+                {
                     // One is minus one.
                     (a, b) = (self.b.ins().ineg(a), self.b.ins().ineg(b));
                 }
@@ -68,7 +69,11 @@ impl Fx<'_> {
             PureOp::Trunc => self.trunc(ty, args[0]),
             PureOp::Bitcast => {
                 let (v, to) = (self.value(args[0]), clif_type(ty));
-                Some(if self.b.func.dfg.value_type(v) == to { v } else { self.b.ins().bitcast(to, MemFlags::new(), v) })
+                Some(if self.b.func.dfg.value_type(v) == to {
+                    v
+                } else {
+                    self.b.ins().bitcast(to, MemFlags::new(), v)
+                })
             }
             PureOp::Concat => {
                 let (hi, lo) = (self.value(args[0]), self.value(args[1]));

@@ -118,7 +118,8 @@ fn shorten(f: &mut Function, i: usize) {
             _ => {}
         }
     }
-    if end.is_none() && barrier
+    if end.is_none()
+        && barrier
         && let Term::Jump(to) = b.term
     {
         end = Some((b.insts.len(), Term::Goto(f.block(to).pc)));

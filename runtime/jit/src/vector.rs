@@ -321,4 +321,3 @@ impl Fx<'_> {
         Some(self.b.ins().extractlane(v, 0))
     }
 }
-

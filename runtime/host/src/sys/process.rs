@@ -203,6 +203,7 @@ pub(super) fn set_child_registers(c: &mut Call<'_>, args: &CloneArgs) {
 fn after_fork_child(c: &mut Call<'_>, args: &CloneArgs) {
     memory::unlock_in_child();
     set_child_registers(c, args);
+    crate::jit::after_fork_child();
     signal::after_fork_child(c.thread);
 }
 
