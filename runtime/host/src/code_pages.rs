@@ -40,8 +40,8 @@ impl CodePages {
 
     /// There is compiled code of these bytes.
     pub fn add(&self, start: u64, len: u64) {
-        self.low.fetch_min(start, Ordering::AcqRel);
-        self.high.fetch_max(start.saturating_add(len), Ordering::AcqRel);
+        self.low.fetch_min(start & !(PAGE - 1), Ordering::AcqRel);
+        self.high.fetch_max(start.saturating_add(len) | (PAGE - 1), Ordering::AcqRel);
         let mut pages = self.lock();
         for p in Self::numbers(start, len) {
             *pages.entry(p).or_default() += 1;
@@ -63,7 +63,7 @@ impl CodePages {
 
     /// True if compiled code may have bytes in the range.
     pub fn any(&self, start: u64, len: u64) -> bool {
-        if start >= self.high.load(Ordering::Acquire)
+        if start > self.high.load(Ordering::Acquire)
             || start.saturating_add(len) <= self.low.load(Ordering::Acquire)
         {
             return false;
