@@ -5,9 +5,12 @@
 //! changes its guest address, and whose host entry always is code, if only that which returns to the dispatcher. A region that
 //! is no longer valid loses its links first; its memory is used again when all is flushed, while no thread is in host code.
 //!
+//! Code is written through a second mapping of the same memory, so that no page is ever writable where it is executed, and
+//! regions stand close together. Such memory is shared with children of a fork: it is therefore written once only, by the
+//! process that mapped it; a flush and a child map new memory.
+//!
 //! # Safety
-//! Host code follows the protocol of [`jit::Compiled`]. Memory of code is written while it is not executable and no thread can
-//! be in it. Links, operations and tables of accesses live until the flush that ends the last region; the fault handler looks
+//! Host code follows the protocol of [`jit::Compiled`]. Code is written where none was since the memory was mapped. Links, operations and tables of accesses live until the flush that ends the last region; the fault handler looks
 //! at those of the interrupted region, which is not flushed before its thread has left.
 #![allow(unsafe_code)]
 
@@ -87,6 +90,12 @@ fn unlinked() -> u64 {
 const TABLE_LOG2: u32 = 14;
 /// Counters of entries, as a power of two.
 const COUNTERS_LOG2: u32 = 14;
+/// Memory for code is mapped in pieces of this size.
+const CHUNK: u64 = 1 << 20;
+/// Regions begin at multiples of this.
+const ALIGN: u64 = 32;
+/// Bytes of a region on average at least, for the size of tables.
+const LEAST: u64 = 64;
 /// Bytes of host code by default.
 pub const CACHE: u64 = 64 << 20;
 
@@ -184,9 +193,17 @@ impl Arena for Things {
 struct Jit {
     compiler: Compiler,
     features: Features,
+    /// Where code is executed: address space only, but for the chunks.
     base: u64,
     size: u64,
+    /// Bytes of it that chunks take, or took.
+    mapped: u64,
+    /// Bytes of it used.
     used: u64,
+    /// Writable address − executable address of the last chunk.
+    writable: u64,
+    /// Addresses and sizes of what is mapped writable.
+    views: Vec<(u64, u64)>,
     /// Most regions that `PLACES` has room for.
     most: usize,
     regions: Vec<Region>,
@@ -198,8 +215,6 @@ struct Jit {
     refused: HashSet<Key>,
     /// How often regions that begin there were invalidated.
     changes: HashMap<u64, u32>,
-    /// Counts flushes.
-    epoch: u64,
 }
 
 // SAFETY: the pointers are to boxes of `things`.
@@ -243,7 +258,7 @@ impl Jit {
         features.fma &= !process.options.no_fma;
         let compiler = Compiler::new(features)?;
         let size = crate::mem::page_up(process.options.jit_cache.clamp(4 * PAGE, 1 << 30))?;
-        let most = (size / PAGE) as usize;
+        let most = (size / LEAST) as usize;
         let rw = libc::PROT_READ | libc::PROT_WRITE;
         let base = map(size, libc::PROT_NONE)?;
         let places = map((most * size_of::<Place>()) as u64, rw)?;
@@ -265,7 +280,10 @@ impl Jit {
             features,
             base,
             size,
+            mapped: 0,
             used: 0,
+            writable: 0,
+            views: Vec::new(),
             most,
             regions: Vec::new(),
             found: HashMap::new(),
@@ -273,7 +291,6 @@ impl Jit {
             things: Things::default(),
             refused: HashSet::new(),
             changes: HashMap::new(),
-            epoch: 0,
         })
     }
 
@@ -321,9 +338,9 @@ impl Jit {
             self.refused.insert(key);
             return None;
         };
-        // Pages of their own: what was written before may be in use, and is not writable.
-        let size = crate::mem::page_up(compiled.code.len() as u64)?;
-        if self.used + size > self.size || self.regions.len() == self.most {
+        let size = (compiled.code.len() as u64).next_multiple_of(ALIGN);
+        let room = self.regions.len() < self.most && (self.used + size <= self.mapped || self.add_chunk(size));
+        if !room {
             if size > self.size || !self.flush() {
                 return None;
             }
@@ -331,13 +348,9 @@ impl Jit {
             return self.compile(process, key);
         }
         let host = self.base + self.used;
-        let protect = |prot: i32| check(syscall(libc::SYS_mprotect, [host, size, prot as u64, 0, 0, 0])).ok();
-        protect(libc::PROT_READ | libc::PROT_WRITE)?;
-        // SAFETY: fresh pages of the cache.
-        unsafe {
-            std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), host as *mut u8, compiled.code.len())
-        };
-        protect(libc::PROT_READ | libc::PROT_EXEC)?;
+        let to = host.wrapping_add(self.writable) as *mut u8;
+        // SAFETY: the writable view of a part of the cache that was not used yet.
+        unsafe { std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), to, compiled.code.len()) };
         self.used += size;
         let accesses = compiled.accesses.into_boxed_slice();
         let place =
@@ -372,6 +385,30 @@ impl Jit {
         Some(host)
     }
 
+    /// Maps memory for at least `least` bytes more; false if there is none.
+    fn add_chunk(&mut self, least: u64) -> bool {
+        let at = self.mapped;
+        let size = least.next_multiple_of(CHUNK).min(self.size - at);
+        if size < least {
+            return false;
+        }
+        let rw = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
+        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else { return false };
+        // The same memory once more (an old size of 0 asks for that), over the address space that is kept for it.
+        let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
+        let code = check(syscall(libc::SYS_mremap, [view, 0, size, how, self.base + at, 0]));
+        let rx = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+        if code.and_then(|c| check(syscall(libc::SYS_mprotect, [c, size, rx, 0, 0, 0]))).is_err() {
+            syscall(libc::SYS_munmap, [view, size, 0, 0, 0, 0]);
+            return false;
+        }
+        self.views.push((view, size));
+        self.writable = view.wrapping_sub(self.base + at);
+        (self.used, self.mapped) = (at, at + size);
+        true
+    }
+
     /// Takes all ways to the region.
     fn unlink(&mut self, n: usize) {
         let key = self.regions[n].key;
@@ -402,8 +439,13 @@ impl Jit {
         self.regions.clear();
         self.links.clear();
         self.things = Things::default();
-        self.used = 0;
-        self.epoch += 1;
+        // Children of a fork may still be executing what was there: their memory is the same.
+        for (at, size) in self.views.drain(..) {
+            syscall(libc::SYS_munmap, [at, size, 0, 0, 0, 0]);
+        }
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED) as u64;
+        syscall(libc::SYS_mmap, [self.base, self.size, libc::PROT_NONE as u64, flags, u64::MAX, 0]);
+        (self.used, self.mapped) = (0, 0);
         for mode in 0..2 {
             for n in 0..1u64 << TABLE_LOG2 {
                 Self::entry((n << 2, mode)).store((&raw const NOWHERE).cast_mut(), Ordering::Release);
@@ -555,7 +597,7 @@ fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Optio
             host
         }
         None => {
-            if link.is_some() && jit.used + (1 << 20) > jit.size {
+            if link.is_some() && jit.used + CHUNK / 8 > jit.size {
                 // Not from within: a flush needs everybody outside.
                 return None;
             }
@@ -638,6 +680,10 @@ pub fn leave_address() -> u64 {
 /// In the child of a fork there are no other threads, so none is in compiled code.
 pub fn after_fork_child() {
     INSIDE.store(0, Ordering::SeqCst);
+    if let Some(jit) = lock().as_mut() {
+        // What is left of the last chunk is the parent's.
+        jit.used = jit.mapped;
+    }
 }
 
 /// What `XLATE_STATS` prints.
