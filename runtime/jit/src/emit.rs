@@ -3,6 +3,7 @@
 
 use crate::flags::{FLAG_HOMES, Form, HOMES, Operand, flag_number, flag_register};
 use crate::live::{Live, Set, bit, commits};
+use crate::region::Region;
 use crate::{Arena, Atomic, AtomicOp, Left, Request};
 use abi::{GuestState, flag};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -24,11 +25,12 @@ use std::mem::offset_of;
 pub(crate) fn emit(
     func: &mut clif::Function,
     context: &mut FunctionBuilderContext,
-    region: &Function,
+    region: &Region,
     live: &Live,
     request: &Request<'_>,
     arena: &mut dyn Arena,
 ) -> Vec<u64> {
+    let Region { function: region, ways, .. } = region;
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.push(AbiParam::new(types::I64));
     signature.params.push(AbiParam::new(types::I64));
@@ -50,6 +52,7 @@ pub(crate) fn emit(
     let go = b.import_signature(signature);
     let mut fx = Fx {
         region,
+        ways,
         live,
         request,
         arena,
@@ -108,6 +111,7 @@ pub(crate) fn clif_type(ty: Type) -> clif::Type {
 /// A function being emitted.
 pub(crate) struct Fx<'a> {
     region: &'a Function,
+    ways: &'a [Vec<BlockId>],
     live: &'a Live,
     pub(crate) request: &'a Request<'a>,
     pub(crate) arena: &'a mut dyn Arena,
@@ -598,15 +602,38 @@ impl Fx<'_> {
         self.follow(link);
     }
 
+    /// Goes on in a block of the region.
+    fn jump(&mut self, to: BlockId) {
+        if self.live.enters(self.id, to) {
+            self.commit();
+        }
+        let to = self.blocks[to.0 as usize];
+        self.b.ins().jump(to, &[]);
+    }
+
     fn term(&mut self) {
         let from = self.id;
         match self.cur.term {
-            Term::Jump(to) => {
-                if self.live.enters(from, to) {
-                    self.commit();
+            Term::Jump(to) => self.jump(to),
+            Term::Call { target: CallTarget::Direct(_), .. } if !self.ways[from.0 as usize].is_empty() => {
+                self.jump(self.ways[from.0 as usize][0])
+            }
+            Term::Return(v) => {
+                let pc = self.value(v);
+                let ways = self.ways;
+                for &site in &ways[from.0 as usize] {
+                    let here = self.region.block(site).pc.0;
+                    let here = self.iconst(types::I64, here);
+                    let same = self.b.ins().icmp(IntCC::Equal, pc, here);
+                    let (to, on) = (self.b.create_block(), self.b.create_block());
+                    self.b.ins().brif(same, to, &[], on, &[]);
+                    self.b.switch_to_block(to);
+                    let dirty = self.dirty;
+                    self.jump(site);
+                    self.dirty = dirty;
+                    self.b.switch_to_block(on);
                 }
-                let to = self.blocks[to.0 as usize];
-                self.b.ins().jump(to, &[]);
+                self.indirect(v);
             }
             Term::Branch { cond, then, els } => {
                 let c = self.value(cond);
@@ -630,7 +657,6 @@ impl Fx<'_> {
                 self.link(a)
             }
             Term::Indirect(v)
-            | Term::Return(v)
             | Term::Call { target: CallTarget::Indirect(v), .. }
             | Term::Switch { target: v, .. } => self.indirect(v),
             Term::Syscall { next, .. } => self.leave(Left::Syscall, next.0),

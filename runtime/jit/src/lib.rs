@@ -208,10 +208,10 @@ impl Compiler {
     /// Compiles a region; `None` if there is no code, or if it cannot be compiled: it is interpreted then.
     pub fn compile(&mut self, request: &Request<'_>, arena: &mut dyn Arena) -> Option<Compiled> {
         let region = region::Region::find(request)?;
-        let live = live::Live::of(&region.function);
+        let live = live::Live::of(&region.function, &region.ways);
         self.context.clear();
         let accesses =
-            emit::emit(&mut self.context.func, &mut self.builder, &region.function, &live, request, arena);
+            emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena);
         if request.debug {
             self.context.set_disasm(true);
             eprintln!("{}", self.context.func.display());

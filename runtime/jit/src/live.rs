@@ -43,9 +43,9 @@ enum Event {
 }
 
 impl Live {
-    pub(crate) fn of(f: &Function) -> Live {
+    pub(crate) fn of(f: &Function, ways: &[Vec<BlockId>]) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
-        let (order, polls) = order(f);
+        let (order, polls) = order(ways);
         let events: Vec<Vec<Event>> =
             f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
         let mut position = vec![usize::MAX; f.blocks.len()];
@@ -54,7 +54,7 @@ impl Live {
         }
         let commits: Vec<bool> =
             events.iter().map(|e| e.iter().any(|e| matches!(e, Event::Commit))).collect();
-        let exact = exact_loops(f, &order, &position, &polls, &commits);
+        let exact = exact_loops(ways, &order, &position, &polls, &commits);
         let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
         let mut dirty = vec![0; f.blocks.len()];
         let mut words = vec![Word::None; f.blocks.len()];
@@ -74,7 +74,7 @@ impl Live {
                 if let Some(g) = groups[b.0 as usize].last() {
                     word = g.form.word().map_or(Word::Any, Word::One);
                 }
-                for s in f.block(b).term.successors() {
+                for &s in &ways[b.0 as usize] {
                     let d = if enters(b, s) { 0 } else { d };
                     dirty[s.0 as usize] |= d;
                     // Who comes with flags in the state brings any description.
@@ -108,13 +108,13 @@ impl Live {
                         }
                     }
                 }
-                let successors = term.successors();
-                if !matches!(term, Term::Jump(_) | Term::Branch { .. })
+                let successors = &ways[n];
+                if leaves(term, successors)
                     || successors.iter().any(|&s| enters(b, s))
                 {
                     needed |= d & !written;
                 }
-                for s in successors {
+                for &s in successors {
                     needed |= need[s.0 as usize] & !written;
                 }
                 need[n] = needed;
@@ -158,22 +158,22 @@ impl Word {
 
 /// Heads of loops in which a block makes the state exact.
 fn exact_loops(
-    f: &Function,
+    ways: &[Vec<BlockId>],
     order: &[BlockId],
     position: &[usize],
     polls: &[bool],
     commits: &[bool],
 ) -> Vec<bool> {
-    let mut before: Vec<Vec<BlockId>> = vec![Vec::new(); f.blocks.len()];
+    let mut before: Vec<Vec<BlockId>> = vec![Vec::new(); ways.len()];
     for &b in order {
-        for s in f.block(b).term.successors() {
+        for &s in &ways[b.0 as usize] {
             before[s.0 as usize].push(b);
         }
     }
-    let mut exact = vec![false; f.blocks.len()];
+    let mut exact = vec![false; ways.len()];
     for &head in order.iter().filter(|b| polls[b.0 as usize]) {
         let h = head.0 as usize;
-        let mut seen = vec![false; f.blocks.len()];
+        let mut seen = vec![false; ways.len()];
         seen[h] = true;
         let mut stack: Vec<BlockId> =
             before[h].iter().copied().filter(|b| position[b.0 as usize] >= position[h]).collect();
@@ -182,9 +182,18 @@ fn exact_loops(
                 stack.extend(&before[b.0 as usize]);
             }
         }
-        exact[h] = (0..f.blocks.len()).any(|n| seen[n] && commits[n] && position[n] >= position[h]);
+        exact[h] = (0..ways.len()).any(|n| seen[n] && commits[n] && position[n] >= position[h]);
     }
     exact
+}
+
+/// True if control may leave the region at the block's end.
+fn leaves(term: &Term, ways: &[BlockId]) -> bool {
+    match term {
+        Term::Jump(_) | Term::Branch { .. } => false,
+        Term::Call { .. } => ways.is_empty(),
+        _ => true,
+    }
 }
 
 /// True if the state must be exact before the instruction.
@@ -214,12 +223,12 @@ fn events(insts: &[Inst], groups: &[Group]) -> Vec<Event> {
 }
 
 /// Reverse postorder, and the targets of edges back.
-fn order(f: &Function) -> (Vec<BlockId>, Vec<bool>) {
-    let n = f.blocks.len();
+fn order(ways: &[Vec<BlockId>]) -> (Vec<BlockId>, Vec<bool>) {
+    let n = ways.len();
     let mut polls = vec![false; n];
     let (mut seen, mut open) = (vec![false; n], vec![false; n]);
     let mut post = Vec::new();
-    let mut stack = vec![(BlockId(0), f.block(BlockId(0)).term.successors())];
+    let mut stack = vec![(BlockId(0), ways[0].clone())];
     (seen[0], open[0]) = (true, true);
     while let Some((b, rest)) = stack.last_mut() {
         match rest.pop() {
@@ -227,7 +236,7 @@ fn order(f: &Function) -> (Vec<BlockId>, Vec<bool>) {
             Some(s) if seen[s.0 as usize] => {}
             Some(s) => {
                 (seen[s.0 as usize], open[s.0 as usize]) = (true, true);
-                stack.push((s, f.block(s).term.successors()));
+                stack.push((s, ways[s.0 as usize].clone()));
             }
             None => {
                 post.push(*b);

@@ -2,7 +2,7 @@
 //! an IR function and the bytes it was made from.
 
 use crate::Request;
-use ir::{Block, CacheOp, Fence, Function, GuestAddr, Inst, SysReg, Term};
+use ir::{Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, SysReg, Term};
 use isa::{BlockShape, Flow, FunctionShape, a64};
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,6 +12,9 @@ pub const MAX_INSNS: usize = 240;
 /// A region in the IR.
 pub(crate) struct Region {
     pub(crate) function: Function,
+    /// Where each block goes on in the region. Beyond the jumps of the IR: to the callee of a direct call, and from a return to
+    /// where such calls return.
+    pub(crate) ways: Vec<Vec<BlockId>>,
     pub(crate) ranges: Vec<(u64, u32)>,
     pub(crate) insns: u32,
 }
@@ -34,8 +37,46 @@ impl Region {
                 _ => ranges.push((b.start.0, len)),
             }
         }
-        Some(Region { function, ranges, insns })
+        let ways = ways(&function, shape.blocks.len());
+        Some(Region { function, ways, ranges, insns })
     }
+}
+
+/// Return sites that a return is compared with, at most.
+const RETURN_SITES: usize = 4;
+
+/// See [`Region::ways`]. The first `shaped` blocks are those of the region, what follows leads out of it.
+fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
+    let find = |a: GuestAddr| f.blocks[..shaped].iter().position(|b| b.pc == a).map(|n| BlockId(n as u32));
+    let mut ways: Vec<Vec<BlockId>> = f
+        .blocks
+        .iter()
+        .map(|b| match b.term {
+            Term::Call { target: CallTarget::Direct(a), cont: Some(_), .. } => find(a).into_iter().collect(),
+            Term::Jump(_) | Term::Branch { .. } => b.term.successors(),
+            _ => Vec::new(),
+        })
+        .collect();
+    for b in &f.blocks {
+        let Term::Call { target: CallTarget::Direct(callee), cont: Some(cont), .. } = b.term else { continue };
+        let mut seen = vec![false; f.blocks.len()];
+        let mut stack: Vec<BlockId> = find(callee).into_iter().collect();
+        while let Some(at) = stack.pop() {
+            let n = at.0 as usize;
+            if std::mem::replace(&mut seen[n], true) {
+                continue;
+            }
+            match &f.blocks[n].term {
+                Term::Return(_) if ways[n].len() < RETURN_SITES && !ways[n].contains(&cont) => ways[n].push(cont),
+                // Calls return behind them.
+                Term::Jump(_) | Term::Branch { .. } | Term::Call { .. } => {
+                    stack.extend(f.blocks[n].term.successors())
+                }
+                _ => {}
+            }
+        }
+    }
+    ways
 }
 
 /// Walks breadth-first along direct jumps.
@@ -71,8 +112,11 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
                     go(next);
                     go(a);
                 }
-                Flow::Call(_)
-                | Flow::IndirectCall
+                Flow::Call(a) => {
+                    go(a);
+                    go(next);
+                }
+                Flow::IndirectCall
                 | Flow::Indirect
                 | Flow::Return
                 | Flow::Syscall
