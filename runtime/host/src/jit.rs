@@ -72,6 +72,38 @@ global_asm!(
     "xl_jit_unlinked:",
     "mov rax, rsi",
     "ret",
+    // Helpers that keep all registers but the flags: Rust keeps rbx and r12–r15, compiled code uses no ymm.
+    ".macro xl_keeping name, function",
+    ".globl \\name",
+    ".hidden \\name",
+    ".p2align 4",
+    "\\name:",
+    "push rbp",
+    "mov rbp, rsp",
+    ".irp r, rax,rcx,rdx,rsi,rdi,r8,r9,r10,r11",
+    "push \\r",
+    ".endr",
+    "sub rsp, 264",
+    "and rsp, -16",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps xmmword ptr [rsp + 16*\\i], xmm\\i",
+    ".endr",
+    "call \\function",
+    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    "movaps xmm\\i, xmmword ptr [rsp + 16*\\i]",
+    ".endr",
+    "lea rsp, [rbp - 72]",
+    ".irp r, r11,r10,r9,r8,rdi,rsi,rdx,rcx,rax",
+    "pop \\r",
+    ".endr",
+    "pop rbp",
+    "ret",
+    ".endm",
+    "xl_keeping xl_jit_soft, {soft}",
+    "xl_keeping xl_jit_settle, {settle}",
+    ".purgem xl_keeping",
+    soft = sym soft,
+    settle = sym settle,
     host_sp = const offset_of!(GuestState, host_sp),
     alone = const Left::Alone as u64,
 );
@@ -80,6 +112,8 @@ unsafe extern "C" {
     fn xl_jit_enter(state: *mut GuestState, host: u64) -> u64;
     fn xl_jit_leave();
     fn xl_jit_unlinked();
+    fn xl_jit_soft();
+    fn xl_jit_settle();
 }
 
 fn unlinked() -> u64 {
@@ -87,7 +121,7 @@ fn unlinked() -> u64 {
 }
 
 /// Entries of a table, as a power of two.
-const TABLE_LOG2: u32 = 14;
+const TABLE_LOG2: u32 = 16;
 /// Counters of entries, as a power of two.
 const COUNTERS_LOG2: u32 = 14;
 /// Memory for code is mapped in pieces of this size.
@@ -262,16 +296,7 @@ impl Jit {
         let rw = libc::PROT_READ | libc::PROT_WRITE;
         let base = map(size, libc::PROT_NONE)?;
         let places = map((most * size_of::<Place>()) as u64, rw)?;
-        let tables = map(16 << TABLE_LOG2, rw)?;
         NOWHERE.host.store(unlinked(), Ordering::Relaxed);
-        for (i, t) in TABLES.iter().enumerate() {
-            let at = (tables + ((i as u64 * 8) << TABLE_LOG2)) as *mut AtomicPtr<Link>;
-            for n in 0..1 << TABLE_LOG2 {
-                // SAFETY: just mapped, of that size.
-                unsafe { at.add(n).write(AtomicPtr::new((&raw const NOWHERE).cast_mut())) };
-            }
-            t.store(at, Ordering::Release);
-        }
         PLACES.store(places as *mut Place, Ordering::Release);
         CODE_END.store(base + size, Ordering::Release);
         CODE_START.store(base, Ordering::Release);
@@ -292,6 +317,19 @@ impl Jit {
             refused: HashSet::new(),
             changes: HashMap::new(),
         })
+    }
+
+    /// Makes the mode's table, if there is none.
+    fn make_table(mode: usize) -> Option<()> {
+        if TABLES[mode].load(Ordering::Acquire).is_null() {
+            let at = map(8 << TABLE_LOG2, libc::PROT_READ | libc::PROT_WRITE)? as *mut AtomicPtr<Link>;
+            for n in 0..1 << TABLE_LOG2 {
+                // SAFETY: just mapped, of that size.
+                unsafe { at.add(n).write(AtomicPtr::new((&raw const NOWHERE).cast_mut())) };
+            }
+            TABLES[mode].store(at, Ordering::Release);
+        }
+        Some(())
     }
 
     fn table(mode: usize) -> Table {
@@ -318,6 +356,7 @@ impl Jit {
         if self.refused.contains(&key) || self.changes.get(&key.0).is_some_and(|n| *n > MOST_CHANGES) {
             return None;
         }
+        Self::make_table(key.1)?;
         let memory = Memory::new(&process.mem);
         let code = Fetch(&memory);
         let lifted = !process.options.interpreter_only;
@@ -339,7 +378,8 @@ impl Jit {
             return None;
         };
         let size = (compiled.code.len() as u64).next_multiple_of(ALIGN);
-        let room = self.regions.len() < self.most && (self.used + size <= self.mapped || self.add_chunk(size));
+        let room =
+            self.regions.len() < self.most && (self.used + size <= self.mapped || self.add_chunk(size));
         if !room {
             if size > self.size || !self.flush() {
                 return None;
@@ -394,7 +434,9 @@ impl Jit {
         }
         let rw = (libc::PROT_READ | libc::PROT_WRITE) as u64;
         let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
-        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else { return false };
+        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else {
+            return false;
+        };
         // The same memory once more (an old size of 0 asks for that), over the address space that is kept for it.
         let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
         let code = check(syscall(libc::SYS_mremap, [view, 0, size, how, self.base + at, 0]));
@@ -446,7 +488,7 @@ impl Jit {
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED) as u64;
         syscall(libc::SYS_mmap, [self.base, self.size, libc::PROT_NONE as u64, flags, u64::MAX, 0]);
         (self.used, self.mapped) = (0, 0);
-        for mode in 0..2 {
+        for mode in (0..2).filter(|&m| !TABLES[m].load(Ordering::Acquire).is_null()) {
             for n in 0..1u64 << TABLE_LOG2 {
                 Self::entry((n << 2, mode)).store((&raw const NOWHERE).cast_mut(), Ordering::Release);
             }
@@ -703,8 +745,8 @@ pub fn print_stats(interpreted: u64) {
 
 fn helpers() -> Helpers {
     Helpers {
-        soft: soft as *const () as u64,
-        settle: settle as *const () as u64,
+        soft: xl_jit_soft as *const () as u64,
+        settle: xl_jit_settle as *const () as u64,
         read_sys: read_sys as *const () as u64,
         atomic: atomic as *const () as u64,
     }

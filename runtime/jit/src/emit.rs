@@ -122,7 +122,7 @@ pub(crate) struct Fx<'a> {
     blocks: Vec<Bb>,
     /// Operands and result of helpers: three of the former.
     slot: Option<StackSlot>,
-    sigs: Vec<(usize, bool, clif::SigRef)>,
+    sigs: Vec<(usize, Helper, clif::SigRef)>,
     codes: Vec<u64>,
     /// Of the block being emitted.
     values: Vec<Option<V>>,
@@ -139,6 +139,15 @@ pub(crate) struct Fx<'a> {
     pc: u64,
     access: Option<u8>,
     pub(crate) b: FunctionBuilder<'a>,
+}
+
+/// How a helper is called.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Helper {
+    /// It keeps all registers and gives nothing.
+    Keeping,
+    /// A function of the C convention with a result.
+    Giving,
 }
 
 /// Flags of accesses to the state.
@@ -160,7 +169,7 @@ impl Fx<'_> {
             self.b.ins().brif(word, settle, &[], ready, &[]);
             self.b.switch_to_block(settle);
             let state = self.state;
-            self.call(self.request.helpers.settle, &[state], false);
+            self.call(self.request.helpers.settle, &[state], Helper::Keeping);
             self.b.ins().jump(ready, &[]);
             self.b.switch_to_block(ready);
         }
@@ -450,7 +459,7 @@ impl Fx<'_> {
             Inst::ReadSys(reg) => {
                 let n = self.iconst(types::I64, if reg == SysReg::Fpsr { 1 } else { 2 });
                 let state = self.state;
-                let v = self.call(self.request.helpers.read_sys, &[state, n], true);
+                let v = self.call(self.request.helpers.read_sys, &[state, n], Helper::Giving);
                 self.define(i, v.expect("invariant: it has a result"));
             }
             // Regions end before these.
@@ -461,14 +470,8 @@ impl Fx<'_> {
     /// A constant of that type.
     pub(crate) fn typed_const(&mut self, ty: Type, bits: u128) -> V {
         match ty {
-            Type::F32 => {
-                let v = self.iconst(types::I32, bits as u64);
-                self.b.ins().bitcast(types::F32, MemFlags::new(), v)
-            }
-            Type::F64 => {
-                let v = self.iconst(types::I64, bits as u64);
-                self.b.ins().bitcast(types::F64, MemFlags::new(), v)
-            }
+            Type::F32 => self.b.ins().f32const(clif::immediates::Ieee32::with_bits(bits as u32)),
+            Type::F64 => self.b.ins().f64const(clif::immediates::Ieee64::with_bits(bits as u64)),
             Type::I128 | Type::V128 => self.vconst(bits),
             _ => self.iconst(clif_type(ty), bits as u64),
         }
@@ -514,7 +517,7 @@ impl Fx<'_> {
         let from = self.b.ins().stack_addr(types::I64, slot, 0);
         let to = self.b.ins().stack_addr(types::I64, slot, 48);
         let state = self.state;
-        let fault = self.call(self.request.helpers.atomic, &[state, op, addr, from, to], true);
+        let fault = self.call(self.request.helpers.atomic, &[state, op, addr, from, to], Helper::Giving);
         self.alone_if(fault.expect("invariant: it has a result"));
         self.b.ins().stack_load(clif_type(ty), slot, 48)
     }
@@ -532,17 +535,20 @@ impl Fx<'_> {
     }
 
     /// Calls a helper.
-    pub(crate) fn call(&mut self, helper: u64, args: &[V], result: bool) -> Option<V> {
-        let sig = match self.sigs.iter().find(|s| (s.0, s.1) == (args.len(), result)) {
+    pub(crate) fn call(&mut self, helper: u64, args: &[V], kind: Helper) -> Option<V> {
+        let sig = match self.sigs.iter().find(|s| (s.0, s.1) == (args.len(), kind)) {
             Some(s) => s.2,
             None => {
-                let mut s = Signature::new(CallConv::SystemV);
+                let mut s = Signature::new(match kind {
+                    Helper::Keeping => CallConv::Patchable,
+                    Helper::Giving => CallConv::SystemV,
+                });
                 s.params = vec![AbiParam::new(types::I64); args.len()];
-                if result {
+                if kind == Helper::Giving {
                     s.returns.push(AbiParam::new(types::I64));
                 }
                 let s = self.b.import_signature(s);
-                self.sigs.push((args.len(), result, s));
+                self.sigs.push((args.len(), kind, s));
                 s
             }
         };

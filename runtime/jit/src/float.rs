@@ -323,27 +323,34 @@ impl Fx<'_> {
     fn looked_at(&mut self, shape: FShape, look: Look, r: V, op: PureOp, args: &[Value]) -> V {
         let bad = self.look(shape, look, r);
         let r = self.result(shape, r);
-        self.guarded(bad, op, shape.ty(), args, |_| r)
+        self.guarded_by(&bad, op, shape.ty(), args, |_| r)
     }
 
-    fn look(&mut self, shape: FShape, look: Look, r: V) -> V {
+    /// Conditions, of which none may hold.
+    fn look(&mut self, shape: FShape, look: Look, r: V) -> Vec<V> {
         if look == Look::Nan {
             let c = self.b.ins().fcmp(FloatCC::Unordered, r, r);
-            return if shape.is_vector() { self.any(c) } else { c };
+            return vec![if shape.is_vector() { self.any(c) } else { c }];
         }
-        let abs = self.b.ins().fabs(r);
         let lane = shape.lane();
         let bits = if shape.bits() == 32 { 1 << 23 } else { 1 << 52 };
         if shape.is_vector() {
+            let abs = self.b.ins().fabs(r);
             let smallest = self.splat_const(lane, bits);
             let smallest = self.cast(full(shape), smallest);
             let nan = self.b.ins().fcmp(FloatCC::Unordered, r, r);
             let same = self.b.ins().fcmp(FloatCC::Equal, abs, smallest);
             let c = self.b.ins().bor(nan, same);
-            return self.any(c);
+            return vec![self.any(c)];
         }
-        let smallest = self.typed_const(shape.ty(), bits.into());
-        self.b.ins().fcmp(FloatCC::UnorderedOrEqual, abs, smallest)
+        // Two comparisons with constants take no register; a NaN shows in the first.
+        [bits, bits | 1 << (shape.bits() - 1)]
+            .into_iter()
+            .map(|smallest: u64| {
+                let smallest = self.typed_const(shape.ty(), smallest.into());
+                self.b.ins().fcmp(FloatCC::UnorderedOrEqual, r, smallest)
+            })
+            .collect()
     }
 
     fn any(&mut self, lanes: V) -> V {
@@ -360,11 +367,26 @@ impl Fx<'_> {
         args: &[Value],
         native: impl FnOnce(&mut Self) -> V,
     ) -> V {
+        self.guarded_by(&[bad], op, ty, args, native)
+    }
+
+    /// The same, for several conditions.
+    fn guarded_by(
+        &mut self,
+        bad: &[V],
+        op: PureOp,
+        ty: Type,
+        args: &[Value],
+        native: impl FnOnce(&mut Self) -> V,
+    ) -> V {
         let (soft, fast, end) = (self.b.create_block(), self.b.create_block(), self.b.create_block());
         self.b.set_cold_block(soft);
         self.b.append_block_param(end, crate::emit::clif_type(ty));
-        self.b.ins().brif(bad, soft, &[], fast, &[]);
-        self.b.switch_to_block(soft);
+        for (n, &c) in bad.iter().enumerate() {
+            let on = if n + 1 == bad.len() { fast } else { self.b.create_block() };
+            self.b.ins().brif(c, soft, &[], on, &[]);
+            self.b.switch_to_block(if n + 1 == bad.len() { soft } else { on });
+        }
         let v = self.soft(op, ty, args);
         self.b.ins().jump(end, &[v.into()]);
         self.b.switch_to_block(fast);

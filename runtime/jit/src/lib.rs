@@ -47,12 +47,13 @@ pub enum Left {
     Syscall = 2,
 }
 
-/// Addresses of the runtime's helpers, called with the C convention.
+/// Addresses of the runtime's helpers, called with the C convention. Those that keep all registers cost nothing where they are
+/// not called: no value has to be kept in memory for them.
 #[derive(Clone, Copy, Debug)]
 pub struct Helpers {
-    /// `fn(state, *const TypedOp, args: *const [u128; 3], result: *mut u128)`: the evaluator.
+    /// `fn(state, *const TypedOp, args: *const [u128; 3], result: *mut u128)`: the evaluator. Keeps all registers.
     pub soft: u64,
-    /// `fn(state)`: makes the state's flags bytes.
+    /// `fn(state)`: makes the state's flags bytes. Keeps all registers.
     pub settle: u64,
     /// `fn(state, register: u64) -> u64`: reads a system register (0 FPCR, 1 FPSR, 2 the counter).
     pub read_sys: u64,
@@ -210,8 +211,7 @@ impl Compiler {
         let region = region::Region::find(request)?;
         let live = live::Live::of(&region.function, &region.ways);
         self.context.clear();
-        let accesses =
-            emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena);
+        let accesses = emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena);
         if request.debug {
             self.context.set_disasm(true);
             eprintln!("{}", self.context.func.display());

@@ -109,9 +109,7 @@ impl Live {
                     }
                 }
                 let successors = &ways[n];
-                if leaves(term, successors)
-                    || successors.iter().any(|&s| enters(b, s))
-                {
+                if leaves(term, successors) || successors.iter().any(|&s| enters(b, s)) {
                     needed |= d & !written;
                 }
                 for &s in successors {

@@ -1,7 +1,7 @@
 //! Data operations: the one exhaustive match over [`PureOp`], with integers and moves between scalars and vectors. What is
 //! not worth host code goes to `soft`.
 
-use crate::emit::{Fx, clif_type};
+use crate::emit::{Fx, Helper, clif_type};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{self as clif, InstBuilder, MemFlags, Value as V, types};
 use ir::{IntBin, IntCmp, IntUn, Lane, PureOp, Type, TypedOp, Value};
@@ -135,7 +135,7 @@ impl Fx<'_> {
         let from = self.b.ins().stack_addr(types::I64, slot, 0);
         let to = self.b.ins().stack_addr(types::I64, slot, 48);
         let state = self.state();
-        self.call(self.request.helpers.soft, &[state, op, from, to], false);
+        self.call(self.request.helpers.soft, &[state, op, from, to], Helper::Keeping);
         self.b.ins().stack_load(clif_type(ty), slot, 48)
     }
 

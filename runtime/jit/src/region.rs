@@ -58,7 +58,9 @@ fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
         })
         .collect();
     for b in &f.blocks {
-        let Term::Call { target: CallTarget::Direct(callee), cont: Some(cont), .. } = b.term else { continue };
+        let Term::Call { target: CallTarget::Direct(callee), cont: Some(cont), .. } = b.term else {
+            continue;
+        };
         let mut seen = vec![false; f.blocks.len()];
         let mut stack: Vec<BlockId> = find(callee).into_iter().collect();
         while let Some(at) = stack.pop() {
@@ -67,7 +69,9 @@ fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
                 continue;
             }
             match &f.blocks[n].term {
-                Term::Return(_) if ways[n].len() < RETURN_SITES && !ways[n].contains(&cont) => ways[n].push(cont),
+                Term::Return(_) if ways[n].len() < RETURN_SITES && !ways[n].contains(&cont) => {
+                    ways[n].push(cont)
+                }
                 // Calls return behind them.
                 Term::Jump(_) | Term::Branch { .. } | Term::Call { .. } => {
                     stack.extend(f.blocks[n].term.successors())
@@ -116,11 +120,7 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
                     go(a);
                     go(next);
                 }
-                Flow::IndirectCall
-                | Flow::Indirect
-                | Flow::Return
-                | Flow::Syscall
-                | Flow::Trap => {}
+                Flow::IndirectCall | Flow::Indirect | Flow::Return | Flow::Syscall | Flow::Trap => {}
             }
             ends.insert(pc);
             break;
