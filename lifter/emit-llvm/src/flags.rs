@@ -4,10 +4,7 @@
 
 use crate::flow::Registers;
 use abi::flag;
-use ir::{
-    Block, BlockId, FCmp, FShape, Function, Inst, IntBin, IntCmp, IntUn, PureOp, Reg, RegFile, Term, Type,
-    Value,
-};
+use ir::{Block, FCmp, FShape, Function, Inst, IntBin, IntCmp, IntUn, PureOp, Reg, RegFile, Type, Value};
 
 /// One of the four flags as an instruction writes it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -139,74 +136,6 @@ impl Group {
     fn new(at: usize, form: Form) -> Group {
         let word = form.compare().map_or(flag::BYTES, |c| c.description());
         Group { at, form, word, seen: true }
-    }
-}
-
-/// Gives some blocks a copy for those who come from outside, where less is known about what the state holds:
-/// - Resume points that read flags from before them: the dispatcher comes with flags as bytes, the loop with a comparison, and
-///   either is read better alone.
-/// - Small loops of one block that set flags: from the second turn on, description and second operand are in the state as a rule.
-pub(crate) fn split(f: &Function, regs: &Registers) -> Option<Function> {
-    /// A loop larger than this has better things to do than to save two stores.
-    const SMALL: usize = 80;
-    let behind_calls: Vec<BlockId> = f
-        .blocks
-        .iter()
-        .filter(|b| matches!(b.term, Term::Call { .. } | Term::Syscall { .. }))
-        .flat_map(|b| b.term.successors())
-        .collect();
-    let first_flag = |b: &Block| {
-        b.insts.iter().find_map(|i| match i {
-            Inst::Get(r) if regs.flag(*r).is_some() => Some(true),
-            Inst::Set(r, _) if regs.flag(*r).is_some() => Some(false),
-            _ => None,
-        })
-    };
-    let mut new: Option<Function> = None;
-    for (i, b) in f.blocks.iter().enumerate().skip(1) {
-        let id = BlockId(i as u32);
-        let own = b.insts.len() <= SMALL
-            && matches!(b.term, Term::Branch { then, els, .. } if (then == id) != (els == id));
-        match first_flag(b) {
-            Some(true) if b.resume && !behind_calls.contains(&id) => {
-                let f = new.get_or_insert_with(|| f.clone());
-                let copy = f.blocks[i].clone();
-                f.blocks[i].resume = false;
-                f.blocks.push(copy);
-            }
-            Some(false) if own => {
-                let f = new.get_or_insert_with(|| f.clone());
-                let first = BlockId(f.blocks.len() as u32);
-                for (p, other) in f.blocks.iter_mut().enumerate() {
-                    if p != i {
-                        redirect(&mut other.term, id, first);
-                    }
-                }
-                let copy = f.blocks[i].clone();
-                f.blocks[i].resume = false;
-                f.blocks.push(copy);
-            }
-            _ => {}
-        }
-    }
-    new
-}
-
-fn redirect(term: &mut Term, from: BlockId, to: BlockId) {
-    let change = |b: &mut BlockId| {
-        if *b == from {
-            *b = to;
-        }
-    };
-    match term {
-        Term::Jump(b) => change(b),
-        Term::Branch { then, els, .. } => {
-            change(then);
-            change(els);
-        }
-        Term::Switch { cases, .. } => cases.iter_mut().for_each(|c| change(&mut c.1)),
-        Term::Call { cont, .. } | Term::Syscall { cont, .. } => cont.iter_mut().for_each(change),
-        Term::Goto(_) | Term::Indirect(_) | Term::Return(_) | Term::Trap { .. } | Term::Fallback { .. } => {}
     }
 }
 

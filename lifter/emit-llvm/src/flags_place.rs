@@ -121,9 +121,20 @@ pub(crate) fn analyse(
     regs: &Registers,
     file: &RegFile,
     flow: &Flow,
-    mut groups: Vec<Vec<Group>>,
+    groups: Vec<Vec<Group>>,
 ) -> Flags {
-    let Flow { poll, depth, .. } = flow;
+    arrivals(f, regs, file, &flow.poll, &flow.depth, groups).0
+}
+
+/// As `analyse`; and for each block where the flags are on the ways there from the ends of others.
+pub(crate) fn arrivals(
+    f: &Function,
+    regs: &Registers,
+    file: &RegFile,
+    poll: &[bool],
+    depth: &[u32],
+    mut groups: Vec<Vec<Group>>,
+) -> (Flags, Arrivals) {
     if !regs.commit {
         choose_words(f, regs, file, poll, depth, &mut groups);
     }
@@ -139,14 +150,14 @@ pub(crate) fn analyse(
         |b: &Behind| b.written.iter().filter_map(|r| number_of(file, r)).fold(0, |set, n| set | 1 << n);
     let ahead: Vec<Ahead> =
         behind.iter().map(|b| Ahead { seen: b.seen, overwritten: overwritten(b) }).collect();
-    let start = places(f, regs.commit, &ahead, depth, &walks);
+    let (start, arrivals) = places(f, regs.commit, &ahead, depth, &walks);
     let settle = start.iter().zip(&walks).map(|(start, walk)| {
         let mut settle = Vec::new();
         walk.end(Some(start.clone()), regs.commit, |at| settle.push(at));
         settle
     });
     let settle = settle.collect();
-    Flags { groups, start, settle }
+    (Flags { groups, start, settle }, arrivals)
 }
 
 /// What of a block matters for where the flags are: its flag writes, and between them writes of registers that
@@ -364,7 +375,17 @@ struct Ahead {
     overwritten: u32,
 }
 
-fn places(f: &Function, commit: bool, ahead: &[Ahead], depth: &[u32], walks: &[Walk<'_>]) -> Vec<FlagsAt> {
+/// For each block, the blocks that lead there and where the flags are then.
+pub(crate) type Arrivals = Vec<Vec<(usize, FlagsAt)>>;
+
+/// Where the flags are at block starts, and on the ways to them.
+fn places(
+    f: &Function,
+    commit: bool,
+    ahead: &[Ahead],
+    depth: &[u32],
+    walks: &[Walk<'_>],
+) -> (Vec<FlagsAt>, Arrivals) {
     let n = f.blocks.len();
     let mut preds = vec![Vec::new(); n];
     let mut outside = vec![None::<Descriptions>; n];
@@ -384,6 +405,16 @@ fn places(f: &Function, commit: bool, ahead: &[Ahead], depth: &[u32], walks: &[W
             }
         }
     }
+    // Where the flags are at the end of block `p`, on the way to block `i`.
+    let arrival = |p: usize, i: usize, start: Option<FlagsAt>| {
+        let end = walks[p].end(start, commit, |_| {})?;
+        // What the loop overwrites is settled on the way in, not each time round. An interpreter's
+        // switch goes to blocks of all depths, each time round.
+        let inward = depth[p] < depth[i]
+            && !matches!(f.blocks[p].term, Term::Switch { .. })
+            && end.names_any(ahead[i].overwritten);
+        Some(if inward { end.settled() } else { end })
+    };
     // Descriptions that name registers are settled on the way out of loops, and where too many meet.
     let mut plain: Vec<bool> = depth.iter().map(|&d| d == 0).collect();
     let mut start: Vec<Option<FlagsAt>> = vec![None; n];
@@ -391,15 +422,7 @@ fn places(f: &Function, commit: bool, ahead: &[Ahead], depth: &[u32], walks: &[W
         let mut changed = false;
         for i in 0..n {
             let new = if ahead[i].seen {
-                let ends = preds[i].iter().filter_map(|&p| {
-                    let end = walks[p].end(start[p].clone(), commit, |_| {})?;
-                    // What the loop overwrites is settled on the way in, not each time round. An interpreter's
-                    // switch goes to blocks of all depths, each time round.
-                    let inward = depth[p] < depth[i]
-                        && !matches!(f.blocks[p].term, Term::Switch { .. })
-                        && end.names_any(ahead[i].overwritten);
-                    Some(if inward { end.settled() } else { end })
-                });
+                let ends = preds[i].iter().filter_map(|&p| arrival(p, i, start[p].clone()));
                 meet(outside[i].as_ref(), ends, &mut plain[i])
             } else {
                 Some(FlagsAt::Nowhere)
@@ -408,9 +431,15 @@ fn places(f: &Function, commit: bool, ahead: &[Ahead], depth: &[u32], walks: &[W
             start[i] = new;
         }
         if !changed {
-            return start.into_iter().map(|p| p.unwrap_or(FlagsAt::Memory(Descriptions::ANY))).collect();
+            break;
         }
     }
+    let come = |i: usize| {
+        let from = preds[i].iter();
+        from.filter_map(|&p| Some((p, arrival(p, i, start[p].clone())?))).collect()
+    };
+    let arrivals = (0..n).map(come).collect();
+    (start.into_iter().map(|p| p.unwrap_or(FlagsAt::Memory(Descriptions::ANY))).collect(), arrivals)
 }
 
 /// Where the flags are when control comes from several places.

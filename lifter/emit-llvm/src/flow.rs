@@ -532,7 +532,7 @@ fn live(f: &Function, regs: &Registers, summary: &[(RegSet, RegSet)]) -> Vec<Reg
 /// Blocks that need an empty checkpoint: targets of the retreating edges of a depth-first walk over the blocks that
 /// have no checkpoint of their own; and the entry, if its block has none and the function can leave by a call or jump
 /// (two such functions can make a cycle).
-fn polls(f: &Function) -> Vec<bool> {
+pub(crate) fn polls(f: &Function) -> Vec<bool> {
     let has = |i: usize| f.blocks[i].insts.iter().any(Inst::is_checkpoint);
     let mut poll = vec![false; f.blocks.len()];
     #[derive(Clone, Copy, PartialEq)]

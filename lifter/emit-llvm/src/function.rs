@@ -3,6 +3,7 @@
 
 use crate::flags;
 use crate::flags_place::{self, Flags, FlagsAt, Step};
+use crate::flags_split;
 use crate::float_again::Again;
 use crate::float_chain::{self, Chain, Opaque};
 use crate::float_together::Together;
@@ -222,7 +223,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     l.fn_attribute(func, "nounwind");
     l.fn_attribute(func, "noredzone");
     l.never_align_frame(func);
-    let split = flags::split(f, &unit.regs);
+    let split = flags_split::split(f, &unit.regs, unit.options.regs);
     let f = split.as_ref().unwrap_or(f);
     // Not `strictfp`, though constrained intrinsics are used: it would put an x87 `wait` behind every access.
     let flow = flow::analyse(f, &unit.regs);

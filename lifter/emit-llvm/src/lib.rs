@@ -6,6 +6,7 @@ mod access;
 mod access_plain;
 mod flags;
 mod flags_place;
+mod flags_split;
 mod flags_state;
 mod float_again;
 mod float_chain;

@@ -7,8 +7,8 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::collections::{HashMap, VecDeque};
 
-/// Loops around loops that are told apart.
-const DEEPEST: u32 = 8;
+/// Loops around loops that are told apart: blocks of this depth may be of loops inside.
+pub(crate) const DEEPEST: u32 = 8;
 
 /// A loop: blocks each of which can reach each other.
 #[derive(Debug)]
