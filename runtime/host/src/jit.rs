@@ -151,7 +151,7 @@ static CODE_END: AtomicU64 = AtomicU64::new(0);
 static PLACES: AtomicPtr<Place> = AtomicPtr::new(std::ptr::null_mut());
 static PLACE_COUNT: AtomicUsize = AtomicUsize::new(0);
 
-/// Threads in host code of the cache.
+/// Threads in host code of the cache, or looking at links.
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
 /// Entries seen of runs that are not compiled, by hash.
@@ -473,7 +473,8 @@ impl Jit {
                 self.unlink(n);
             }
         }
-        if INSIDE.load(Ordering::SeqCst) != 0 {
+        // A write, so that it comes after the stores above: who is counted later finds nothing.
+        if INSIDE.fetch_add(0, Ordering::SeqCst) != 0 {
             return false;
         }
         crate::trace!(Topic::Dispatch, "flushing {} compiled regions", self.regions.len());
@@ -518,13 +519,13 @@ pub fn mode(s: &GuestState) -> usize {
     (s.fpcr & FPCR_FZ != 0) as usize
 }
 
-/// The host entry for that address, without the lock.
+/// The host entry for that address, without the lock. The calling thread is counted in `INSIDE`.
 fn lookup(key: Key) -> Option<u64> {
     if TABLES[key.1].load(Ordering::Acquire).is_null() {
         return None;
     }
-    // SAFETY: entries point to `NOWHERE` or to links of the present epoch. A flush by another thread cannot come between: see
-    // `run`, which counts this thread as being inside.
+    // SAFETY: entries point to `NOWHERE` or to links of the present epoch: the callers count the thread in `INSIDE`, so that no
+    // flush comes between.
     let link = unsafe { &*Jit::entry(key).load(Ordering::Acquire) };
     let host = link.host.load(Ordering::Acquire);
     (link.pc == key.0 && host != unlinked()).then_some(host)
@@ -542,7 +543,13 @@ pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
         return false;
     }
     // Entered often, but it may be what is not compiled.
-    n == threshold || n == u8::MAX || lookup((pc, s_mode)).is_some()
+    if n == threshold || n == u8::MAX {
+        return true;
+    }
+    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let found = lookup((pc, s_mode)).is_some();
+    INSIDE.fetch_sub(1, Ordering::SeqCst);
+    found
 }
 
 /// What became of [`run`].

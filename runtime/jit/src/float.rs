@@ -88,33 +88,31 @@ impl Fx<'_> {
                 let r = self.b.ins().fvdemote(v);
                 Some(self.looked_at(FShape::V4S, Look::NanOrSmallest, r, op, args))
             }
-            PureOp::IntToF { shape, signed: true, fbits: 0 } if !shape.is_vector() && shape.bits() != 16 => {
+            PureOp::IntToF { shape, signed, fbits: 0 } if !shape.is_vector() && shape.bits() != 16 => {
                 let a = self.value(args[0]);
-                match self.type_of(args[0]) {
-                    Type::I32 | Type::I64 => Some(self.b.ins().fcvt_from_sint(full(shape), a)),
-                    _ => None,
+                let from = self.type_of(args[0]);
+                if !matches!(from, Type::I32 | Type::I64) {
+                    return None;
                 }
-            }
-            PureOp::IntToF { shape, signed: false, fbits: 0 } if !shape.is_vector() && shape.bits() != 16 => {
-                let a = self.value(args[0]);
-                match self.type_of(args[0]) {
-                    Type::I32 => {
-                        let wide = self.b.ins().uextend(types::I64, a);
-                        Some(self.b.ins().fcvt_from_sint(full(shape), wide))
-                    }
-                    Type::I64 => {
-                        let large = self.b.ins().icmp_imm(IntCC::SignedLessThan, a, 0);
-                        Some(
-                            self.guarded(large, op, ty, args, |fx| fx.b.ins().fcvt_from_sint(full(shape), a)),
-                        )
-                    }
-                    _ => None,
+                if (from, signed) == (Type::I64, false) {
+                    let large = self.b.ins().icmp_imm(IntCC::SignedLessThan, a, 0);
+                    return Some(self.guarded(large, op, ty, args, |fx| {
+                        let r = fx.b.ins().fcvt_from_sint(full(shape), a);
+                        fx.looked_at(shape, Look::Nan, r, op, args)
+                    }));
                 }
+                let a = if signed { a } else { self.b.ins().uextend(types::I64, a) };
+                let r = self.b.ins().fcvt_from_sint(full(shape), a);
+                if (from, shape) == (Type::I32, FShape::D) {
+                    return Some(r);
+                }
+                // No NaN: but what raises Inexact must not be dropped, even if nobody wants the result.
+                Some(self.looked_at(shape, Look::Nan, r, op, args))
             }
             PureOp::IntToF { shape: FShape::V4S, signed: true, fbits: 0 } => {
                 let v = self.lanes(FShape::V4S.lane(), args[0]);
                 let r = self.b.ins().fcvt_from_sint(types::F32X4, v);
-                Some(self.flat(r))
+                Some(self.looked_at(FShape::V4S, Look::Nan, r, op, args))
             }
             _ => None,
         }

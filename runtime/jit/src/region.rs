@@ -174,3 +174,67 @@ fn shorten(f: &mut Function, i: usize) {
         b.term = term;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Helpers, Table};
+
+    struct Words(Vec<u32>);
+
+    impl isa::Code for Words {
+        fn word(&self, pc: GuestAddr) -> Option<u32> {
+            self.0.get((pc.0.checked_sub(0x1000)? / 4) as usize).copied()
+        }
+    }
+
+    fn region(words: &[u32], stop: &dyn Fn(u64) -> bool) -> Option<Region> {
+        let code = Words(words.to_vec());
+        let helpers = Helpers { soft: 0, settle: 0, read_sys: 0, atomic: 0 };
+        let table = Table { base: 0, log2: 0 };
+        let pc = GuestAddr(0x1000);
+        Region::find(&Request {
+            code: &code,
+            pc,
+            stop,
+            soft_float: false,
+            helpers,
+            table,
+            fma: true,
+            debug: false,
+        })
+    }
+
+    const NOP: u32 = 0xd503_201f;
+    const RET: u32 = 0xd65f_03c0;
+    const ISB: u32 = 0xd503_3fdf;
+
+    #[test]
+    fn calls_go_to_their_callees_and_back() {
+        // 0: bl 8; 4: b 0; 8: ret
+        let r = region(&[0x9400_0002, 0x17ff_ffff, RET], &|_| false).unwrap();
+        let at = |pc: u64| r.function.blocks.iter().position(|b| b.pc.0 == pc).unwrap();
+        let ways = |pc: u64| r.ways[at(pc)].iter().map(|b| r.function.block(*b).pc.0).collect::<Vec<_>>();
+        assert_eq!((ways(0x1000), ways(0x1008), ways(0x1004)), (vec![0x1008], vec![0x1004], vec![0x1000]));
+        assert_eq!((r.ranges.as_slice(), r.insns), ([(0x1000, 12)].as_slice(), 3));
+    }
+
+    #[test]
+    fn regions_end_where_other_code_begins_and_behind_barriers() {
+        let r = region(&[NOP, NOP, RET], &|pc| pc == 0x1008).unwrap();
+        assert_eq!((r.insns, &r.function.blocks[0].term), (2, &Term::Goto(GuestAddr(0x1008))));
+        let r = region(&[NOP, ISB, NOP, RET], &|_| false).unwrap();
+        assert_eq!(r.function.blocks[0].term, Term::Goto(GuestAddr(0x1008)));
+        // msr fpcr, x0
+        let r = region(&[NOP, 0xd51b_4400, RET], &|_| false).unwrap();
+        assert_eq!(r.function.blocks[0].term, Term::Fallback { pc: GuestAddr(0x1004) });
+        assert!(region(&[], &|_| false).is_none());
+    }
+
+    #[test]
+    fn regions_are_bounded() {
+        let r = region(&[NOP; 1000], &|_| false).unwrap();
+        assert_eq!(r.insns as usize, MAX_INSNS);
+        assert_eq!(r.function.blocks[0].term, Term::Goto(GuestAddr(0x1000 + 4 * MAX_INSNS as u64)));
+    }
+}
