@@ -41,6 +41,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
     ("cranelift_codegen", &["runtime/jit/"]),
     ("cranelift_frontend", &["runtime/jit/"]),
     ("syscalls", &["runtime/host/src/sys"]),
+    ("dlmalloc", &["runtime/host/src/heap.rs"]),
     ("libc", &["runtime/", "driver/", "testsuite/", "lifter/emit-llvm/tests/"]),
 ];
 

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod entry;
 pub mod fault;
 mod float_sites;
+pub mod heap;
 pub mod hostcall;
 pub mod image;
 pub mod jit;

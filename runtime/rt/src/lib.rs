@@ -8,6 +8,9 @@
 use abi::{GuestState, ImageDesc};
 use std::ffi::{c_char, c_int};
 
+#[global_allocator]
+static HEAP: host::heap::Heap = host::heap::Heap;
+
 #[allow(improper_ctypes)]
 unsafe extern "C" {
     static xl_image: ImageDesc;
