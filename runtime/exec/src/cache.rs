@@ -4,6 +4,8 @@
 
 use crate::memory::{Access, Fault, FaultKind, GuestMemory};
 use crate::step::{Step, steps};
+use std::cell::RefCell;
+
 use ir::{CallTarget, GuestAddr, Inst, Type, Value};
 use isa::{Code, Exit, Run, a64};
 
@@ -36,15 +38,17 @@ impl Compiled {
 /// The table.
 #[derive(Debug)]
 pub(crate) struct Cache {
-    /// Direct mapped; the length is a power of two.
+    /// Direct mapped; empty until it is used, as it is not in most threads.
     runs: Vec<Option<Box<Compiled>>>,
+    /// Its length, a power of two.
+    size: usize,
     max_insns: usize,
 }
 
 impl Cache {
     /// A table of `1 << log2` runs of full length.
     pub(crate) fn runs(log2: u32) -> Cache {
-        Cache { runs: (0..1usize << log2).map(|_| None).collect(), max_insns: MAX_INSNS }
+        Cache { runs: Vec::new(), size: 1 << log2, max_insns: MAX_INSNS }
     }
 
     /// A table of `1 << log2` single instructions.
@@ -55,7 +59,10 @@ impl Cache {
     /// The run at `pc`. Fails if there is no code that the guest may execute.
     pub(crate) fn get(&mut self, pc: u64, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
         // Neighbouring entries of a loop must not collide; those of far functions may.
-        let index = (pc >> 2 ^ pc >> 14) as usize & (self.runs.len() - 1);
+        let index = (pc >> 2 ^ pc >> 14) as usize & (self.size - 1);
+        if self.runs.is_empty() {
+            self.runs.resize_with(self.size, || None);
+        }
         let entry = &mut self.runs[index];
         let valid = entry.as_ref().is_some_and(|r| r.pc == pc && mem.code_is(pc, &r.bytes));
         if !valid {
@@ -70,13 +77,27 @@ impl Cache {
     }
 }
 
-/// Guest memory as code.
-struct Fetch<'a, M>(&'a M);
+/// Guest memory as code, and the bytes that were read: another thread may be changing it, and what is kept of a run must be
+/// what it was lifted from.
+struct Fetch<'a, M> {
+    mem: &'a M,
+    start: u64,
+    bytes: RefCell<Vec<u8>>,
+}
 
 impl<M: GuestMemory> Code for Fetch<'_, M> {
     fn word(&self, pc: GuestAddr) -> Option<u32> {
         let mut bytes = [0; 4];
-        self.0.fetch(pc.0, &mut bytes).ok()?;
+        self.mem.fetch(pc.0, &mut bytes).ok()?;
+        let mut read = self.bytes.borrow_mut();
+        let at = pc.0.wrapping_sub(self.start) as usize;
+        match read.get(at..at + 4) {
+            Some(before) => bytes.copy_from_slice(before),
+            None => {
+                read.resize(at, 0);
+                read.extend_from_slice(&bytes);
+            }
+        }
         Some(u32::from_le_bytes(bytes))
     }
 }
@@ -85,16 +106,29 @@ fn compile(pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled
     if pc & 3 != 0 {
         return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: pc });
     }
-    mem.fetch(pc, &mut [0; 4])?;
     let mut max = max_insns;
     loop {
-        let run = a64::lift_run(&Fetch(mem), GuestAddr(pc), GuestAddr(u64::MAX), max);
+        let code = Fetch { mem, start: pc, bytes: RefCell::default() };
+        let run = a64::lift_run(&code, GuestAddr(pc), GuestAddr(u64::MAX), max);
         let types = types(&run.insts);
         if let Some(steps) = steps(&run.insts, &types, &a64::FILE) {
             let Run { len, insts, exit, .. } = run;
-            let mut bytes = vec![0; len as usize].into_boxed_slice();
-            mem.fetch(pc, &mut bytes)?;
-            return Ok(Compiled { pc, bytes, insts: insts.into(), types, steps, exit, entered: 0 });
+            let mut bytes = code.bytes.into_inner();
+            if bytes.is_empty() {
+                // Nothing could be fetched: here is why, unless that has changed meanwhile.
+                mem.fetch(pc, &mut [0; 4])?;
+                continue;
+            }
+            bytes.truncate(len as usize);
+            return Ok(Compiled {
+                pc,
+                bytes: bytes.into(),
+                insts: insts.into(),
+                types,
+                steps,
+                exit,
+                entered: 0,
+            });
         }
         // More values than slots: one instruction has far fewer.
         max = (max / 2).max(1);

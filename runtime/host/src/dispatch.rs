@@ -16,6 +16,7 @@ use crate::trace::{self, Topic};
 use abi::{Exit, GuestState};
 use exec::{Access, Event, Fault, FaultKind};
 use ir::TrapKind;
+use std::sync::atomic::Ordering;
 
 const ILL_ILLOPC: i32 = 1;
 const TRAP_BRKPT: i32 = 1;
@@ -132,6 +133,14 @@ fn left(s: &mut GuestState) -> bool {
 }
 
 fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
+    if matches!(event, Event::Trap(_) | Event::Unsupported | Event::Fault(_)) {
+        // A signal that has come meanwhile came before the instruction, which is executed again after its handler: the mask
+        // of a handler for the fault could block it, when it was another thread's to take.
+        signal::block_host();
+        if t.shared.waiting.load(Ordering::Relaxed) != 0 {
+            return;
+        }
+    }
     match event {
         Event::Continue => {}
         Event::Syscall { .. } => system_call(t, s),
@@ -192,6 +201,14 @@ fn syndrome(f: Fault, accessible: bool) -> u64 {
 
 /// Executes the system call whose return address is pc, restarts or delivers what is due.
 fn system_call(t: &mut Thread, s: &mut GuestState) {
+    if signal::is_pending(t.shared) {
+        // It came before the call.
+        s.pc = s.pc.wrapping_sub(4);
+        if signal::deliver(t, s, None) {
+            return;
+        }
+        s.pc = s.pc.wrapping_add(4);
+    }
     let call = Restart { x0: s.x[0], pc: s.pc.wrapping_sub(4) };
     crate::sys::dispatch(t, s);
     signal::deliver(t, s, Some(call));

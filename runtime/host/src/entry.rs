@@ -6,6 +6,7 @@
 //! frame it points to is alive: entries do not nest, because handlers of guest signals run in the same dispatcher.
 #![allow(unsafe_code)]
 
+use crate::heap;
 use crate::hostcall::{Errno, check, syscall};
 use abi::GuestState;
 use std::arch::global_asm;
@@ -158,22 +159,32 @@ pub unsafe fn enter(state: *mut GuestState, entry: u64, stack: u64, enter: u64) 
     unsafe { xl_host_enter(state, entry, stack, enter) }
 }
 
-/// Bytes of a stack for lifted code: deep guest recursion costs host frames; committed only as used.
-const STACK: u64 = 512 << 20;
+/// Bytes of the initial thread's stack for lifted code: deep guest recursion costs host frames; committed only as used.
+pub const STACK: u64 = 512 << 20;
 
 /// Below the limit that lifted code keeps there is room for the runtime and for functions that do not look at it.
 const RESERVE: u64 = 512 * 1024;
 
-/// Makes a stack for lifted code: (top, limit).
-pub fn new_stack() -> Result<(u64, u64), Errno> {
+/// Makes a stack for lifted code of that size if possible: (top, limit).
+pub fn new_stack(size: u64) -> Result<(u64, u64), Errno> {
     // MAP_STACK keeps huge pages away, the first of which would cost more than a short program.
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
-    let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-    let map = |size: u64| {
-        check(syscall(libc::SYS_mmap, [0, size, prot, flags as u64, u64::MAX, 0])).map(|a| (a, size))
-    };
+    let flags = libc::MAP_NORESERVE | libc::MAP_STACK;
+    let map = |size: u64| heap::map(size, libc::PROT_READ | libc::PROT_WRITE, flags).map(|a| (a, size));
     // An address-space limit (ulimit -v) may leave less; deep recursion then drops frames more often.
-    let (base, size) = map(STACK).or_else(|_| map(STACK / 8)).or_else(|_| map(8 << 20))?;
+    let (base, size) =
+        map(size).or_else(|_| map(size / 8)).or_else(|_| map(8 << 20)).or_else(|_| map(2 << 20))?;
     check(syscall(libc::SYS_mprotect, [base, 4096, 0, 0, 0, 0]))?;
     Ok((base + size, base + RESERVE))
+}
+
+/// Gives back a stack for lifted code.
+pub fn free_stack((top, limit): (u64, u64)) {
+    let base = limit - RESERVE;
+    heap::unmap(base, top - base);
+}
+
+/// Gives the memory of a stack for lifted code, on which nothing lives, back to the system, but for the first `kept` bytes.
+pub fn trim_stack((top, limit): (u64, u64), kept: u64) {
+    let base = limit - RESERVE + 4096;
+    syscall(libc::SYS_madvise, [base, top - kept - base, libc::MADV_DONTNEED as u64, 0, 0, 0]);
 }

@@ -5,6 +5,7 @@
 // In the order in which a program meets them.
 pub mod access;
 pub mod code_pages;
+pub mod context;
 pub mod dispatch;
 pub mod entry;
 pub mod fault;

@@ -185,7 +185,7 @@ impl Inner {
         if !self.grows {
             return;
         }
-        let Ok(maps) = std::fs::read_to_string("/proc/self/maps") else { return };
+        let Ok(maps) = std::fs::read_to_string("/proc/thread-self/maps") else { return };
         for line in maps.lines() {
             let range = line.split(' ').next().and_then(|r| r.split_once('-'));
             let number = |s: &str| u64::from_str_radix(s, 16).ok();
@@ -233,7 +233,17 @@ impl Inner {
     }
 }
 
+/// Nothing is mapped or unmapped for the guest while this lives; to be held across `fork`.
+pub struct Held<'a> {
+    _guard: MutexGuard<'a, Inner>,
+}
+
 impl AddressSpace {
+    /// Stops changes.
+    pub fn hold(&self) -> Held<'_> {
+        Held { _guard: self.lock() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }

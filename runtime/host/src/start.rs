@@ -96,11 +96,9 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let exe = exe_path();
     let initial = stack::build(top, &image, &exec_name(&exe), &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
-    let actions = Actions::inherited();
-    let process =
-        thread::publish(Process { image, mem, actions, auxv: initial.auxv, argv, exe, options, trampoline });
+    let process = thread::publish(Process { image, mem, auxv: initial.auxv, argv, exe, options, trampoline });
 
-    let (stack_top, limit) = entry::new_stack().unwrap_or_else(|e| {
+    let (stack_top, limit) = entry::new_stack(entry::STACK).unwrap_or_else(|e| {
         fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0)))
     });
     let state = GuestState {
@@ -111,13 +109,14 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
         stack_limit_real: limit,
         ..GuestState::default()
     };
-    let mut thread = Thread::new(process, state, mask);
-    thread.lifted_stack = stack_top;
+    let thread = Thread::first(process, state, mask, Actions::inherited(), stack_top);
     if let Err(e) = signal::install_handlers() {
         fail(format_args!("cannot set up signal handling: {}", std::io::Error::from_raw_os_error(e.0)));
     }
     signal::block_host();
-    signal::set_host_mask(&thread);
-    // SAFETY: leaked here, by its only owner; the stack was made for it above.
-    unsafe { dispatch::run(Box::into_raw(thread)) }
+    // SAFETY: made above, where its stack was, too; the reference ends with the call.
+    unsafe {
+        signal::set_host_mask(&*thread);
+        dispatch::run(thread)
+    }
 }

@@ -2,29 +2,30 @@
 //! share. What a signal handler may touch is in [`Shared`] and nowhere else; the rest belongs to the thread alone.
 //!
 //! # Safety
-//! `Shared` and the guest state are leaked at thread creation and live as long as the thread, so the pointers kept in
-//! the thread-local variable and in the state stay valid. Only the owning thread and its own signal handlers use them.
+//! `Shared` and the guest state live until [`Thread::end`], after which the host thread runs nothing of the guest and
+//! takes no signal. Only the owning thread and its own signal handlers use them.
 #![allow(unsafe_code)]
 
+use crate::context::{self, Context};
 use crate::hostcall::syscall;
 use crate::image::Loaded;
 use crate::mem::AddressSpace;
 use crate::signal::{Actions, SigInfo, ThreadSignals};
+use crate::sys::Limits;
 use crate::trace::Options;
 use abi::GuestState;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64};
+use std::sync::{Arc, OnceLock};
 
-/// The guest process.
+/// What all tasks have in common that share the guest's memory: the threads of the process, and children that `vfork` or
+/// a `clone` of that kind made.
 pub struct Process {
     /// The program.
     pub image: Loaded,
     /// Its memory.
     pub mem: AddressSpace,
-    /// Signal dispositions.
-    pub actions: Actions,
     /// The auxiliary vector it was given, AT_NULL included.
     pub auxv: Vec<(u64, u64)>,
     /// `argv` as the guest got it.
@@ -53,7 +54,7 @@ pub struct Shared {
     pub fault: Cell<(i32, i32, u64)>,
 }
 
-/// A guest thread.
+/// A guest thread. What `clone` can share or not is behind an `Arc` of its own.
 pub struct Thread {
     /// Its process.
     pub process: &'static Process,
@@ -61,16 +62,34 @@ pub struct Thread {
     pub shared: &'static Shared,
     /// Host (and guest) thread id.
     pub tid: i32,
+    /// Signal dispositions (CLONE_SIGHAND).
+    pub actions: Arc<Actions>,
+    /// Resource limits (CLONE_THREAD).
+    pub limits: Arc<Limits>,
+    /// `personality`, once it was asked for.
+    pub personality: Option<u64>,
     /// Mask, alternate stack, and what is to be restarted.
     pub signals: ThreadSignals,
-    /// `set_tid_address`.
-    pub clear_child_tid: u64,
-    /// `set_robust_list`: head and length.
-    pub robust_list: (u64, u64),
+    /// Strings and vector of an `execve` in progress. A `vfork` child that executes a program leaves its parent's memory
+    /// without freeing anything: what it leaves goes with the thread.
+    pub exec: (Vec<CString>, Vec<u64>),
+    /// The host thread's stacks; none for the initial thread, whose are the process's.
+    pub context: Option<&'static Context>,
     /// Top of the host stack on which lifted code runs.
     pub lifted_stack: u64,
     /// The engine for what has no lifted code.
     pub interp: exec::Interp,
+    /// What it does before anything else.
+    pub first: First,
+}
+
+/// What a new thread does for itself.
+#[derive(Default, Debug)]
+pub struct First {
+    /// Takes back handlers (CLONE_CLEAR_SIGHAND).
+    pub clear_handlers: bool,
+    /// Writes its id there, unless 0.
+    pub set_tid: u64,
 }
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
@@ -97,13 +116,13 @@ pub fn publish(p: Process) -> &'static Process {
 /// What the calling host thread shares with its signal handlers; `None` if it is no guest thread. Async-signal-safe:
 /// the variable has no destructor and no lazy initialisation.
 pub fn current() -> Option<&'static Shared> {
-    // SAFETY: null or a leaked box, see the module's heading.
+    // SAFETY: null or alive, see the module's heading.
     unsafe { CURRENT.get().as_ref() }
 }
 
-/// Makes `shared` that of the calling host thread. For the two sides of `vfork`, which share thread-local variables.
-pub fn set_current(shared: &'static Shared) {
-    CURRENT.set(shared);
+/// Makes `shared` that of the calling host thread, or takes it away.
+pub fn set_current(shared: Option<&'static Shared>) {
+    CURRENT.set(shared.map_or(std::ptr::null(), std::ptr::from_ref));
 }
 
 /// The thread's id from the kernel.
@@ -112,30 +131,92 @@ pub fn gettid() -> i32 {
 }
 
 impl Thread {
-    /// Makes the calling host thread a guest thread in state `state`, with all that signal handlers need.
-    pub fn new(process: &'static Process, state: GuestState, mask: u64) -> Box<Thread> {
-        let state = Box::into_raw(Box::new(state));
-        let shared: &'static Shared = Box::leak(Box::new(Shared {
-            state,
+    /// The first thread of the process, in state `state`: the calling host thread, with all that signal handlers need.
+    pub fn first(
+        process: &'static Process,
+        state: GuestState,
+        mask: u64,
+        actions: Actions,
+        lifted_stack: u64,
+    ) -> *mut Thread {
+        let thread = Thread::make(Thread {
+            process,
+            shared: Thread::shared(state),
+            tid: gettid(),
+            actions: Arc::new(actions),
+            limits: Arc::default(),
+            personality: None,
+            signals: ThreadSignals::new(mask),
+            exec: Default::default(),
+            context: None,
+            lifted_stack,
+            interp: exec::Interp::new(),
+            first: First::default(),
+        });
+        // SAFETY: just made.
+        set_current(Some(unsafe { (*thread).shared }));
+        thread
+    }
+
+    /// A thread like this one with registers `state`, for the stacks of `context`; it has no id yet.
+    pub fn like(&self, state: GuestState, context: &'static Context) -> *mut Thread {
+        let (lifted_stack, limit) = context.lifted_stack();
+        let state = GuestState {
+            stack_limit: limit,
+            stack_limit_real: limit,
+            resume: 0,
+            pending: 0,
+            in_lifted: 0,
+            excl_size: 0,
+            ..state
+        };
+        Thread::make(Thread {
+            process: self.process,
+            shared: Thread::shared(state),
+            tid: 0,
+            actions: self.actions.clone(),
+            limits: self.limits.clone(),
+            personality: self.personality,
+            signals: ThreadSignals::new(self.signals.mask),
+            exec: Default::default(),
+            context: Some(context),
+            lifted_stack,
+            interp: context::interp(),
+            first: First::default(),
+        })
+    }
+
+    fn shared(state: GuestState) -> &'static Shared {
+        Box::leak(Box::new(Shared {
+            state: Box::into_raw(Box::new(state)),
             waiting: AtomicI32::new(0),
             waiting_info: UnsafeCell::new(SigInfo::default()),
             held: AtomicU64::new(0),
             held_info: UnsafeCell::new([SigInfo::default(); 5]),
             fault: Cell::new((0, 0, 0)),
-        }));
-        let mut thread = Box::new(Thread {
-            process,
-            shared,
-            tid: gettid(),
-            signals: ThreadSignals::new(mask),
-            clear_child_tid: 0,
-            robust_list: (0, 0),
-            lifted_stack: 0,
-            interp: exec::Interp::new(),
-        });
+        }))
+    }
+
+    fn make(thread: Thread) -> *mut Thread {
+        let state = thread.shared.state;
+        let thread = Box::into_raw(Box::new(thread));
         // SAFETY: just made, and not yet shared.
-        unsafe { (*state).thread = &raw mut *thread as u64 };
-        CURRENT.set(shared);
+        unsafe { (*state).thread = thread as u64 };
         thread
+    }
+
+    /// Frees the thread.
+    ///
+    /// # Safety
+    /// It came from [`Thread::like`], and nothing uses it, its state or what it shares from now on: no lifted code, no
+    /// signal handler, no reference.
+    pub unsafe fn end(thread: *mut Thread) {
+        // SAFETY: all three are boxes made above, and the caller's are the last uses.
+        unsafe {
+            let shared = std::ptr::from_ref((*thread).shared).cast_mut();
+            drop(Box::from_raw((*shared).state));
+            drop(Box::from_raw(shared));
+            drop(Box::from_raw(thread));
+        }
     }
 }

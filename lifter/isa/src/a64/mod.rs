@@ -49,6 +49,11 @@ pub fn is_integer_row(row: &Row) -> bool {
 use crate::{Code, Exit, Flow, Run};
 use ir::{Builder, GuestAddr, Term, TrapKind};
 
+/// Builds the tables that decoding needs and otherwise builds when it is first asked.
+pub fn prepare() {
+    let _ = decode(0);
+}
+
 /// What lifting one instruction gave.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Outcome {

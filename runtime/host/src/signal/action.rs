@@ -59,8 +59,13 @@ impl Action {
     }
 }
 
-/// Dispositions of all signals.
+/// Dispositions of all signals, of a process or of several (CLONE_SIGHAND).
 pub struct Actions(Mutex<[Action; 64]>);
+
+/// No disposition changes while this lives; to be held across `fork`.
+pub struct Held<'a> {
+    _guard: MutexGuard<'a, [Action; 64]>,
+}
 
 impl Actions {
     /// Those that the process inherited: ignored signals stay ignored.
@@ -85,7 +90,10 @@ impl Actions {
 
     /// Sets it, for the host, too; gives the old one.
     pub fn set(&self, sig: i32, new: Action) -> Action {
-        let mut all = self.lock();
+        Actions::put(&mut self.lock(), sig, new)
+    }
+
+    fn put(all: &mut [Action; 64], sig: i32, new: Action) -> Action {
         if !UNBLOCKABLE.contains(&sig) {
             // Cannot fail: the number is valid and not SIGKILL or SIGSTOP, which the caller refuses.
             let _ = host_action(sig, Some(HostAction::for_guest(&new)));
@@ -95,22 +103,22 @@ impl Actions {
 
     /// Takes the disposition for a delivery: SA_RESETHAND puts the default back.
     pub fn take_for_delivery(&self, sig: i32) -> Action {
-        let a = self.get(sig);
+        let mut all = self.lock();
+        let a = all[sig as usize - 1];
         if a.is_caught() && a.has(libc::SA_RESETHAND) {
-            self.set(sig, Action { handler: SIG_DFL, ..a });
+            Actions::put(&mut all, sig, Action { handler: SIG_DFL, ..a });
         }
         a
     }
 
-    /// All dispositions, to be given back by [`Actions::restore`].
-    pub fn snapshot(&self) -> [Action; 64] {
-        *self.lock()
+    /// The same dispositions, for another process in the same memory.
+    pub fn copy(of: &Actions) -> Actions {
+        Actions(Mutex::new(*of.lock()))
     }
 
-    /// Puts dispositions back that a child in the same memory changed. The host's are not touched: the kernel keeps
-    /// them per process.
-    pub fn restore(&self, all: [Action; 64]) {
-        *self.lock() = all;
+    /// Stops changes.
+    pub fn hold(&self) -> Held<'_> {
+        Held { _guard: self.lock() }
     }
 
     /// Ignored signals, as a set.

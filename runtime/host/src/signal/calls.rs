@@ -12,7 +12,7 @@ use super::{
     Action, AltStack, FaultInfo, SS_AUTODISARM, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, UNCATCHABLE_SET, bit,
 };
 use crate::access::{SEGV_ACCERR, SEGV_MAPERR, copy_to_guest, read, write};
-use crate::hostcall::{ERESTARTNOHAND, Errno, check, safe_syscall, syscall};
+use crate::hostcall::{ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
@@ -42,12 +42,12 @@ pub fn rt_sigaction(t: &mut Thread, sig: u64, new: u64, old: u64, size: u64) -> 
             return Err(EINVAL);
         }
         let before = match words {
-            None => t.process.actions.get(sig),
+            None => t.actions.get(sig),
             Some(w) => {
                 let a = Action::from_words(w);
                 // No signal of that number may be half-way in while the host's disposition changes.
                 block_host();
-                let before = t.process.actions.set(sig, a);
+                let before = t.actions.set(sig, a);
                 set_host_mask(t);
                 before
             }
@@ -72,6 +72,10 @@ pub fn rt_sigprocmask(t: &mut Thread, how: u64, set: u64, old: u64, size: u64) -
                 libc::SIG_SETMASK => set,
                 _ => return Err(EINVAL),
             };
+            block_host();
+            if came_before(t) {
+                return Ok(-ERESTARTNOINTR as u64);
+            }
             set_mask(t, mask);
         }
         if old != 0 {
@@ -79,6 +83,12 @@ pub fn rt_sigprocmask(t: &mut Thread, how: u64, set: u64, old: u64, size: u64) -
         }
         Ok(0)
     })())
+}
+
+/// Under [`block_host`]: true if a signal came before the call that is about to change the mask. It is delivered first, and
+/// the call begins again: the new mask could block it, when it was another thread's to take.
+fn came_before(t: &Thread) -> bool {
+    t.shared.waiting.load(Ordering::Relaxed) != 0
 }
 
 /// Sets the guest's mask.
@@ -117,13 +127,26 @@ pub fn set_temporary_mask(t: &mut Thread, mask: SigSet) -> SigSet {
     host_mask(mask)
 }
 
+/// After a host call with a temporary mask gave `r`: true if a signal came before the kernel was entered. It came under the
+/// thread's own mask, in which it is delivered; the call begins again.
+pub fn not_begun(t: &mut Thread, r: i64) -> bool {
+    let before = matches!(-r, ERESTARTSYS | ERESTARTNOINTR) && came_before(t);
+    if before {
+        t.signals.temporary = None;
+    }
+    before
+}
+
 /// `rt_sigsuspend`.
 pub fn rt_sigsuspend(t: &mut Thread, set: u64, size: u64) -> i64 {
     result((|| {
         set_size(size)?;
         let mask = read::<SigSet>(set)?;
         let host = set_temporary_mask(t, mask);
-        safe_syscall(libc::SYS_rt_sigsuspend, [&raw const host as u64, 8, 0, 0, 0, 0]);
+        let r = safe_syscall(libc::SYS_rt_sigsuspend, [&raw const host as u64, 8, 0, 0, 0, 0]);
+        if not_begun(t, r) {
+            return Ok(-ERESTARTNOINTR as u64);
+        }
         Ok(-ERESTARTNOHAND as u64)
     })())
 }
@@ -145,7 +168,7 @@ pub fn rt_sigtimedwait(t: &mut Thread, set: u64, info: u64, timeout: u64, size: 
         }
         let r = safe_syscall(libc::SYS_rt_sigtimedwait, [set, info, timeout, 8, 0, 0]);
         // A signal it did not wait for: the kernel says EINTR, whatever SA_RESTART.
-        check(if r == -crate::hostcall::ERESTARTSYS { -libc::EINTR as i64 } else { r })
+        check(if r == -ERESTARTSYS { -libc::EINTR as i64 } else { r })
     })())
 }
 
@@ -197,6 +220,11 @@ fn set_alt_stack(t: &mut Thread, sp: u64, new: AltStack) -> Result<(), Errno> {
 /// returned is the restored x0, so that the caller may store it there as any result.
 pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
     t.signals.no_restart = true;
+    block_host();
+    if came_before(t) {
+        s.pc = s.pc.wrapping_sub(4);
+        return s.x[0] as i64;
+    }
     let frame_sp = s.sp;
     let restored = frame::pop(s);
     if let Some(mask) = restored.mask {

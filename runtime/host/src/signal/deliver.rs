@@ -58,11 +58,18 @@ fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
         };
         // The host's mask is full here.
         let special = UNBLOCKABLE.contains(&info.signo);
-        let action = t.process.actions.get(info.signo);
         if blocked & bit(info.signo) != 0 {
-            if special { hold(t.shared, &info) } else { resend(&info) }
-        } else if action.is_caught() {
-            return Some((info, t.process.actions.take_for_delivery(info.signo)));
+            if special {
+                hold(t.shared, &info)
+            } else {
+                resend(&info)
+            }
+            set_host_mask(t);
+            continue;
+        }
+        let action = t.actions.take_for_delivery(info.signo);
+        if action.is_caught() {
+            return Some((info, action));
         } else if !special {
             // The disposition changed since it came: the host's is the same, and does what is due.
             resend(&info);
@@ -112,8 +119,9 @@ pub fn recheck_held(t: &Thread) {
 }
 
 /// Delivers what waits; to be called between two guest instructions, with `call` after a system call, whose restart
-/// it decides. On return nothing waits that could be delivered, and `s` is what runs next.
-pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
+/// it decides. On return nothing waits that could be delivered, and `s` is what runs next. True if that is a handler.
+pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) -> bool {
+    let mut begun = false;
     let mut result = 0;
     if let Some(c) = call.filter(|_| !std::mem::take(&mut t.signals.no_restart)) {
         result = -(s.x[0] as i64);
@@ -132,6 +140,7 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
                     s.pc = next_pc;
                 }
                 begin(t, s, &info, &action);
+                begun = true;
                 result = 0;
             }
         }
@@ -142,6 +151,7 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
             result = 0;
         }
         begin(t, s, &info, &action);
+        begun = true;
     }
     if result == ERESTART_RESTARTBLOCK {
         s.x[8] = NR_RESTART_SYSCALL;
@@ -154,8 +164,10 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) {
         while host::is_pending(t.shared) {
             let Some((info, action)) = next(t) else { break };
             begin(t, s, &info, &action);
+            begun = true;
         }
     }
+    begun
 }
 
 /// Makes the guest take a signal that it cannot put off: a fault of the instruction at `s.pc`, with what the frame says
@@ -173,7 +185,7 @@ pub fn trap(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32) {
 }
 
 fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo) {
-    let action = t.process.actions.get(info.signo);
+    let action = t.actions.take_for_delivery(info.signo);
     let blocked = t.signals.mask & bit(info.signo) != 0;
     crate::trace!(
         Topic::Fault,
@@ -186,7 +198,6 @@ fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo) {
     if blocked || action.handler == SIG_IGN || action.handler == SIG_DFL {
         die_by(info);
     }
-    let action = t.process.actions.take_for_delivery(info.signo);
     host::block_host();
     begin(t, s, info, &action);
 }

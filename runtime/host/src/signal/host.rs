@@ -9,6 +9,7 @@
 
 use super::{Action, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, bit};
 use crate::fault::{self, Context};
+use crate::heap;
 use crate::hostcall::{self, Errno, check, syscall};
 use crate::thread::{self, Shared, Thread};
 use crate::trace::{self, Topic};
@@ -74,16 +75,30 @@ pub fn host_action(sig: i32, new: Option<HostAction>) -> Result<HostAction, Errn
 /// Size of the stack for host signal handlers.
 const HANDLER_STACK: u64 = 256 * 1024;
 
-/// Gives the calling thread a stack for signal handlers, and, in the first thread, installs the handlers for faults.
-pub fn install_handlers() -> Result<(), Errno> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    let prot = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-    let sp = check(syscall(libc::SYS_mmap, [0, HANDLER_STACK, prot, flags as u64, u64::MAX, 0]))?;
+/// Makes a stack for signal handlers and gives its lowest address.
+pub fn new_handler_stack() -> Result<u64, Errno> {
+    let at = heap::map(HANDLER_STACK, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_NORESERVE)?;
     // An inaccessible page below turns an overflow into a fault instead of damage.
-    check(syscall(libc::SYS_mprotect, [sp, 4096, 0, 0, 0, 0]))?;
-    let stack =
-        libc::stack_t { ss_sp: (sp + 4096) as *mut _, ss_flags: 0, ss_size: HANDLER_STACK as usize - 4096 };
-    check(syscall(libc::SYS_sigaltstack, [&raw const stack as u64, 0, 0, 0, 0, 0]))?;
+    check(syscall(libc::SYS_mprotect, [at, 4096, 0, 0, 0, 0]))?;
+    Ok(at)
+}
+
+/// Gives back what [`new_handler_stack`] gave.
+pub fn free_handler_stack(at: u64) {
+    heap::unmap(at, HANDLER_STACK);
+}
+
+/// Makes the calling thread's signal handlers run on that stack.
+pub fn use_handler_stack(at: u64) {
+    let (sp, size) = (at + 4096, HANDLER_STACK as usize - 4096);
+    let stack = libc::stack_t { ss_sp: sp as *mut _, ss_flags: 0, ss_size: size };
+    // Cannot fail: the size is enough, and no handler runs.
+    syscall(libc::SYS_sigaltstack, [&raw const stack as u64, 0, 0, 0, 0, 0]);
+}
+
+/// In the first thread of the process: gives it a stack for handlers, and installs those for faults.
+pub fn install_handlers() -> Result<(), Errno> {
+    use_handler_stack(new_handler_stack()?);
     for sig in UNBLOCKABLE {
         host_action(sig, Some(HostAction::ours(0)))?;
     }
@@ -91,7 +106,7 @@ pub fn install_handlers() -> Result<(), Errno> {
 }
 
 /// Sets the host's mask of this thread and gives the old one.
-fn swap_host_mask(mask: SigSet) -> SigSet {
+pub fn swap_host_mask(mask: SigSet) -> SigSet {
     let mut old: SigSet = 0;
     let args = [libc::SIG_SETMASK as u64, &raw const mask as u64, &raw mut old as u64, 8, 0, 0];
     syscall(libc::SYS_rt_sigprocmask, args);
@@ -120,7 +135,7 @@ pub fn set_host_mask(t: &Thread) {
 pub fn before_exec(t: &Thread) {
     block_host();
     for sig in UNBLOCKABLE {
-        let handler = if t.process.actions.get(sig).handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
+        let handler = if t.actions.get(sig).handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
         let _ = host_action(sig, Some(HostAction { handler, ..HostAction::default() }));
     }
     swap_host_mask(t.signals.mask);

@@ -53,8 +53,6 @@ const FOOT: &str = "
 
 ## What differs from an arm64 kernel
 
-- Threads (`clone` with CLONE_THREAD, or CLONE_VM without CLONE_VFORK) answer EAGAIN for now. `vfork` and `posix_spawn`
-  share memory with their child, as they should.
 - Programs for AArch64 and AArch32 that the guest executes, and scripts with such an interpreter, go through
   `xlate run --argv0 NAME -- PROGRAM ARGUMENTS…`; the command is the variable XLATE, or `xlate` in PATH. Without it the
   host kernel decides. Everything else, translated programs included, is executed by the host kernel.

@@ -6,7 +6,7 @@ use super::layout::{EpollEvent, HostEpollEvent};
 use super::table::Interrupt;
 use super::{Call, err};
 use crate::hostcall::{ERESTARTNOHAND, ERESTARTNOINTR, Errno};
-use crate::signal::{SigSet, set_temporary_mask};
+use crate::signal::{SigSet, not_begun, set_temporary_mask};
 use std::sync::atomic::Ordering;
 
 /// Bytes of a signal set; any other size is EINVAL.
@@ -27,6 +27,9 @@ fn temporary_mask(c: &mut Call<'_>, mask: u64, size: u64) -> Result<Option<SigSe
 /// The call on the host, with what an interruption does to the temporary mask.
 fn wait(c: &mut Call<'_>, args: [u64; 6]) -> i64 {
     let r = c.host(args);
+    if not_begun(c.thread, r) {
+        return r;
+    }
     let Some(mask) = c.thread.signals.temporary else { return r };
     if r == -ERESTARTNOINTR {
         // Only the temporary mask lets a signal through that was there before: it ends the call.

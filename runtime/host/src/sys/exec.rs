@@ -3,10 +3,9 @@
 
 use super::guest::{self, PATH_MAX};
 use super::{Call, err, file, limits};
-use crate::hostcall::{ERESTARTNOINTR, Errno, check, syscall};
+use crate::hostcall::{ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
 use crate::signal;
 use std::ffi::CString;
-use std::sync::{Mutex, PoisonError};
 
 /// Most interpreters of interpreters, as in the kernel.
 const DEPTH: usize = 4;
@@ -107,20 +106,17 @@ fn translator() -> Option<Vec<u8>> {
     std::env::split_paths(&path).map(|d| d.join("xlate").into_os_string().into_vec()).find(|p| runs(p))
 }
 
-/// Strings and vector of an exec in progress. They live here and not in the caller's frame because a `vfork` child that
-/// executes a program leaves its parent's memory without freeing anything: the next exec frees them.
-static BUFFERS: Mutex<(Vec<CString>, Vec<u64>)> = Mutex::new((Vec::new(), Vec::new()));
-
-/// `xlate run --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the address of the vector.
+/// `xlate run --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the addresses of the file's name and of the vector, which lie in
+/// `buffers`.
 fn command(
+    buffers: &mut (Vec<CString>, Vec<u64>),
     xlate: &[u8],
     argv0: u64,
     program: Vec<u8>,
     inserted: Vec<Vec<u8>>,
     rest: &[u64],
 ) -> Result<(u64, u64), Errno> {
-    let mut buffers = BUFFERS.lock().unwrap_or_else(PoisonError::into_inner);
-    let (strings, vector) = &mut *buffers;
+    let (strings, vector) = buffers;
     strings.clear();
     vector.clear();
     // A script's interpreter is its own argv[0].
@@ -165,7 +161,7 @@ pub fn execveat(c: &mut Call<'_>) -> i64 {
         path
     } else {
         // The descriptor may be closed by the exec, so the path must not go through it.
-        let link = format!("/proc/self/fd/{}", c.int(0));
+        let link = format!("/proc/thread-self/fd/{}", c.int(0));
         match read_link(link.as_bytes()) {
             Ok(mut at) if path.is_empty() && flags & libc::AT_EMPTY_PATH as u64 != 0 => {
                 if at.ends_with(b" (deleted)") || !at.starts_with(b"/") {
@@ -203,7 +199,14 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
         Some((xlate, (program, inserted))) => {
             let made = guest::read_pointers(argv).and_then(|given| {
                 let argv0 = given.first().copied().unwrap_or(0);
-                command(&xlate, argv0, program, inserted, given.get(1..).unwrap_or_default())
+                command(
+                    &mut c.thread.exec,
+                    &xlate,
+                    argv0,
+                    program,
+                    inserted,
+                    given.get(1..).unwrap_or_default(),
+                )
             });
             match made {
                 Ok((file, vector)) => (libc::SYS_execve, [file, vector, envp, 0, 0, 0]),
@@ -217,12 +220,19 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
         signal::set_host_mask(c.thread);
         return -ERESTARTNOINTR;
     }
-    let before = limits::before_exec();
+    let before = limits::before_exec(&c.thread.limits);
+    if let Some(context) = c.thread.context {
+        context.set_ended(true);
+    }
     signal::before_exec(c.thread);
-    let r = syscall(nr, args);
+    // A signal that comes with the guest's mask in force lets the call not begin.
+    let r = safe_syscall(nr, args);
     signal::after_exec_failed(c.thread);
+    if let Some(context) = c.thread.context {
+        context.set_ended(false);
+    }
     limits::after_exec_failed(before);
-    r
+    if [ERESTARTSYS, ERESTARTNOINTR].contains(&-r) { -ERESTARTNOINTR } else { r }
 }
 
 #[cfg(test)]
@@ -258,10 +268,13 @@ mod tests {
             let p = guest::read_pointers(v).unwrap();
             p.iter().map(|a| String::from_utf8(guest::read_cstr(*a, 100).unwrap()).unwrap()).collect()
         };
-        let (_, v) = command(b"/x/xlate", args[0], b"/arm".to_vec(), vec![], &args[1..]).unwrap();
+        let mut buffers = Default::default();
+        let (_, v) =
+            command(&mut buffers, b"/x/xlate", args[0], b"/arm".to_vec(), vec![], &args[1..]).unwrap();
         assert_eq!(text(v), ["/x/xlate", "run", "--argv0", "name", "--", "/arm", "-x"]);
         let (_, v) =
-            command(b"xlate", args[0], b"/arm".to_vec(), vec![b"s.py".to_vec()], &args[1..]).unwrap();
+            command(&mut buffers, b"xlate", args[0], b"/arm".to_vec(), vec![b"s.py".to_vec()], &args[1..])
+                .unwrap();
         assert_eq!(text(v), ["xlate", "run", "--argv0", "/arm", "--", "/arm", "s.py", "-x"]);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Call, err, guest, ret};
 use crate::hostcall::syscall;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::thread::Thread;
 
 /// `uname`: six fields of 65 bytes, the fifth being the machine.
 pub fn uname(c: &mut Call<'_>) -> i64 {
@@ -21,27 +21,11 @@ pub fn uname(c: &mut Call<'_>) -> i64 {
 
 /// `personality(0xffffffff)`: ask only.
 const ASK: u64 = 0xffff_ffff;
-const UNKNOWN: u64 = u64::MAX;
-static PERSONALITY: AtomicU64 = AtomicU64::new(UNKNOWN);
 
-/// True if readable memory is executable for this process.
-pub fn read_implies_exec() -> bool {
-    let mut p = PERSONALITY.load(Ordering::Relaxed);
-    if p == UNKNOWN {
-        p = syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]) as u64;
-        PERSONALITY.store(p, Ordering::Relaxed);
-    }
-    p & libc::READ_IMPLIES_EXEC as u64 != 0
-}
-
-/// The remembered personality: a `vfork` child's own does not count for the parent.
-pub fn personality_cache() -> u64 {
-    PERSONALITY.load(Ordering::Relaxed)
-}
-
-/// Puts back what [`personality_cache`] gave.
-pub fn set_personality_cache(p: u64) {
-    PERSONALITY.store(p, Ordering::Relaxed);
+/// True if readable memory is executable for this thread.
+pub fn read_implies_exec(t: &mut Thread) -> bool {
+    let ask = || syscall(libc::SYS_personality, [ASK, 0, 0, 0, 0, 0]) as u64;
+    *t.personality.get_or_insert_with(ask) & libc::READ_IMPLIES_EXEC as u64 != 0
 }
 
 /// `personality`.
@@ -54,7 +38,7 @@ pub fn personality(c: &mut Call<'_>) -> i64 {
     }
     let r = c.forward();
     if r >= 0 && wanted != ASK {
-        PERSONALITY.store(wanted, Ordering::Relaxed);
+        c.thread.personality = Some(wanted);
     }
     r
 }

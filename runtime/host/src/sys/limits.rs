@@ -5,6 +5,7 @@ use super::guest;
 use super::{Call, ret};
 use crate::hostcall::{Errno, check, syscall};
 use crate::mem::{AddressSpace, WRITE};
+use crate::thread::Thread;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// `struct rlimit64`: soft and hard limit.
@@ -16,12 +17,31 @@ const INFINITY: u64 = u64::MAX;
 const KEPT: [u32; 3] = [libc::RLIMIT_DATA, libc::RLIMIT_STACK, libc::RLIMIT_AS];
 
 /// What the guest set, by slot.
-pub type Kept = [Option<Limit>; 3];
+type Kept = [Option<Limit>; 3];
 
-static LIMITS: Mutex<Kept> = Mutex::new([None; 3]);
+/// The limits of a process, which its threads share.
+#[derive(Default, Debug)]
+pub struct Limits(Mutex<Kept>);
 
-fn lock() -> MutexGuard<'static, Kept> {
-    LIMITS.lock().unwrap_or_else(PoisonError::into_inner)
+/// No limit changes while this lives; to be held across `fork`.
+pub struct Held<'a> {
+    _guard: MutexGuard<'a, Kept>,
+}
+
+impl Limits {
+    /// The same limits, for another process.
+    pub fn copy(of: &Limits) -> Limits {
+        Limits(Mutex::new(*of.lock()))
+    }
+
+    /// Stops changes.
+    pub fn hold(&self) -> Held<'_> {
+        Held { _guard: self.lock() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 fn slot(resource: u64) -> Option<usize> {
@@ -50,13 +70,13 @@ fn may_raise() -> bool {
 }
 
 /// Gets and sets a limit of this process.
-fn change(resource: u64, new: Option<Limit>) -> Result<Limit, Errno> {
+fn change(limits: &Limits, resource: u64, new: Option<Limit>) -> Result<Limit, Errno> {
     let Some(i) = slot(resource) else {
         let mut old = Limit::default();
         let new = new.as_ref().map_or(0, |n| n.as_ptr() as u64);
         return prlimit(0, resource, new, old.as_mut_ptr() as u64).map(|_| old);
     };
-    let mut kept = lock();
+    let mut kept = limits.lock();
     let old = match kept[i] {
         Some(l) => l,
         None => host_limit(resource)?,
@@ -80,12 +100,12 @@ fn change(resource: u64, new: Option<Limit>) -> Result<Limit, Errno> {
 
 /// `getrlimit`.
 pub fn getrlimit(c: &mut Call<'_>) -> i64 {
-    ret(change(c.args[0], None).and_then(|l| guest::write(c.args[1], l)).map(|()| 0))
+    ret(change(&c.thread.limits, c.args[0], None).and_then(|l| guest::write(c.args[1], l)).map(|()| 0))
 }
 
 /// `setrlimit`.
 pub fn setrlimit(c: &mut Call<'_>) -> i64 {
-    ret(guest::read::<Limit>(c.args[1]).and_then(|l| change(c.args[0], Some(l))).map(|_| 0))
+    ret(guest::read::<Limit>(c.args[1]).and_then(|l| change(&c.thread.limits, c.args[0], Some(l))).map(|_| 0))
 }
 
 /// `prlimit64`: of this process as above, of others as it is.
@@ -100,15 +120,19 @@ pub fn prlimit64(c: &mut Call<'_>) -> i64 {
     }
     ret((|| {
         let new = guest::read_opt::<Limit>(new)?;
-        let before = change(resource, new)?;
+        let before = change(&c.thread.limits, resource, new)?;
         guest::write_opt(old, before)?;
         Ok(0)
     })())
 }
 
 /// True if the guest may have `more` bytes, of which `data` are private and writable.
-pub fn allows(mem: &AddressSpace, more: u64, data: bool) -> bool {
-    let kept = *lock();
+pub fn allows(t: &Thread, more: u64, data: bool) -> bool {
+    within(&t.limits, &t.process.mem, more, data)
+}
+
+fn within(limits: &Limits, mem: &AddressSpace, more: u64, data: bool) -> bool {
+    let kept = *limits.lock();
     let soft = |i: usize| kept[i].map_or(INFINITY, |l: Limit| l[0]);
     let (data_limit, space_limit) = (soft(0), soft(2));
     if data_limit == INFINITY && space_limit == INFINITY {
@@ -121,19 +145,12 @@ pub fn allows(mem: &AddressSpace, more: u64, data: bool) -> bool {
     sum(false).saturating_add(more) <= space_limit && (!data || sum(true).saturating_add(more) <= data_limit)
 }
 
-/// Everything kept.
-pub fn kept() -> Kept {
-    *lock()
-}
-
-/// Puts back what [`kept`] gave.
-pub fn restore(k: Kept) {
-    *lock() = k;
-}
+/// The host's limits before [`before_exec`].
+pub struct Before(Kept);
 
 /// Gives the host the limits that a program executed now is to have; gives what [`after_exec_failed`] needs.
-pub fn before_exec() -> Kept {
-    let kept = kept();
+pub fn before_exec(limits: &Limits) -> Before {
+    let kept = *limits.lock();
     let mut before: Kept = [None; 3];
     for (i, limit) in kept.iter().enumerate() {
         let resource = KEPT[i] as u64;
@@ -145,12 +162,12 @@ pub fn before_exec() -> Kept {
             }
         }
     }
-    before
+    Before(before)
 }
 
 /// Takes back [`before_exec`].
-pub fn after_exec_failed(before: Kept) {
-    for (i, limit) in before.iter().enumerate() {
+pub fn after_exec_failed(before: Before) {
+    for (i, limit) in before.0.iter().enumerate() {
         if let Some(l) = limit {
             let _ = prlimit(0, KEPT[i] as u64, l.as_ptr() as u64, 0);
         }
@@ -163,15 +180,16 @@ mod tests {
 
     #[test]
     fn memory_limits_are_the_guests_alone() {
+        let limits = Limits::default();
         let before = host_limit(libc::RLIMIT_AS as u64).unwrap();
-        let old = change(libc::RLIMIT_AS as u64, Some([1 << 20, before[1]])).unwrap();
+        let old = change(&limits, libc::RLIMIT_AS as u64, Some([1 << 20, before[1]])).unwrap();
         assert_eq!(old, before);
         assert_eq!(host_limit(libc::RLIMIT_AS as u64).unwrap(), before);
-        assert_eq!(change(libc::RLIMIT_AS as u64, None).unwrap()[0], 1 << 20);
-        assert_eq!(change(libc::RLIMIT_AS as u64, Some([2, 1])), Err(Errno(libc::EINVAL)));
+        assert_eq!(change(&limits, libc::RLIMIT_AS as u64, None).unwrap()[0], 1 << 20);
+        assert_eq!(change(&limits, libc::RLIMIT_AS as u64, Some([2, 1])), Err(Errno(libc::EINVAL)));
         let mem = AddressSpace::default();
-        assert!(allows(&mem, 1 << 20, false) && !allows(&mem, (1 << 20) + 1, false));
-        restore([None; 3]);
-        assert!(allows(&mem, u64::MAX, true));
+        assert!(within(&limits, &mem, 1 << 20, false) && !within(&limits, &mem, (1 << 20) + 1, false));
+        assert!(within(&Limits::default(), &mem, u64::MAX, true));
+        assert!(!within(&Limits::copy(&limits), &mem, u64::MAX, true));
     }
 }

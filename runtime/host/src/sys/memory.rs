@@ -4,7 +4,8 @@
 use super::table::Interrupt;
 use super::{Call, err, ret};
 use crate::hostcall::{Errno, check, syscall};
-use crate::mem::{AddressSpace, EXEC, MapRequest, READ, WRITE, page_down, page_up};
+use crate::mem::{EXEC, MapRequest, READ, WRITE, page_down, page_up};
+use crate::thread::Thread;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Pages whose indirect branches must land on BTI. (PROT_MTE, 0x20, is not offered.)
@@ -22,8 +23,8 @@ fn untagged(addr: u64) -> u64 {
 }
 
 /// Protection that a mapping gets: READ_IMPLIES_EXEC is honoured for the guest's view.
-fn effective_prot(prot: u64) -> u32 {
-    let implied = prot & READ as u64 != 0 && super::identity::read_implies_exec();
+fn effective_prot(t: &mut Thread, prot: u64) -> u32 {
+    let implied = prot & READ as u64 != 0 && super::identity::read_implies_exec(t);
     (prot & (PROT_BASIC | PROT_SEM | PROT_GROWS)) as u32 | if implied { EXEC } else { 0 }
 }
 
@@ -52,7 +53,7 @@ fn mlock2(start: u64, len: u64, flags: u64) -> i64 {
 pub fn brk(c: &mut Call<'_>) -> i64 {
     let mem = &c.thread.process.mem;
     let (_, before) = mem.heap();
-    if c.args[0] > before && !super::limits::allows(mem, c.args[0] - before, true) {
+    if c.args[0] > before && !super::limits::allows(c.thread, c.args[0] - before, true) {
         return before as i64;
     }
     let now = mem.brk(c.args[0]);
@@ -66,19 +67,20 @@ pub fn brk(c: &mut Call<'_>) -> i64 {
 /// `mmap`.
 pub fn mmap(c: &mut Call<'_>) -> i64 {
     let [addr, len, prot, flags, fd, offset] = c.args;
+    let prot = effective_prot(c.thread, prot & (PROT_BASIC | PROT_SEM));
     let mem = &c.thread.process.mem;
     let anonymous = flags & libc::MAP_ANONYMOUS as u64 != 0;
     let request = MapRequest {
         addr,
         len,
         // The kernel ignores bits it does not know here (unlike in mprotect).
-        prot: effective_prot(prot & (PROT_BASIC | PROT_SEM)),
+        prot,
         flags: (flags & !X86_MAP_FLAGS) as u32,
         fd: if anonymous { -1 } else { fd as i32 },
         offset,
     };
     let private = flags & libc::MAP_PRIVATE as u64 != 0;
-    if !super::limits::allows(mem, len, private && request.prot & WRITE != 0) {
+    if !super::limits::allows(c.thread, len, private && request.prot & WRITE != 0) {
         return err(libc::ENOMEM);
     }
     ret(mem.map(request).and_then(|at| match lock_new(at, len) {
@@ -102,7 +104,7 @@ pub fn mremap(c: &mut Call<'_>) -> i64 {
         return err(libc::EINVAL);
     }
     let old = untagged(old);
-    if new_len > old_len && !super::limits::allows(&c.thread.process.mem, new_len - old_len, false) {
+    if new_len > old_len && !super::limits::allows(c.thread, new_len - old_len, false) {
         return err(libc::ENOMEM);
     }
     let r = c.thread.process.mem.remap(old, old_len, new_len, flags as u32, new);
@@ -114,25 +116,25 @@ pub fn mremap(c: &mut Call<'_>) -> i64 {
     }))
 }
 
-fn protect(mem: &AddressSpace, addr: u64, len: u64, prot: u64) -> i64 {
+fn protect(t: &mut Thread, addr: u64, len: u64, prot: u64) -> i64 {
     // BTI is accepted, since the hint has no effect on a program that keeps to it. MTE is not offered: EINVAL.
     if prot & !(PROT_BASIC | PROT_SEM | PROT_GROWS | PROT_BTI) != 0 || prot & PROT_GROWS == PROT_GROWS {
         return err(libc::EINVAL);
     }
-    let effective = effective_prot(prot);
+    let effective = effective_prot(t, prot);
     let extra = effective & !(READ | WRITE | EXEC);
-    ret(mem.protect(untagged(addr), len, effective & (READ | WRITE | EXEC), extra).map(|()| 0))
+    ret(t.process.mem.protect(untagged(addr), len, effective & (READ | WRITE | EXEC), extra).map(|()| 0))
 }
 
 /// `mprotect`.
 pub fn mprotect(c: &mut Call<'_>) -> i64 {
-    protect(&c.thread.process.mem, c.args[0], c.args[1], c.args[2])
+    protect(c.thread, c.args[0], c.args[1], c.args[2])
 }
 
 /// `pkey_mprotect`: key −1 is `mprotect`, and no other key can have been allocated.
 pub fn pkey_mprotect(c: &mut Call<'_>) -> i64 {
     match c.int(3) {
-        -1 => protect(&c.thread.process.mem, c.args[0], c.args[1], c.args[2]),
+        -1 => protect(c.thread, c.args[0], c.args[1], c.args[2]),
         _ => err(libc::EINVAL),
     }
 }

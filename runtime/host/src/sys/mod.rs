@@ -18,9 +18,10 @@ mod rows;
 mod signals;
 mod strace;
 mod table;
-mod vfork;
 
 pub use doc::markdown;
+pub use limits::Limits;
+pub use process::begin;
 pub use table::{Arg, Interrupt, Policy, Ret, Row, find, table};
 
 use crate::hostcall::{self, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};

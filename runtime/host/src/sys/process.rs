@@ -1,10 +1,21 @@
-//! Processes and threads: `clone` in its forms, `exit`. Takes calls, gives x0; the child of a clone returns from the same
-//! handler, as it does from the kernel.
+//! Processes and threads: `clone` in its forms, `exit`. Takes calls, gives x0. The host's `clone` gets the guest's flags, so
+//! what is shared, written, woken and refused is the kernel's decision. A child with memory of its own returns from the
+//! same handler, as it does from the kernel; one in the same memory begins in [`begin`], on stacks of its own.
+//!
+//! # Safety
+//! A thread that is made here is nobody's until the host's `clone` has made its host thread, and then this one's alone. If
+//! there is none, or if it has ended while its parent waited, it is the parent's to free.
+#![allow(unsafe_code)]
 
-use super::{Call, err, guest, memory, vfork};
+use super::{Call, Limits, err, guest, memory};
+use crate::context::{self, Context};
 use crate::hostcall::{self, ERESTARTNOINTR, Errno};
-use crate::signal::{self, Action};
-use crate::trace::Topic;
+use crate::signal::{self, Action, Actions};
+use crate::thread::{self, Thread};
+use crate::{heap, mem};
+use abi::GuestState;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
@@ -19,6 +30,9 @@ const fn flag(f: i32) -> u64 {
 const VM: u64 = flag(libc::CLONE_VM);
 const VFORK: u64 = flag(libc::CLONE_VFORK);
 const THREAD: u64 = flag(libc::CLONE_THREAD);
+const SIGHAND: u64 = flag(libc::CLONE_SIGHAND);
+const SETTLS: u64 = flag(libc::CLONE_SETTLS);
+const CLEARTID: u64 = flag(libc::CLONE_CHILD_CLEARTID);
 
 /// `struct clone_args` (linux/sched.h), which `clone` fills from its registers.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -43,6 +57,7 @@ pub struct CloneArgs {
 
 impl CloneArgs {
     /// Host arguments of `clone` (flags, stack, parent, child, tls: not arm64's order), if it can express the call.
+    /// The stack is given by its top.
     fn for_clone(&self) -> Option<[u64; 6]> {
         let pidfd = self.flags & flag(libc::CLONE_PIDFD) != 0;
         let parent = self.flags & flag(libc::CLONE_PARENT_SETTID) != 0;
@@ -51,7 +66,7 @@ impl CloneArgs {
             return None;
         }
         let at = if pidfd { self.pidfd } else { self.parent_tid };
-        Some([self.flags | self.exit_signal, 0, at, self.child_tid, 0, 0])
+        Some([self.flags | self.exit_signal, self.stack, at, self.child_tid, self.tls, 0])
     }
 
     /// `struct clone_args` for the host.
@@ -62,15 +77,18 @@ impl CloneArgs {
             self.child_tid,
             self.parent_tid,
             self.exit_signal,
-            0,
-            0,
-            0,
+            self.stack.saturating_sub(LEAST_STACK),
+            LEAST_STACK.min(self.stack),
+            self.tls,
             self.set_tid[0],
             self.set_tid[1],
             self.cgroup,
         ]
     }
 }
+
+/// What `clone3` is told of a stack's size: only its end counts.
+const LEAST_STACK: u64 = mem::PAGE;
 
 /// `clone`: on arm64 the thread pointer comes before the child's id.
 pub fn clone(c: &mut Call<'_>) -> i64 {
@@ -145,31 +163,23 @@ fn read_clone_args(at: u64, size: u64) -> Result<CloneArgs, Errno> {
 }
 
 fn start(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
-    if args.flags & VM != 0 && args.flags & (VFORK | THREAD) != VFORK {
-        crate::trace!(Topic::Syscall, "clone with flags {:#x}: threads are not supported yet", args.flags);
-        return err(libc::EAGAIN);
-    }
     // A signal noted but not delivered is the parent's: as the kernel, begin again after it.
     signal::block_host();
     if c.state.pending != 0 {
         signal::set_host_mask(c.thread);
         return -ERESTARTNOINTR;
     }
-    if args.flags & VM != 0 {
-        return vfork::start(c, args);
-    }
-    let r = host_clone(args, hostcall::syscall);
-    if r == 0 {
-        after_fork_child(c, args);
-    } else {
+    let r = if args.flags & VM != 0 { in_same_memory(c, args) } else { fork(c, args) };
+    if r != 0 {
         signal::set_host_mask(c.thread);
     }
     r
 }
 
-/// Calls the host's `clone` or `clone3` through `call`. The host keeps its own stack and thread pointer.
-pub(super) fn host_clone(args: &CloneArgs, call: impl FnOnce(i64, [u64; 6]) -> i64) -> i64 {
-    let kept = CloneArgs { flags: args.flags & !(flag(libc::CLONE_SETTLS) | CLONE_CLEAR_SIGHAND), ..*args };
+/// Calls the host's `clone` or `clone3` through `call`, with the stack and thread pointer of `args` as the host's.
+fn host_clone(args: &CloneArgs, call: impl FnOnce(i64, [u64; 6]) -> i64) -> i64 {
+    // Dispositions are cleared by the child: the host's have to stay where faults need them.
+    let kept = CloneArgs { flags: args.flags & !CLONE_CLEAR_SIGHAND, ..*args };
     match kept.for_clone() {
         Some(a) => call(libc::SYS_clone, a),
         None => {
@@ -179,37 +189,144 @@ pub(super) fn host_clone(args: &CloneArgs, call: impl FnOnce(i64, [u64; 6]) -> i
     }
 }
 
-/// What is the child's own in every form of clone. Its signal mask and id are set by the caller.
-pub(super) fn set_child_registers(c: &mut Call<'_>, args: &CloneArgs) {
-    if args.stack != 0 {
-        c.state.sp = args.stack;
+/// A child with a copy of the memory: `fork`. No other thread is in the middle of anything that the child needs.
+fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
+    // In this order; whoever else takes two of them does so, too.
+    let contexts = context::hold();
+    let compiler = crate::jit::hold();
+    let space = c.thread.process.mem.hold();
+    let actions = c.thread.actions.hold();
+    let limits = c.thread.limits.hold();
+    let heap = heap::hold();
+    // The host keeps its own stack and thread pointer.
+    let host = CloneArgs { flags: args.flags & !SETTLS, stack: 0, tls: 0, ..*args };
+    let r = host_clone(&host, hostcall::syscall);
+    drop(heap);
+    drop((limits, actions, space, compiler));
+    if r == 0 {
+        crate::jit::after_fork_child();
+        contexts.after_fork_child(c.thread.context);
+        memory::unlock_in_child();
+        set_child_registers(c.state, args);
+        if args.flags & CLONE_CLEAR_SIGHAND != 0 {
+            clear_handlers(&c.thread.actions);
+        }
+        signal::after_fork_child(c.thread);
     }
-    if args.flags & flag(libc::CLONE_SETTLS) != 0 {
-        c.state.tpidr = args.tls;
+    r
+}
+
+/// A child in the same memory: a thread; or a process, for which a parent that said CLONE_VFORK waits.
+fn in_same_memory(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
+    let context = match context::take() {
+        Ok(context) => context,
+        Err(e) => return e.as_return(),
+    };
+    let child = prepare(c, args, context);
+    context.set_thread(child);
+    let (stack, tls) = context.place();
+    let mut host = CloneArgs { flags: args.flags | SETTLS, stack, tls, ..*args };
+    // A process may execute a program instead of ending, and does not come back to say so. Then its parent knows, if it
+    // waits, or else the kernel tells by the word that it clears when a thread leaves the memory.
+    let waits = args.flags & VFORK != 0;
+    let tells = args.flags & (VFORK | THREAD | CLEARTID) == 0;
+    if tells {
+        (host.flags, host.child_tid) = (host.flags | CLEARTID, context.busy_word());
+        // The word serves one purpose only: the id is written by the child itself.
+        host.flags &= !flag(libc::CLONE_CHILD_SETTID);
+    }
+    if waits || tells {
+        context.lend();
+    }
+    let before = signal::host::swap_host_mask(!0);
+    // SAFETY: the arguments have VM and this context's place, whose thread is set.
+    let r = host_clone(&host, |nr, a| unsafe { context.clone(nr, a) });
+    signal::host::swap_host_mask(before);
+    if r < 0 {
+        // SAFETY: no host thread was made for it.
+        unsafe { Thread::end(child) };
+        context::give_back(context);
+    } else if waits {
+        context.take_back();
+    } else if tells {
+        context::give_back_later(context);
+    }
+    r
+}
+
+/// The thread that `clone` makes of the calling one.
+fn prepare(c: &mut Call<'_>, args: &CloneArgs, context: &'static Context) -> *mut Thread {
+    let mut state: GuestState = c.state.clone();
+    state.x[0] = 0;
+    set_child_registers(&mut state, args);
+    let child = c.thread.like(state, context);
+    // SAFETY: just made.
+    let child = unsafe { &mut *child };
+    if args.flags & SIGHAND == 0 {
+        child.actions = Arc::new(Actions::copy(&c.thread.actions));
+    }
+    if args.flags & THREAD == 0 {
+        child.limits = Arc::new(Limits::copy(&c.thread.limits));
+    }
+    if args.flags & VFORK != 0 {
+        // The alternate stack stays: the kernel takes it away only from children that run beside their parent.
+        child.signals.alt = c.thread.signals.alt;
+    }
+    child.first.clear_handlers = args.flags & CLONE_CLEAR_SIGHAND != 0;
+    child.first.set_tid = if args.flags & (VFORK | THREAD | CLEARTID) == 0
+        && args.flags & flag(libc::CLONE_CHILD_SETTID) != 0
+    {
+        args.child_tid
+    } else {
+        0
+    };
+    child
+}
+
+/// A thread begins, in its host thread, with all signals blocked.
+pub fn begin(t: &mut Thread) {
+    t.tid = thread::gettid();
+    if std::mem::take(&mut t.first.clear_handlers) {
+        clear_handlers(&t.actions);
+    }
+    match std::mem::take(&mut t.first.set_tid) {
+        0 => {}
+        // Like the kernel, which does not say that it could not.
+        at => drop(guest::write(at, t.tid)),
+    }
+    signal::set_host_mask(t);
+}
+
+fn clear_handlers(actions: &Actions) {
+    for sig in (1..=64).filter(|s| actions.get(*s).is_caught()) {
+        actions.set(sig, Action::default());
+    }
+}
+
+/// What is the child's own in every form of clone.
+fn set_child_registers(s: &mut GuestState, args: &CloneArgs) {
+    if args.stack != 0 {
+        s.sp = args.stack;
+    }
+    if args.flags & SETTLS != 0 {
+        s.tpidr = args.tls;
     }
     // An open exclusive access does not survive the way through the kernel.
-    c.state.excl_size = 0;
-    c.thread.robust_list = (0, 0);
-    c.thread.clear_child_tid =
-        if args.flags & flag(libc::CLONE_CHILD_CLEARTID) != 0 { args.child_tid } else { 0 };
-    if args.flags & CLONE_CLEAR_SIGHAND != 0 {
-        let actions = &c.thread.process.actions;
-        for sig in (1..=64).filter(|s| actions.get(*s).is_caught()) {
-            actions.set(sig, Action::default());
-        }
-    }
+    s.excl_size = 0;
 }
 
-fn after_fork_child(c: &mut Call<'_>, args: &CloneArgs) {
-    memory::unlock_in_child();
-    set_child_registers(c, args);
-    crate::jit::after_fork_child();
-    signal::after_fork_child(c.thread);
-}
-
-/// `exit`: the only thread, so far, ends the process with its status.
+/// `exit`: ends the thread. The kernel clears and wakes what `set_tid_address` and `set_robust_list` named.
 pub fn exit(c: &mut Call<'_>) -> i64 {
-    hostcall::syscall(libc::SYS_exit, c.args)
+    signal::host::swap_host_mask(!0);
+    if c.thread.shared.waiting.load(Ordering::Relaxed) != 0 {
+        // It came before.
+        return -ERESTARTNOINTR;
+    }
+    match c.thread.context {
+        // SAFETY: this never returns, so the call's references are not used any more.
+        Some(context) => unsafe { context::leave(context, std::ptr::from_mut(c.thread), c.args[0]) },
+        None => hostcall::syscall(libc::SYS_exit, c.args),
+    }
 }
 
 /// `exit_group`.
@@ -218,12 +335,6 @@ pub fn exit_group(c: &mut Call<'_>) -> i64 {
         crate::jit::print_stats(c.thread.interp.executed());
     }
     hostcall::syscall(libc::SYS_exit_group, c.args)
-}
-
-/// `set_tid_address`.
-pub fn set_tid_address(c: &mut Call<'_>) -> i64 {
-    c.thread.clear_child_tid = c.args[0];
-    c.forward()
 }
 
 /// `ptrace`.
@@ -248,7 +359,7 @@ mod tests {
         w[6] = 0x8000;
         let a = from_words(&w).unwrap();
         assert_eq!((a.stack, a.exit_signal), (0x18000, libc::SIGCHLD as u64));
-        assert_eq!(a.for_clone().unwrap()[0], VM | VFORK | libc::SIGCHLD as u64);
+        assert_eq!(a.for_clone().unwrap()[..2], [VM | VFORK | libc::SIGCHLD as u64, 0x18000]);
         w[11] = 1;
         assert_eq!(from_words(&w), Err(Errno(libc::E2BIG)));
         assert_eq!(from_words(&w[..7]), Err(Errno(libc::EINVAL)));

@@ -55,8 +55,8 @@ pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
         name.to_owned()
     } else {
         let base = match dirfd {
-            libc::AT_FDCWD => "/proc/self/cwd".to_owned(),
-            fd => format!("/proc/self/fd/{fd}"),
+            libc::AT_FDCWD => "/proc/thread-self/cwd".to_owned(),
+            fd => format!("/proc/thread-self/fd/{fd}"),
         };
         format!("{}/{name}", String::from_utf8(read_link(base.as_bytes()).ok()?).ok()?)
     };
@@ -68,8 +68,8 @@ pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
         return Some(real);
     }
     let text = match view {
-        View::Maps => maps(c.thread.process, &read_whole("/proc/self/maps"), false).into_bytes(),
-        View::Smaps => maps(c.thread.process, &read_whole("/proc/self/smaps"), true).into_bytes(),
+        View::Maps => maps(c.thread.process, &read_whole(&full), false).into_bytes(),
+        View::Smaps => maps(c.thread.process, &read_whole(&full), true).into_bytes(),
         View::Auxv => identity::auxv_bytes(c),
         View::Stat => stat(c.thread.process, &read_whole(&full)).into_bytes(),
         View::CpuInfo => {
@@ -97,7 +97,7 @@ fn replace(fd: i64, text: &[u8], name: &str, cloexec: u64) -> Result<(), Errno> 
             Err(_) => break,
         }
     }
-    let again = format!("/proc/self/fd/{memory}\0");
+    let again = format!("/proc/thread-self/fd/{memory}\0");
     let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
     let at = libc::AT_FDCWD as i64 as u64;
     let read_only = check(syscall(libc::SYS_openat, [at, again.as_ptr() as u64, flags, 0, 0, 0]));

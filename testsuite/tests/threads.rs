@@ -1,0 +1,78 @@
+//! Threads: guest programs that check themselves, interpreted and translated, against what Linux does. (qemu 7.2 knows no
+//! robust lists and not every form of clone, so it is not asked.)
+
+use std::time::Duration;
+use testsuite::compare::{Run, run_translated, translate};
+use testsuite::full;
+use testsuite::guest::{Libc, ours};
+
+const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
+const QUICK: (&[&str], &str) = (&["-O0"], "auto");
+const INTERPRETED: (&[&str], &str) = (&["-O0", "--no-lift"], "interp");
+
+/// What `threads.c` prints, by test.
+const EXPECTED: &[(&str, &str)] = &[
+    ("basic", "sum 95, local 5, destructors 20, once 1\ndeep 300\ndeeper 3000\ndetached\n"),
+    ("many", "1000 at once: 499500\n"),
+    ("turn", "in turn\n"),
+    ("mutex", "normal 80000\nrecursive 80000\nerrorcheck 80000\n"),
+    ("pi", "inherit 80000\n"),
+    ("robust", "robust\n"),
+    ("sync", "produced 5997000, consumed 5997000, left 0\nwritten 2000\nserial 50\n"),
+    ("shared", "shared 2020000\n"),
+    (
+        "cancel",
+        "cancelled 0: 1, handlers 101\ncancelled 1: 1, handlers 101\ncancelled 2: 1, handlers 101\n\
+         cancelled 3: 1, handlers 101\ncancelled 4: 1, handlers 101\ncancelled 5: 1, handlers 101\n\
+         cancelled 6: 1, handlers 101\ncancelled 7: 1, handlers 101\ncancelled 8: 1, handlers 101\n",
+    ),
+    ("signals", "by thread: 1 100 1 100, other 0\nwaited for 1015\npending 1 1\nthen 2\nfaults 2000\n"),
+    ("timers", "own timers 1 1 1\ntimers\n"),
+    (
+        "ends",
+        "end 0: 900\nend 2: 300\nend 3: 9\nend 4: b\nexecuted: 1 thread, leader 1\nend 5: 0\nend 6: 6\n",
+    ),
+    ("leader", "after the initial thread\n"),
+    ("processes", "spawned 60\n"),
+    ("clone", "clone\n"),
+    ("proc", "Name:\tsecond\nThreads:\t2\nnames first second\ntasks 2\n"),
+    ("ids", "ids 4\n"),
+    ("atomics", "64 -11072 -40000 100000 fffff 0 39996 40000 80000\n"),
+];
+
+/// Runs every test of `threads.c` as built for that C library.
+fn library(libc: Libc, flags: &[&str], engines: &[(&[&str], &'static str)]) {
+    let program = ours("threads.c", libc, flags);
+    for (xflags, engine) in engines {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        for (test, expected) in EXPECTED {
+            let mut args = vec![*test];
+            args.extend(full().then_some("8"));
+            let timeout = Some(Duration::from_secs(if full() { 600 } else { 120 }));
+            let run = Run { args, env: vec![("XLATE_ENGINE", engine)], timeout, ..Run::default() };
+            let out = run_translated(&translated, &run);
+            let text = String::from_utf8_lossy(&out.stdout);
+            assert!(
+                out.status == 0 && text == *expected && out.stderr.is_empty(),
+                "{xflags:?} {test}: {out:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn glibc() {
+    let engines = [INTERPRETED, QUICK, OPTIMISED];
+    library(Libc::Glibc, &["-O2", "-w"], if full() { &engines } else { &engines[..2] });
+}
+
+#[test]
+fn musl() {
+    library(Libc::Musl, &["-O2", "-w", "-march=armv8.1-a"], &[OPTIMISED]);
+}
+
+#[test]
+fn musl_without_lse() {
+    let engines = [QUICK, INTERPRETED];
+    library(Libc::Musl, &["-O2", "-w"], if full() { &engines } else { &engines[..1] });
+}
