@@ -20,7 +20,17 @@ pub struct CodePages {
     high: AtomicU64,
 }
 
+/// Nothing changes while this lives; to be held across `fork`.
+pub struct Held<'a> {
+    _guard: MutexGuard<'a, BTreeMap<u64, u32>>,
+}
+
 impl CodePages {
+    /// Stops changes.
+    pub fn hold(&self) -> Held<'_> {
+        Held { _guard: self.lock() }
+    }
+
     /// No pages.
     pub const fn new() -> Self {
         CodePages {

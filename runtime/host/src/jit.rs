@@ -15,7 +15,7 @@
 #![allow(unsafe_code)]
 
 use crate::access;
-use crate::code_pages::CodePages;
+use crate::code_pages::{self, CodePages};
 use crate::hostcall::{check, syscall};
 use crate::mem::PAGE;
 use crate::memory::Memory;
@@ -154,6 +154,9 @@ static PLACE_COUNT: AtomicUsize = AtomicUsize::new(0);
 /// Threads in host code of the cache, or looking at links.
 static INSIDE: AtomicU32 = AtomicU32::new(0);
 
+/// Counts calls of [`invalidate`]: code that is being compiled meanwhile may be stale.
+static INVALIDATIONS: AtomicU64 = AtomicU64::new(0);
+
 /// Entries seen of runs that are not compiled, by hash.
 static COUNTERS: [AtomicU8; 1 << COUNTERS_LOG2] = [const { AtomicU8::new(0) }; 1 << COUNTERS_LOG2];
 
@@ -261,6 +264,18 @@ fn lock() -> MutexGuard<'static, Option<Jit>> {
     JIT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Nothing is compiled, flushed or invalidated while this lives; to be held across `fork`.
+pub struct Held {
+    _pages: code_pages::Held<'static>,
+    _guard: MutexGuard<'static, Option<Jit>>,
+}
+
+/// Stops changes.
+pub fn hold() -> Held {
+    let guard = lock();
+    Held { _pages: PAGES.hold(), _guard: guard }
+}
+
 fn map(size: u64, prot: i32) -> Option<u64> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
     check(syscall(libc::SYS_mmap, [0, size, prot as u64, flags as u64, u64::MAX, 0])).ok()
@@ -357,6 +372,7 @@ impl Jit {
             return None;
         }
         Self::make_table(key.1)?;
+        let invalidations = INVALIDATIONS.load(Ordering::SeqCst);
         let memory = Memory::new(&process.mem);
         let code = Fetch(&memory);
         let lifted = !process.options.interpreter_only;
@@ -407,6 +423,11 @@ impl Jit {
         self.found.insert(key, self.regions.len());
         self.regions.push(Region { key, host, ranges: compiled.ranges, valid: true });
         PLACE_COUNT.store(self.regions.len(), Ordering::Release);
+        if INVALIDATIONS.load(Ordering::SeqCst) != invalidations {
+            // Another thread changed code after it was read and before `PAGES` said that it matters.
+            self.unlink(self.regions.len() - 1);
+            return None;
+        }
         self.publish(key, host);
         for (count, by) in [
             (&COUNTS.regions, 1),
@@ -686,6 +707,7 @@ pub fn invalidate_line(addr: u64) {
 
 /// Code in that range is no longer what it was: the guest said so, or its mapping changed.
 pub fn invalidate(start: u64, len: u64) {
+    INVALIDATIONS.fetch_add(1, Ordering::SeqCst);
     if !PAGES.any(start, len) {
         return;
     }
@@ -792,7 +814,7 @@ unsafe extern "C" fn atomic(
 ) -> u64 {
     // SAFETY: compiled code passes its thread's state, an access of the arena, and its own frame.
     let (s, op, args) = unsafe { (&mut *state, &*op, &*args) };
-    // SAFETY: the thread's, see `Thread::new`; only its constant part is looked at.
+    // SAFETY: the thread's, see `thread`; only its constant part is looked at.
     let process = unsafe { (*(s.thread as *const Thread)).process };
     let (addr, size) = (untag(addr), op.size);
     let mask = if size == 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
