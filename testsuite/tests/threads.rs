@@ -9,6 +9,7 @@ use testsuite::guest::{Libc, ours};
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
 const QUICK: (&[&str], &str) = (&["-O0"], "auto");
 const INTERPRETED: (&[&str], &str) = (&["-O0", "--no-lift"], "interp");
+const COMPILED: (&[&str], &str) = (&["-O0", "--no-lift"], "jit");
 
 /// What `threads.c` prints, by test.
 const EXPECTED: &[(&str, &str)] = &[
@@ -62,17 +63,54 @@ fn library(libc: Libc, flags: &[&str], engines: &[(&[&str], &'static str)]) {
 
 #[test]
 fn glibc() {
-    let engines = [INTERPRETED, QUICK, OPTIMISED];
-    library(Libc::Glibc, &["-O2", "-w"], if full() { &engines } else { &engines[..2] });
+    let engines = [INTERPRETED, COMPILED, QUICK, OPTIMISED];
+    library(Libc::Glibc, &["-O2", "-w"], if full() { &engines } else { &engines[1..3] });
 }
 
 #[test]
 fn musl() {
-    library(Libc::Musl, &["-O2", "-w", "-march=armv8.1-a"], &[OPTIMISED]);
+    library(Libc::Musl, &["-O2", "-w", "-march=armv8.1-a"], &[OPTIMISED, INTERPRETED]);
 }
 
 #[test]
 fn musl_without_lse() {
-    let engines = [QUICK, INTERPRETED];
+    let engines = [QUICK, INTERPRETED, COMPILED, OPTIMISED];
     library(Libc::Musl, &["-O2", "-w"], if full() { &engines } else { &engines[..1] });
+}
+
+/// Runs a program whose arguments depend on the engine.
+fn run_each(source: &str, flags: &[&str], engines: &[((&[&str], &str), &[&str])], expected: &str) {
+    let program = ours(source, Libc::Musl, flags);
+    for ((xflags, engine), args) in engines {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        let timeout = Some(Duration::from_secs(if full() { 900 } else { 120 }));
+        let run = Run { args: args.to_vec(), env: vec![("XLATE_ENGINE", engine)], timeout, ..Run::default() };
+        let out = run_translated(&translated, &run);
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(
+            out.status == 0 && text == expected && out.stderr.is_empty(),
+            "{source} {xflags:?} {engine}: {out:?}"
+        );
+    }
+}
+
+/// Outcomes that Arm's memory model forbids are never seen.
+#[test]
+fn litmus() {
+    let rounds: [&[&str]; 4] = if full() {
+        [&["200"], &["2000"], &["2000"], &["20000"]]
+    } else {
+        [&["3"], &["10"], &["10"], &["200"]]
+    };
+    let engines =
+        [(INTERPRETED, rounds[0]), (COMPILED, rounds[1]), (QUICK, rounds[2]), (OPTIMISED, rounds[3])];
+    run_each("litmus.c", &["-O2", "-march=armv8.1-a"], &engines, "37 tests\n");
+}
+
+#[test]
+fn stress() {
+    let args: &[&str] = if full() { &["32", "60"] } else { &["32", "3"] };
+    let engines = [(INTERPRETED, args), (COMPILED, args), (QUICK, args), (OPTIMISED, args)];
+    let some = [(COMPILED, args), (OPTIMISED, args)];
+    run_each("stress.c", &["-O2", "-march=armv8.1-a"], if full() { &engines } else { &some }, "stress\n");
 }
