@@ -12,6 +12,7 @@
 #![allow(unsafe_code)]
 
 use crate::entry;
+use crate::heap;
 use crate::hostcall::{Errno, check, syscall};
 use crate::signal::host::{self, host_action, swap_host_mask};
 use crate::thread::{self, Thread};
@@ -62,7 +63,8 @@ static POOL: Mutex<Pool> =
 const INTERPS: usize = 8;
 
 /// Bytes of the runtime's stack.
-const STACK: usize = 512 * 1024;
+const STACK: u64 = 512 * 1024;
+const GUARD: u64 = crate::mem::PAGE;
 /// Bytes of the stack for lifted code: as many as the guest's own stacks usually have, and some for wider frames.
 const LIFTED: u64 = 64 << 20;
 /// What of it is not given back to the system when a thread ends.
@@ -228,6 +230,11 @@ impl Context {
     fn make(first: bool) -> Result<&'static Context, Errno> {
         let lifted = entry::new_stack(LIFTED)?;
         let handlers = host::new_handler_stack().inspect_err(|_| entry::free_stack(lifted))?;
+        let free = || {
+            entry::free_stack(lifted);
+            host::free_handler_stack(handlers);
+        };
+        let stack = new_stack().inspect_err(|_| free())?;
         let raw = Box::into_raw(Box::new(Context {
             busy: AtomicU32::new(1),
             stack: AtomicU64::new(0),
@@ -249,14 +256,14 @@ impl Context {
         const SETXID: i32 = 33;
         let before = swap_host_mask(!0);
         let action = first.then(|| host_action(SETXID, None));
-        let started = start(context);
+        let started = start(context, stack);
         if let Some(Ok(a)) = action {
             let _ = host_action(SETXID, Some(a));
         }
         swap_host_mask(before);
         if let Err(e) = started {
-            entry::free_stack(lifted);
-            host::free_handler_stack(handlers);
+            heap::unmap(stack, STACK);
+            free();
             // SAFETY: made above, and no thread was started.
             drop(unsafe { Box::from_raw(raw) });
             return Err(e);
@@ -382,15 +389,24 @@ extern "C" fn run(context: &'static Context) -> ! {
     }
 }
 
+/// A stack for the runtime, with an inaccessible page at its end.
+fn new_stack() -> Result<u64, Errno> {
+    let flags = libc::MAP_NORESERVE | libc::MAP_STACK;
+    let at = heap::map(STACK, libc::PROT_READ | libc::PROT_WRITE, flags)?;
+    check(syscall(libc::SYS_mprotect, [at, GUARD, 0, 0, 0, 0]))?;
+    Ok(at)
+}
+
 /// Has the C library start a thread that makes `context` what it is, and waits for its end.
-fn start(context: &'static Context) -> Result<(), Errno> {
+fn start(context: &'static Context, stack: u64) -> Result<(), Errno> {
     // SAFETY: plain data, initialised by `pthread_attr_init`.
     let mut attributes: libc::pthread_attr_t = unsafe { std::mem::zeroed() };
     let mut id: libc::pthread_t = 0;
-    // SAFETY: the attributes and the id are ours; the context lives for ever.
+    // SAFETY: the attributes, the id and the stack are ours; the context lives for ever.
     let r = unsafe {
         libc::pthread_attr_init(&mut attributes);
-        libc::pthread_attr_setstacksize(&mut attributes, STACK);
+        let (low, size) = ((stack + GUARD) as *mut c_void, (STACK - GUARD) as usize);
+        libc::pthread_attr_setstack(&mut attributes, low, size);
         libc::pthread_attr_setdetachstate(&mut attributes, libc::PTHREAD_CREATE_DETACHED);
         let at = std::ptr::from_ref(context).cast_mut().cast();
         let r = libc::pthread_create(&mut id, &attributes, made, at);
