@@ -114,3 +114,20 @@ fn stress() {
     let some = [(COMPILED, args), (OPTIMISED, args)];
     run_each("stress.c", &["-O2", "-march=armv8.1-a"], if full() { &engines } else { &some }, "stress\n");
 }
+
+/// Registers, memory and flags are exact in handlers in any thread; queued signals come all, in order.
+#[test]
+fn asynchronous() {
+    let (args, expected): (&[&str], _) = if full() {
+        (&["2500"], "queued 10000, violations 0, in the loop 1\n")
+    } else {
+        (&["256"], "queued 1024, violations 0, in the loop 1\n")
+    };
+    let engines = [(INTERPRETED, args), (COMPILED, args), (QUICK, args), (OPTIMISED, args)];
+    run_each(
+        "async-threads.c",
+        &["-O2", "-march=armv8.1-a"],
+        if full() { &engines } else { &engines[1..] },
+        expected,
+    );
+}
