@@ -39,6 +39,11 @@ fn execute_compiled_at_run_time() {
 }
 
 #[test]
+fn advsimd_compiled_at_run_time() {
+    check(Corpus::AdvSimd, "-O2", Engine::RunTime, 310, 50);
+}
+
+#[test]
 fn execute_at_o0() {
     check(Corpus::Execute, "-O0", Engine::Optimised, 1600, 60);
 }

@@ -26,6 +26,18 @@ impl Region {
         for i in 0..function.blocks.len() {
             shorten(&mut function, i);
         }
+        // Passes know only the ways of the IR.
+        let called: Vec<GuestAddr> = function
+            .blocks
+            .iter()
+            .filter_map(|b| match b.term {
+                Term::Call { target: CallTarget::Direct(a), .. } => Some(a),
+                _ => None,
+            })
+            .collect();
+        for b in &mut function.blocks {
+            b.resume |= called.contains(&b.pc);
+        }
         ir::pass::run_default(&mut function, &a64::FILE);
         let mut ranges: Vec<(u64, u32)> = Vec::new();
         let mut insns = 0;
@@ -229,6 +241,16 @@ mod tests {
         let r = region(&[NOP, 0xd51b_4400, RET], &|_| false).unwrap();
         assert_eq!(r.function.blocks[0].term, Term::Fallback { pc: GuestAddr(0x1004) });
         assert!(region(&[], &|_| false).is_none());
+    }
+
+    /// A register holds an address on the only way into a block that the IR knows; a call comes with another.
+    #[test]
+    fn callees_take_registers_as_they_come() {
+        // 0: adr x0, 0; 4: bl 16; 8: adr x0, 0; 12: b 16; 16: add x1, x0, #1; ret
+        let words = [0x1000_0000, 0x9400_0003, 0x1000_0000 | 7, 0x1400_0001, 0x9100_0401, RET];
+        let r = region(&words, &|_| false).unwrap();
+        let callee = r.function.blocks.iter().find(|b| b.pc.0 == 0x1010).unwrap();
+        assert!(callee.resume && callee.insts.iter().any(|i| matches!(i, Inst::Get(r) if r.0 == 0)));
     }
 
     #[test]
