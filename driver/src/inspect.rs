@@ -38,7 +38,7 @@ pub(crate) fn command(args: &InspectArgs) -> Result<u8> {
 }
 
 fn render(image: &Image, args: &InspectArgs) -> Result<String> {
-    let options = args.common.options();
+    let options = args.common.options(image)?;
     if args.emit == Emit::Image {
         return Ok(image.to_string());
     }
@@ -57,14 +57,13 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
         }
         Emit::Ir => {
             for f in chosen {
-                let lifted = pipeline::lift_one(image, &f.shape);
+                let lifted = pipeline::lift_one(image, f);
                 let _ = writeln!(text, "{}", lifted.display(&isa::a64::FILE));
             }
         }
         Emit::Llvm | Emit::LlvmOpt | Emit::Asm => {
             // All functions vote for the hot registers, so that what is shown is what is linked.
-            let lifted: Vec<_> =
-                program.functions.par_iter().map(|f| pipeline::lift_one(image, &f.shape)).collect();
+            let lifted: Vec<_> = program.functions.par_iter().map(|f| pipeline::lift_one(image, f)).collect();
             let emit = pipeline::emit_options_for(image, &options, &lifted);
             let known: std::collections::HashMap<_, _> =
                 lifted.iter().map(|f| (f.entry, f.name.as_str())).collect();
@@ -123,7 +122,7 @@ fn coverage(image: &Image, program: &cfg::Program) -> String {
         .functions
         .par_iter()
         .map(|f| {
-            let lifted = pipeline::lift_one(image, &f.shape);
+            let lifted = pipeline::lift_one(image, f);
             let line = |pc: ir::GuestAddr, why: &str| {
                 let word = cfg::ImageCode(image).word(pc).unwrap_or(0);
                 format!(

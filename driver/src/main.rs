@@ -10,7 +10,7 @@ mod progress;
 mod run;
 mod translate;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -23,11 +23,16 @@ Examples:
   xlate cache                          what the cache holds, and where
   xlate inspect busybox --emit coverage
   xlate inspect busybox --emit llvm --function 0x4005f0
+  XLATE_PROFILE=busybox.prof ./busybox.x86 vi
+                                       learn what only running it shows,
+  xlate busybox --profile busybox.prof -o busybox.x86
+                                       … and translate that, too
 
 A translated program understands XLATE_STRACE=1 (system calls, as strace prints them),
 XLATE_TRACE=dispatch,fallback,signal, XLATE_STATS=1 (what the engines did) and
 XLATE_ENGINE=auto|interp|jit: jit compiles everything at run time, auto only what has no
-translation and was entered XLATE_JIT_THRESHOLD times. XLATE_JIT_CACHE bounds its host code in bytes.";
+translation and was entered XLATE_JIT_THRESHOLD times (0: nothing). XLATE_JIT_CACHE bounds
+its host code in bytes. XLATE_PROFILE=FILE records what has no translation for --profile.";
 
 /// Translates AArch64 Linux programs ahead of time to native x86-64 executables.
 #[derive(Parser)]
@@ -122,6 +127,9 @@ struct CommonArgs {
     /// Translate without lifting: the output interprets everything (for tests).
     #[arg(long, hide = true)]
     no_lift: bool,
+    /// Lift also what earlier runs of the program met, as XLATE_PROFILE=FILE recorded it. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    profile: Vec<PathBuf>,
     /// How guest state is kept recoverable (for measurements).
     #[arg(long, hide = true, value_enum)]
     checkpoints: Option<CheckpointArg>,
@@ -142,8 +150,10 @@ fn processor(name: &str) -> Result<String, emit_llvm::Error> {
 }
 
 impl CommonArgs {
-    fn options(&self) -> pipeline::Options {
-        pipeline::Options {
+    /// The options of a translation of `image`. Reads the profiles.
+    fn options(&self, image: &image::Image) -> Result<pipeline::Options> {
+        Ok(pipeline::Options {
+            findings: self.profile(image)?.findings.into_iter().collect(),
             opt: self.opt,
             cpu: self.target_cpu.clone(),
             checkpoints: match (self.unsafe_no_checkpoints, self.checkpoints) {
@@ -153,8 +163,39 @@ impl CommonArgs {
                 (false, None) => None,
             },
             lift: !self.no_lift,
-            ..pipeline::Options::default()
+        })
+    }
+
+    /// What the profiles say about `image`.
+    fn profile(&self, image: &image::Image) -> Result<pipeline::profile::Profile> {
+        let mut profile = pipeline::profile::Profile::default();
+        let identity = pipeline::profile::identity(image);
+        for path in &self.profile {
+            let name = path.display();
+            let bytes = std::fs::read(path).with_context(|| {
+                format!("{name}: cannot be read; a run of the program with XLATE_PROFILE={name} makes it")
+            })?;
+            profile.read(&bytes, &identity);
         }
+        Ok(profile)
+    }
+
+    /// Says how much the profiles say about `image`, if there are any.
+    fn report_profile(&self, image: &image::Image) -> Result<()> {
+        if self.profile.is_empty() {
+            return Ok(());
+        }
+        let profile = self.profile(image)?;
+        let warning = if profile.findings.is_empty() || profile.damaged > 0 { "warning: " } else { "" };
+        let damaged = match profile.damaged {
+            0 => String::new(),
+            n => format!(", {n} damaged lines"),
+        };
+        let (here, others) = (profile.findings.len(), profile.others);
+        output::message(format_args!(
+            "xlate: {warning}profile: {here} findings for this file, {others} for others{damaged}\n"
+        ));
+        Ok(())
     }
 
     /// Runs `f` on a thread pool of the size asked for.

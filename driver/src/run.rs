@@ -32,7 +32,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
 /// The translation of `input` in the cache; `None` if nothing can be kept there.
 fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathBuf>> {
     let image = load(input, common)?;
-    let key = key(&image.file, common)?;
+    let key = key(&image, common)?;
     let Some(entry) = cache.program(&key) else { return Ok(None) };
     if entry.exists() {
         cache.touch(&entry);
@@ -68,14 +68,14 @@ fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<Pa
     Ok(path)
 }
 
-fn key(program: &[u8], common: &CommonArgs) -> Result<String> {
+fn key(image: &image::Image, common: &CommonArgs) -> Result<String> {
     let exe = std::env::current_exe()
         .and_then(std::fs::read)
         .context("xlate cannot read itself for its cache's key")?;
     let mut h = blake3::Hasher::new();
     h.update(blake3::hash(&exe).as_bytes());
     h.update(link::runtime_hash().as_bytes());
-    h.update(blake3::hash(program).as_bytes());
-    h.update(format!("{:?}", common.options()).as_bytes());
+    h.update(blake3::hash(&image.file).as_bytes());
+    h.update(format!("{:?}", common.options(image)?).as_bytes());
     Ok(h.finalize().to_hex().to_string())
 }

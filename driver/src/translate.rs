@@ -41,11 +41,12 @@ pub(crate) fn to_file(
     cache: Option<&Cache>,
 ) -> Result<Stats> {
     let image = load(input, common)?;
+    let options = common.options(&image)?;
+    common.report_profile(&image)?;
     let file = Output::create(input, output)?;
     let bars = Bars::new();
-    let translation = common.pool(|| {
-        pipeline::translate(&image, &common.options(), cache.map(|c| c as &dyn pipeline::Store), &bars)
-    })??;
+    let translation = common
+        .pool(|| pipeline::translate(&image, &options, cache.map(|c| c as &dyn pipeline::Store), &bars))??;
     if let Some(c) = cache {
         c.finish();
     }
@@ -75,6 +76,14 @@ impl std::fmt::Display for Report<'_> {
             "jump tables   {:>9}  ({} indirect jumps left to dispatch)",
             s.jump_tables, s.unresolved_jumps
         )?;
+        let learned = s.sources.get("profile").copied().unwrap_or(0);
+        if learned + s.learned_targets + s.learned_points + s.learned_known + s.learned_ignored > 0 {
+            writeln!(
+                f,
+                "profile       {learned:>9}  functions, {} jump targets, {} places to enter: {} bytes more; {} findings known, {} ignored",
+                s.learned_targets, s.learned_points, s.learned_bytes, s.learned_known, s.learned_ignored
+            )?;
+        }
         writeln!(
             f,
             "cache         {:>9}  functions were there, {} compiled",

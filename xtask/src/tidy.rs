@@ -9,7 +9,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("lifter/image", &[]),
     ("lifter/ir", &[]),
     ("lifter/isa", &["ir", "abi"]),
-    ("lifter/cfg", &["image", "ir", "isa"]),
+    ("lifter/cfg", &["image", "ir", "isa", "abi"]),
     ("lifter/emit-llvm", &["ir", "abi"]),
     ("lifter/pipeline", &["image", "ir", "isa", "cfg", "emit-llvm", "abi"]),
     ("runtime/abi", &[]),

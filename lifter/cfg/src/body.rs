@@ -87,6 +87,8 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         let pieces: Vec<(u64, Kind)> = walk.pieces.values().map(|p| (p.end - 4, p.kind)).collect();
         for (i, &(site, kind)) in pieces.iter().enumerate() {
             let (Kind::Indirect, Exit::Indirect(target)) = (kind, slice.blocks[i].run.exit) else { continue };
+            let learned = walk.limits.jumps.get(&site);
+            found.extend(learned.map(|t| (site, t.iter().copied().collect())));
             match explain(&mut slice, &scope, i, target) {
                 Jump::Targets(targets, data) => {
                     body.data.extend(data);
@@ -96,6 +98,8 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
                 Jump::Unresolved | Jump::Pointer if !walk.limits.labels.is_empty() => {
                     found.push((site, walk.limits.labels.iter().copied().collect()));
                 }
+                // It may go elsewhere next time.
+                Jump::Unresolved if learned.is_some() => body.pointer_jumps += 1,
                 Jump::Unresolved => body.unresolved.push(site),
                 Jump::Pointer => body.pointer_jumps += 1,
             }

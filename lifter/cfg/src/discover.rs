@@ -4,9 +4,12 @@
 
 mod cover;
 mod edges;
+mod learned;
 mod pointers;
 
 pub(crate) use cover::{Cover, merged, without};
+pub use learned::Learned;
+use learned::Lessons;
 use pointers::data_pointers;
 
 use crate::body::{Body, analyse};
@@ -56,6 +59,7 @@ pub(crate) struct Search<'a> {
     changed: BTreeSet<u64>,
     /// Code addresses that data holds.
     data_pointers: BTreeSet<u64>,
+    lessons: Lessons,
     rounds: usize,
     refinements: usize,
 }
@@ -80,11 +84,12 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         changed: BTreeSet::new(),
         rounds: 0,
         refinements: 0,
+        lessons: Lessons::new(&options.findings),
     };
-    s.seed(options);
+    s.seed();
     s.settle();
     loop {
-        if s.code_pointers() || s.accept_data_pointers() {
+        if s.code_pointers() || s.accept_data_pointers() || s.learn() {
             s.settle();
             continue;
         }
@@ -130,13 +135,12 @@ impl Search<'_> {
         addrs.into_iter().fold(false, |any, a| self.add(a, source) | any)
     }
 
-    fn seed(&mut self, options: &Options) {
+    fn seed(&mut self) {
         let image = self.image;
         self.add(image.entry, Source::Entry);
         self.add_all(image.symbols.iter().filter(|s| s.function).map(|s| s.addr), Source::Symbol);
         self.add_all(image.init.iter().copied(), Source::Init);
         self.add_all(image.unwind.iter().map(|r| r.start), Source::Unwind);
-        self.add_all(options.extra_entries.iter().copied(), Source::Profile);
         // Labels without a type, of hand-written code: only where nothing better says what stands there.
         let labels: Vec<u64> = image.symbols.iter().filter(|s| !s.function).map(|s| s.addr).collect();
         let labels =
@@ -206,6 +210,8 @@ impl Search<'_> {
                     parts: self.parts.get(&e).map_or(&[], |p| p),
                     shared: self.shared.get(&e).unwrap_or(&none),
                     labels: self.labels.get(&e).unwrap_or(&none),
+                    jumps: &self.lessons.jumps,
+                    points: self.lessons.points.get(&e).unwrap_or(&none),
                     noreturn: &self.noreturn,
                     writes: &self.writes,
                     share_limit: SHARE_LIMIT,
@@ -243,7 +249,10 @@ impl Search<'_> {
             }
             let shape =
                 FunctionShape { name: names.of(entry), entry: GuestAddr(entry), blocks: body.blocks.clone() };
-            program.functions.push(Found { shape, source });
+            let mut points: Vec<u64> =
+                self.lessons.points.get(&entry).into_iter().flatten().copied().collect();
+            points.retain(|p| body.blocks.binary_search_by_key(p, |b| b.start.0).is_ok());
+            program.functions.push(Found { shape, source, points });
         }
         names.make_unique(program.functions.iter_mut().map(|f| &mut f.shape));
         program.unresolved_jumps.sort_unstable();
@@ -253,6 +262,7 @@ impl Search<'_> {
         program.text = text.iter().map(Range::len).sum();
         program.gaps = without(&text, &covered);
         program.covered = program.text - program.gaps.iter().map(Range::len).sum::<u64>();
+        program.learned = self.lessons.done(program.count(Source::Profile));
         let data = merged(data);
         for g in &program.gaps {
             for at in (g.start..g.end).step_by(4) {

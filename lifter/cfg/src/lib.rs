@@ -13,6 +13,7 @@ mod text;
 mod value;
 mod walk;
 
+pub use discover::Learned;
 pub use report::{CfgReport, CoverageReport};
 pub use text::ImageCode;
 
@@ -40,6 +41,8 @@ pub struct Program {
     pub padding: u64,
     /// Bytes of gaps that are data: marked so, literals, jump tables.
     pub data: u64,
+    /// What became of profiles' findings.
+    pub learned: Learned,
 }
 
 /// A function and why it is believed to be one.
@@ -49,6 +52,8 @@ pub struct Found {
     pub shape: FunctionShape,
     /// The first source that named its entry.
     pub source: Source,
+    /// Starts of blocks at which the dispatcher is to be able to enter, besides those that the shape itself tells; sorted.
+    pub points: Vec<u64>,
 }
 
 /// Where a function entry came from, most trusted first.
@@ -79,15 +84,15 @@ pub enum Source {
 /// What discovery may do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Entries that an execution profile recorded.
-    pub extra_entries: Vec<u64>,
+    /// What profiles say about this program.
+    pub findings: Vec<abi::profile::Finding>,
     /// Sweep gaps for code that nothing names. On unless switched off.
     pub sweep: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { extra_entries: Vec::new(), sweep: true }
+        Options { findings: Vec::new(), sweep: true }
     }
 }
 

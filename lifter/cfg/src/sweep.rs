@@ -5,7 +5,7 @@ use crate::discover::{Cover, Search, merged, without};
 use crate::text::Kind;
 use crate::walk::{Limits, Walk};
 use image::Range;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries to add: at most one run over all gaps.
 pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
@@ -55,6 +55,8 @@ pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: R
         parts: &[],
         shared: &shared,
         labels: &shared,
+        jumps: &BTreeMap::new(),
+        points: &shared,
         noreturn: &s.noreturn,
         writes: &s.writes,
         share_limit: 0,

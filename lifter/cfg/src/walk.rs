@@ -18,6 +18,10 @@ pub(crate) struct Limits<'a> {
     pub(crate) shared: &'a BTreeSet<u64>,
     /// Labels in it whose address is taken: where its indirect jumps lead that are nothing else.
     pub(crate) labels: &'a BTreeSet<u64>,
+    /// Targets that indirect jumps were seen to have.
+    pub(crate) jumps: &'a BTreeMap<u64, BTreeSet<u64>>,
+    /// Places in it that were seen to be gone on at.
+    pub(crate) points: &'a BTreeSet<u64>,
     /// Functions that never return.
     pub(crate) noreturn: &'a BTreeSet<u64>,
     /// The general registers that functions write, as far as known.
@@ -70,6 +74,12 @@ impl<'a> Walk<'a> {
             duplicated: 0,
         };
         w.run();
+        for &p in w.limits.points {
+            if w.may_go(p) && text.kind(p).is_code() {
+                w.work.push(p);
+                w.run();
+            }
+        }
         w
     }
 

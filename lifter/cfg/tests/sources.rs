@@ -2,6 +2,7 @@
 
 mod support;
 
+use abi::profile::{Finding, Kind};
 use cfg::{Options, Source};
 use support::*;
 
@@ -75,7 +76,8 @@ fn every_source_by_hand() {
     assert!(p.gaps.iter().map(|g| g.len()).sum::<u64>() >= 12);
     assert_eq!(p.functions[0].shape.name, format!("sub_{:x}", places[0]));
 
-    let profile = Options { extra_entries: vec![places[6], 0, 3, u64::MAX], sweep: false };
+    let call = |target| Finding { kind: Kind::Call, source: 0, target };
+    let profile = Options { findings: [places[6], 0, 3, u64::MAX].map(call).to_vec(), sweep: false };
     let p = cfg::discover(&image, &profile);
     assert_eq!(
         p.functions.iter().find(|f| f.shape.entry.0 == places[6]).map(|f| f.source),

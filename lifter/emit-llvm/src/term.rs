@@ -114,8 +114,9 @@ impl Fx<'_, '_> {
         }
     }
 
-    /// Looks `target` up in the dispatch table; the builder continues where it was found, with the host address.
-    fn lookup(&mut self, target: V) -> V {
+    /// Looks `target` of a jump or a call up in the dispatch table; the builder continues where it was found, with the
+    /// host address.
+    fn lookup(&mut self, target: V, call: bool) -> V {
         let l = self.l;
         let o = self.unit.options;
         let (offset, words) = match o.addresses {
@@ -142,6 +143,10 @@ impl Fx<'_, '_> {
         l.unlikely_br(none, miss, found);
 
         l.at_end(miss);
+        // Cold: profiles tell by it whose targets these are.
+        let call = if call { abi::profile::CALL_BIT } else { 0 };
+        let source = self.code_addr(GuestAddr(self.pc.0 + call));
+        l.store(source, self.field(offset_of!(GuestState, source)));
         self.go_on_at(target);
 
         l.at_end(found);
@@ -150,7 +155,7 @@ impl Fx<'_, '_> {
 
     /// Jumps to a run-time guest address; what is dirty has been stored.
     fn indirect(&mut self, target: V) {
-        let f = self.lookup(target);
+        let f = self.lookup(target, false);
         let args = self.hot_args();
         self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
     }
@@ -188,7 +193,7 @@ impl Fx<'_, '_> {
         let callee = match *target {
             CallTarget::Indirect(_) => {
                 let target = indirect.expect("invariant: read above");
-                self.lookup(target)
+                self.lookup(target, true)
             }
             CallTarget::Direct(a) => match (self.unit.resolve)(a) {
                 Some(symbol) => self.l.declare(&symbol, self.unit.fn_ty, REGCALL),

@@ -5,6 +5,7 @@ mod canonical;
 mod emit;
 pub mod hot;
 mod merge;
+pub mod profile;
 mod stats;
 mod store;
 mod tables;
@@ -29,15 +30,15 @@ pub struct Options {
     pub cpu: String,
     /// How guest state is kept recoverable; `None` chooses by `opt`.
     pub checkpoints: Option<Checkpoints>,
-    /// Further function entries (from a profile), link-time.
-    pub extra_entries: Vec<u64>,
+    /// What profiles say about this program, sorted.
+    pub findings: Vec<abi::profile::Finding>,
     /// Lift code at all; without it the output interprets everything.
     pub lift: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { opt: 2, cpu: "x86-64-v2".into(), checkpoints: None, extra_entries: Vec::new(), lift: true }
+        Options { opt: 2, cpu: "x86-64-v2".into(), checkpoints: None, findings: Vec::new(), lift: true }
     }
 }
 
@@ -110,14 +111,18 @@ pub fn translate(
     Ok(Translation { objects, stats })
 }
 
-/// Discovery with the options' extra entries.
+/// Discovery with the options' findings.
 pub fn discover(image: &Image, options: &Options) -> cfg::Program {
-    cfg::discover(image, &cfg::Options { extra_entries: options.extra_entries.clone(), ..Default::default() })
+    cfg::discover(image, &cfg::Options { findings: options.findings.clone(), ..Default::default() })
 }
 
 /// Lifts one function and runs the default passes.
-pub fn lift_one(image: &Image, shape: &isa::FunctionShape) -> Function {
-    let mut f = isa::lift_function(shape, &cfg::ImageCode(image));
+pub fn lift_one(image: &Image, found: &cfg::Found) -> Function {
+    let mut f = isa::lift_function(&found.shape, &cfg::ImageCode(image));
+    for b in f.blocks.iter_mut().filter(|b| found.points.binary_search(&b.pc.0).is_ok()) {
+        // Blocks without instructions only lead elsewhere, under the address of that.
+        b.resume |= !b.insts.is_empty();
+    }
     ir::pass::run_default(&mut f, &isa::a64::FILE);
     debug_assert_eq!(ir::verify(&f, &isa::a64::FILE), vec![]);
     f
@@ -156,7 +161,7 @@ fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<F
         .functions
         .par_iter()
         .map(|found| {
-            let f = lift_one(image, &found.shape);
+            let f = lift_one(image, found);
             progress.advance(1);
             f
         })

@@ -76,6 +76,17 @@ pub struct Stats {
     pub jump_tables: usize,
     /// Indirect jumps left to dispatch.
     pub unresolved_jumps: usize,
+    /// What profiles gave: targets of indirect jumps, places made enterable, bytes of code that nothing else led to (and among
+    /// `sources`, functions).
+    pub learned_targets: usize,
+    /// See `learned_targets`.
+    pub learned_points: usize,
+    /// See `learned_targets`.
+    pub learned_bytes: u64,
+    /// Findings of profiles that were explained already.
+    pub learned_known: usize,
+    /// Findings of profiles that are no code, or too many.
+    pub learned_ignored: usize,
     /// Functions taken from the cache instead of being compiled.
     pub cache_hits: usize,
     /// Bytes of objects handed to the linker.
@@ -96,6 +107,9 @@ impl Stats {
         self.covered_bytes = program.covered;
         self.jump_tables = program.jump_tables;
         self.unresolved_jumps = program.unresolved_jumps.len();
+        let l = &program.learned;
+        (self.learned_targets, self.learned_points, self.learned_bytes) = (l.targets, l.points, l.bytes);
+        (self.learned_known, self.learned_ignored) = (l.known, l.ignored);
     }
 
     pub(crate) fn record_functions(&mut self, functions: &[ir::Function]) {

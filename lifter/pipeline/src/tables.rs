@@ -32,6 +32,7 @@ pub(crate) fn write(
     w.resume(layout, resume)?;
     w.segments(image);
     w.file(image);
+    w.identity(image);
     w.description(image, layout, emit, resume.len())?;
     let note = w.obj.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Other);
     w.obj.append_section_data(note, &[], 1);
@@ -149,6 +150,12 @@ impl Writer {
         self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", &data, 4096);
     }
 
+    fn identity(&mut self, image: &Image) {
+        let mut text = crate::profile::identity(image).into_bytes();
+        text.push(0);
+        self.section(".rodata.xl_identity", SectionKind::ReadOnlyData, "xl_identity", &text, 1);
+    }
+
     fn description(
         &mut self,
         image: &Image,
@@ -198,6 +205,7 @@ impl Writer {
             (offset_of!(ImageDesc, code), "__start_xl_text", true),
             (offset_of!(ImageDesc, code_end), "__stop_xl_text", true),
             (offset_of!(ImageDesc, enter), symbol::ENTER, false),
+            (offset_of!(ImageDesc, identity), "xl_identity", false),
         ] {
             let target = self.named(name, weak);
             self.relocate(id, at + field as u64, target, elf::R_X86_64_64, 0)?;

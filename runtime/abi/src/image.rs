@@ -71,6 +71,8 @@ pub struct ImageDesc {
     pub reserved: [u8; 6],
     /// `xl_enter` of this image (see [`crate::symbol::ENTER`]).
     pub enter: *const u8,
+    /// What the guest file is called in profiles (see [`crate::profile`]), NUL-terminated.
+    pub identity: *const u8,
 }
 
 /// `ImageDesc::magic`: "xlateimg".

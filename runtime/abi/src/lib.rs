@@ -4,6 +4,7 @@
 
 pub mod flag;
 mod image;
+pub mod profile;
 mod state;
 
 pub use image::*;
@@ -94,6 +95,7 @@ pub const ABI_HASH: u64 = {
         core::mem::offset_of!(GuestState, v),
         core::mem::offset_of!(GuestState, stack_limit),
         core::mem::offset_of!(GuestState, soft_op),
+        core::mem::offset_of!(GuestState, source),
         core::mem::offset_of!(GuestState, soft_args),
         core::mem::offset_of!(GuestState, flag_kind),
         core::mem::offset_of!(GuestState, flag_a),

@@ -62,8 +62,10 @@ pub struct GuestState {
     pub flag_b: u64,
     /// The soft operation that is asked for: a [`crate::SoftOp`].
     pub soft_op: u64,
-    /// Unused; what follows is aligned to 16 bytes.
-    pub reserved2: u64,
+    /// Set where lifted code leaves because there is no function at the target of an indirect jump or call: the run-time guest
+    /// address of that instruction, plus [`crate::profile::CALL_BIT`] if it is a call. The dispatcher takes it (0: none).
+    /// What follows is aligned to 16 bytes.
+    pub source: u64,
     /// Operands of a soft operation, low word first.
     pub soft_args: [[u64; 2]; 3],
     /// Its result.

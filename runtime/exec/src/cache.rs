@@ -18,6 +18,8 @@ const HOT: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) pc: u64,
+    /// Guest instructions in it.
+    pub(crate) count: u64,
     /// The bytes it was lifted from.
     bytes: Box<[u8]>,
     pub(crate) insts: Box<[Inst]>,
@@ -26,13 +28,6 @@ pub(crate) struct Compiled {
     pub(crate) steps: Box<[Step]>,
     pub(crate) exit: Exit,
     entered: u32,
-}
-
-impl Compiled {
-    /// Guest instructions in it.
-    pub(crate) fn len(&self) -> u64 {
-        self.bytes.len() as u64 / 4
-    }
 }
 
 /// The table.
@@ -120,8 +115,10 @@ fn compile(pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled
                 continue;
             }
             bytes.truncate(len as usize);
+            let count = insts.iter().filter(|i| matches!(i, Inst::Mark(_))).count() as u64;
             return Ok(Compiled {
                 pc,
+                count,
                 bytes: bytes.into(),
                 insts: insts.into(),
                 types,

@@ -7,8 +7,9 @@ use crate::memory::{Access, Fault, FaultKind, GuestMemory, untag};
 use crate::step::{self, Step};
 use crate::{registers, soft};
 use abi::GuestState;
-use ir::{Align, CacheOp, CallTarget, Fence, Inst, Order, TrapKind, Type, TypedOp, Value};
-use isa::{Exit, a64};
+use abi::profile::{Finding, Kind};
+use ir::{Align, CacheOp, CallTarget, Fence, GuestAddr, Inst, Order, TrapKind, Type, TypedOp, Value};
+use isa::{Exit, Flow, a64};
 use std::sync::atomic::{Ordering, fence};
 
 /// Why the interpreter stopped. `GuestState::pc` is where execution goes on, unless said otherwise.
@@ -42,6 +43,7 @@ pub struct Interp {
     runs: Cache,
     singles: Cache,
     executed: u64,
+    watch: Option<fn(Finding)>,
 }
 
 impl Default for Interp {
@@ -53,18 +55,27 @@ impl Default for Interp {
 /// How a run was left.
 enum Left {
     To(u64),
+    /// By an indirect branch.
+    Through(u64),
     With(Event),
 }
 
 impl Interp {
     /// An interpreter with an empty cache.
     pub fn new() -> Interp {
-        Interp { values: Vec::new(), runs: Cache::runs(12), singles: Cache::singles(9), executed: 0 }
+        let (runs, singles) = (Cache::runs(12), Cache::singles(9));
+        Interp { values: Vec::new(), runs, singles, executed: 0, watch: None }
     }
 
-    /// Instructions of all runs begun.
+    /// Instructions executed so far.
     pub fn executed(&self) -> u64 {
         self.executed
+    }
+
+    /// Has `f` called with the run-time addresses of indirect branches and of their targets, while
+    /// [`run`](Interp::run) executes them; not for returns to where a call returns.
+    pub fn watch(&mut self, f: Option<fn(Finding)>) {
+        self.watch = f;
     }
 
     /// Executes the one instruction at pc.
@@ -74,9 +85,8 @@ impl Interp {
             Ok(run) => run,
             Err(fault) => return Event::Fault(fault),
         };
-        self.executed += run.len();
-        match execute(run, &mut self.values, state, mem) {
-            Left::To(pc) => {
+        match execute(run, &mut self.values, &mut self.executed, state, mem) {
+            Left::To(pc) | Left::Through(pc) => {
                 state.pc = untag(pc);
                 Event::Continue
             }
@@ -98,9 +108,14 @@ impl Interp {
                 Ok(run) => run,
                 Err(fault) => return Event::Fault(fault),
             };
-            self.executed += run.len();
-            match execute(run, &mut self.values, state, mem) {
+            match execute(run, &mut self.values, &mut self.executed, state, mem) {
                 Left::To(pc) => state.pc = untag(pc),
+                Left::Through(pc) => {
+                    state.pc = untag(pc);
+                    if let Some(watch) = self.watch {
+                        run.tell(state.pc, mem, watch);
+                    }
+                }
                 Left::With(event) => return event,
             }
             if registers::pending(state) || stop(state.pc) {
@@ -113,9 +128,12 @@ impl Interp {
 fn execute<M: GuestMemory>(
     run: &Compiled,
     values: &mut Vec<u128>,
+    executed: &mut u64,
     state: &mut GuestState,
     mem: &mut M,
 ) -> Left {
+    // All of them but where the run is left early.
+    *executed += run.count;
     if values.len() < run.steps.len() {
         values.resize(run.steps.len(), 0);
     }
@@ -135,7 +153,10 @@ fn execute<M: GuestMemory>(
     for s in &run.steps {
         match *s {
             Step::Mark(at) => pc = at,
-            Step::LeaveMark(at) => return leave(state, event, at),
+            Step::LeaveMark(at) => {
+                *executed -= run.count_from(at);
+                return leave(state, event, at);
+            }
             Step::Const { dst, bits } => put!(dst, bits),
             Step::Get8 { dst, offset } => put!(dst, registers::get8(state, offset)),
             Step::Get64 { dst, offset } => put!(dst, registers::get64(state, offset)),
@@ -161,17 +182,17 @@ fn execute<M: GuestMemory>(
             Step::Sext { dst, a, from, to } => put!(dst, step::sext(from, to, low!(a))),
             Step::Load { dst, addr, size } => match mem.load(untag(low!(addr)), size as u32) {
                 Ok(v) => values[dst as usize] = v,
-                Err(fault) => return faulted(state, pc, fault),
+                Err(fault) => return faulted(run, executed, state, pc, fault),
             },
             Step::Store { addr, src, size } => {
                 if let Err(fault) = mem.store(untag(low!(addr)), size as u32, values[src as usize]) {
-                    return faulted(state, pc, fault);
+                    return faulted(run, executed, state, pc, fault);
                 }
             }
             Step::Other(i) => match other(run, i as usize, values, state, mem) {
                 Ok(None) => {}
                 Ok(some) => event = some,
-                Err(fault) => return faulted(state, pc, fault),
+                Err(fault) => return faulted(run, executed, state, pc, fault),
             },
         }
     }
@@ -180,13 +201,53 @@ fn execute<M: GuestMemory>(
         Exit::Next(a) | Exit::Jump(a) | Exit::Call { target: CallTarget::Direct(a), .. } => (a.0, None),
         Exit::Branch { cond, then, els } => (if value(cond) != 0 { then.0 } else { els.0 }, None),
         Exit::Indirect(v) | Exit::Return(v) | Exit::Call { target: CallTarget::Indirect(v), .. } => {
+            if event.is_none() {
+                return Left::Through(value(v));
+            }
             (value(v), None)
         }
         Exit::Syscall { imm, next } => (next.0, Some(Event::Syscall { imm })),
-        Exit::Trap { kind, pc } => (pc.0, Some(Event::Trap(kind))),
-        Exit::Fallback { pc } => (pc.0, Some(Event::Unsupported)),
+        Exit::Trap { kind, pc } => {
+            *executed -= run.count_from(pc.0);
+            (pc.0, Some(Event::Trap(kind)))
+        }
+        Exit::Fallback { pc } => {
+            *executed -= run.count_from(pc.0);
+            (pc.0, Some(Event::Unsupported))
+        }
     };
     leave(state, end.or(event), next)
+}
+
+impl Compiled {
+    /// Instructions from the one at `pc` on.
+    fn count_from(&self, pc: u64) -> u64 {
+        let behind = |s: &&Step| matches!(**s, Step::Mark(at) | Step::LeaveMark(at) if at >= pc);
+        self.steps.iter().filter(behind).count() as u64
+    }
+
+    /// Tells `watch` of the indirect branch at the end, which went to `target`.
+    #[cold]
+    fn tell<M: GuestMemory>(&self, target: u64, mem: &M, watch: fn(Finding)) {
+        let last = self.steps.iter().rev().find_map(|s| match *s {
+            Step::Mark(at) | Step::LeaveMark(at) => Some(at),
+            _ => None,
+        });
+        let kind = match self.exit {
+            Exit::Call { .. } => Kind::Call,
+            // As a jump, unless it is to where a call returns.
+            Exit::Return(_) if behind_call(target, mem) => return,
+            _ => Kind::Jump,
+        };
+        watch(Finding { kind, source: last.unwrap_or(0), target });
+    }
+}
+
+fn behind_call<M: GuestMemory>(pc: u64, mem: &M) -> bool {
+    let mut bytes = [0; 4];
+    let before = GuestAddr(pc.wrapping_sub(4));
+    mem.fetch(before.0, &mut bytes).is_ok()
+        && matches!(a64::flow(u32::from_le_bytes(bytes), before), Flow::Call(_) | Flow::IndirectCall)
 }
 
 fn leave(state: &mut GuestState, event: Option<Event>, pc: u64) -> Left {
@@ -200,7 +261,8 @@ fn leave(state: &mut GuestState, event: Option<Event>, pc: u64) -> Left {
 }
 
 #[cold]
-fn faulted(state: &mut GuestState, pc: u64, fault: Fault) -> Left {
+fn faulted(run: &Compiled, executed: &mut u64, state: &mut GuestState, pc: u64, fault: Fault) -> Left {
+    *executed -= run.count_from(pc);
     state.pc = pc;
     Left::With(Event::Fault(fault))
 }

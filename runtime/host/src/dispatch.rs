@@ -10,7 +10,9 @@
 use crate::entry;
 use crate::jit::{self, Ran};
 use crate::memory::Memory;
+use crate::profile::{self, Via};
 use crate::signal::{self, FaultInfo, Restart};
+use crate::stats;
 use crate::thread::Thread;
 use crate::trace::{self, Topic};
 use abi::{Exit, GuestState};
@@ -34,6 +36,10 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
     let mut memory = Memory::new(&process.mem);
     // The next instruction must be interpreted, whatever the tables say.
     let mut alone = false;
+    let stats = process.options.stats;
+    let mut via = Via::Resume;
+    // SAFETY: no lifted code of this thread runs now.
+    unsafe { (*thread).interp.watch(profile::watch()) };
     loop {
         // SAFETY: no lifted code of this thread runs now.
         let (t, s) = unsafe { (&mut *thread, &mut *state) };
@@ -56,12 +62,15 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 if signal::is_pending(t.shared) {
                     continue;
                 }
+                stats::entered(stats);
                 // SAFETY: the entry is from this image's tables; nothing lives on the stack for lifted code.
                 let pc = unsafe { entry::enter(state, e.host, stack, image.desc.enter as u64) };
                 set_in_lifted(state, false);
+                stats::lifted(stats);
                 // SAFETY: lifted code is back.
                 let s = unsafe { &mut *state };
                 s.settle_flags();
+                via = Via::left(s);
                 if s.exit == Exit::None as u32 {
                     s.pc = pc;
                     continue;
@@ -72,14 +81,17 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
             None if alone => {
                 alone = false;
                 crate::trace!(Topic::Fallback, "{:#x}: interpreting one instruction", s.pc);
-                t.interp.step(s, &mut memory)
+                interpreted(t, s, stats, |t, s| t.interp.step(s, &mut memory))
             }
             None => {
-                if process.options.jit {
+                profile::arrived(process, s.pc, std::mem::take(&mut via));
+                if process.options.jit && !profile::learns(process, s.pc) {
+                    stats::begin(stats);
                     // SAFETY: the thread's state; the references above are not used until it is back.
                     match unsafe { jit::run(process, state) } {
                         Ran::Not => {}
                         ran => {
+                            stats::compiled(stats);
                             // SAFETY: compiled code is back.
                             let (t, s) = unsafe { (&mut *thread, &mut *state) };
                             s.settle_flags();
@@ -99,14 +111,32 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 let may_enter = !process.options.interpreter_only;
                 let may_compile =
                     process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
-                t.interp.run(s, &mut memory, |pc| {
-                    may_enter && image.entry(pc).is_some()
-                        || may_compile.is_some_and(|(mode, threshold)| jit::wants(mode, threshold, pc))
+                interpreted(t, s, stats, |t, s| {
+                    t.interp.run(s, &mut memory, |pc| {
+                        may_enter && image.entry(pc).is_some()
+                            || may_compile.is_some_and(|(mode, threshold)| {
+                                !profile::learns(process, pc) && jit::wants(mode, threshold, pc)
+                            })
+                    })
                 })
             }
         };
         handle(t, s, event);
     }
+}
+
+/// Lets the interpreter do `f`, and counts.
+fn interpreted(
+    t: &mut Thread,
+    s: &mut GuestState,
+    stats: bool,
+    f: impl FnOnce(&mut Thread, &mut GuestState) -> Event,
+) -> Event {
+    let (pc, before) = (s.pc, t.interp.executed());
+    stats::begin(stats);
+    let event = f(t, s);
+    stats::interpreted(stats, pc, t.interp.executed() - before);
+    event
 }
 
 fn set_in_lifted(state: *mut GuestState, on: bool) {
@@ -222,11 +252,14 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     set_in_lifted(state, false);
     // SAFETY: as the caller promises; the dispatcher holds no reference now.
     let (t, s) = unsafe { (&mut *((*state).thread as *mut Thread), &mut *state) };
+    let stats = t.process.options.stats;
+    stats::lifted(stats);
     s.settle_flags();
     system_call(t, s);
     loop {
         set_in_lifted(state, true);
         if !signal::is_pending(t.shared) {
+            stats::begin(stats);
             return s.pc;
         }
         set_in_lifted(state, false);

@@ -20,7 +20,7 @@ use crate::hostcall::{check, syscall};
 use crate::mem::PAGE;
 use crate::memory::Memory;
 use crate::thread::{Process, Thread};
-use crate::trace::{self, Topic};
+use crate::trace::Topic;
 use abi::GuestState;
 use exec::{GuestMemory, Soft, untag};
 use ir::{GuestAddr, SysReg, TypedOp};
@@ -757,19 +757,23 @@ pub fn after_fork_child() {
     }
 }
 
-/// What `XLATE_STATS` prints.
-pub fn print_stats(interpreted: u64) {
-    let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
-    trace::line(format_args!("interpreter: {interpreted} instructions"));
-    trace::line(format_args!(
-        "run-time compiler: {} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} flushes",
-        get(&COUNTS.regions),
-        get(&COUNTS.insns),
-        get(&COUNTS.bytes),
-        get(&COUNTS.entries),
-        get(&COUNTS.invalidated),
-        get(&COUNTS.flushes),
-    ));
+/// What `XLATE_STATS` prints of the compiler.
+pub struct Report;
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
+        write!(
+            f,
+            "{} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} flushes",
+            get(&COUNTS.regions),
+            get(&COUNTS.insns),
+            get(&COUNTS.bytes),
+            get(&COUNTS.entries),
+            get(&COUNTS.invalidated),
+            get(&COUNTS.flushes),
+        )
+    }
 }
 
 fn helpers() -> Helpers {

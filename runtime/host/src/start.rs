@@ -10,7 +10,7 @@ use crate::mem::AddressSpace;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, float_sites, loader, stack};
+use crate::{dispatch, entry, float_sites, loader, profile, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
 use std::ffi::{CStr, CString, c_char};
 
@@ -80,6 +80,7 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
         envp.iter().find_map(value)
     };
     let mut options = Options::from_env(var);
+    profile::start(var);
     if (!has_fma || options.no_fma) && float_sites::avoid_fma(desc).is_err() {
         // The system forbids changing code: what remains is exact, and slow.
         options.interpreter_only = true;

@@ -12,7 +12,7 @@ pub struct Options {
     pub interpreter_only: bool,
     /// Compile at run time what is executed often and has no lifted code (`XLATE_ENGINE=auto`, `jit`).
     pub jit: bool,
-    /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 255.
+    /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 255; 0: it is not.
     pub jit_threshold: u8,
     /// `XLATE_JIT_CACHE`: bytes of host code kept at most.
     pub jit_cache: u64,
@@ -84,6 +84,7 @@ impl Options {
             parsed
         };
         if let Some(n) = number("XLATE_JIT_THRESHOLD") {
+            o.jit &= n != 0;
             o.jit_threshold = n.clamp(1, 255) as u8;
         }
         o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);

@@ -59,8 +59,7 @@ fn measure(program: &std::path::Path) -> (Vec<String>, HashMap<String, Size>) {
     let image = image::load("sizes", bytes).unwrap_or_else(|e| panic!("{e}"));
     let options = pipeline::Options::default();
     let found = pipeline::discover(&image, &options);
-    let lifted: Vec<ir::Function> =
-        found.functions.iter().map(|f| pipeline::lift_one(&image, &f.shape)).collect();
+    let lifted: Vec<ir::Function> = found.functions.iter().map(|f| pipeline::lift_one(&image, f)).collect();
     let mut emit = pipeline::emit_options_for(&image, &options, &lifted);
     // A fixed choice: a new case must not change the others.
     let gprs: Vec<ir::Reg> = (0..8).chain([30]).map(isa::a64::reg::x).chain([isa::a64::reg::SP]).collect();

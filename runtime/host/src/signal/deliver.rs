@@ -102,6 +102,7 @@ fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action) {
         }
         return force(t, s, &segv);
     }
+    crate::profile::handler(t.process, s.pc);
     let mut mask = now | action.mask;
     if !action.has(libc::SA_NODEFER) {
         mask |= bit(info.signo);

@@ -195,6 +195,7 @@ pub fn die_by(info: &SigInfo) -> ! {
         info.code,
         info.rest[0]
     );
+    crate::stats::report();
     let _ = host_action(info.signo, Some(HostAction::default()));
     swap_host_mask(!bit(info.signo));
     resend(info);

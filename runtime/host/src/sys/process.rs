@@ -207,6 +207,7 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
         crate::jit::after_fork_child();
         contexts.after_fork_child(c.thread.context);
         memory::unlock_in_child();
+        crate::stats::restart();
         set_child_registers(c.state, args);
         if args.flags & CLONE_CLEAR_SIGHAND != 0 {
             clear_handlers(&c.thread.actions);
@@ -325,15 +326,16 @@ pub fn exit(c: &mut Call<'_>) -> i64 {
     match c.thread.context {
         // SAFETY: this never returns, so the call's references are not used any more.
         Some(context) => unsafe { context::leave(context, std::ptr::from_mut(c.thread), c.args[0]) },
-        None => hostcall::syscall(libc::SYS_exit, c.args),
+        None => {
+            crate::stats::report();
+            hostcall::syscall(libc::SYS_exit, c.args)
+        }
     }
 }
 
 /// `exit_group`.
 pub fn exit_group(c: &mut Call<'_>) -> i64 {
-    if c.thread.process.options.stats {
-        crate::jit::print_stats(c.thread.interp.executed());
-    }
+    crate::stats::report();
     hostcall::syscall(libc::SYS_exit_group, c.args)
 }
 
