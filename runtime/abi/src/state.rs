@@ -54,8 +54,8 @@ pub struct GuestState {
     pub pending: u32,
     /// How the flags follow from `flag_a` and `flag_b`; see [`crate::flag`].
     pub flag_kind: u32,
-    /// Unused, zero: keeps what follows 16-byte aligned, as vector loads and stores of lifted code want it.
-    pub reserved: u32,
+    /// 1 if lifted code is single-stepped (verification): who calls the runtime goes on stepping behind it.
+    pub stepping: u32,
     /// First operand of the flags; of 32-bit kinds the low half counts.
     pub flag_a: u64,
     /// Second operand.

@@ -7,6 +7,9 @@
 
 use std::arch::asm;
 
+/// All exceptions masked, round to nearest, no flags.
+pub(crate) const MXCSR_DEFAULT: u32 = 0x1f80;
+
 /// The host's MXCSR.
 pub(crate) fn mxcsr() -> u32 {
     let mut word = 0u32;

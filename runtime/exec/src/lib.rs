@@ -7,6 +7,7 @@ mod host;
 mod interp;
 mod memory;
 mod registers;
+mod shadow;
 mod soft;
 mod step;
 
@@ -19,4 +20,5 @@ pub fn prepare() {
 }
 
 pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value, untag};
+pub use shadow::{Difference, Divergence, Shadow, Unequal};
 pub use soft::{Flushed, Soft, eval_in, flush_trap, fpsr, inexact_trap, set_fpcr, set_fpsr};

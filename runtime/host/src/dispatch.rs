@@ -15,6 +15,7 @@ use crate::signal::{self, FaultInfo, Restart};
 use crate::stats;
 use crate::thread::Thread;
 use crate::trace::{self, Topic};
+use crate::verify;
 use abi::{Exit, GuestState};
 use exec::{Access, Event, Fault, FaultKind};
 use ir::TrapKind;
@@ -64,7 +65,13 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 }
                 stats::entered(stats);
                 // SAFETY: the entry is from this image's tables; nothing lives on the stack for lifted code.
-                let pc = unsafe { entry::enter(state, e.host, stack, image.desc.enter as u64) };
+                let pc = unsafe {
+                    let stub = image.desc.enter as u64;
+                    match (*thread).verify {
+                        None => entry::enter(state, e.host, stack, stub),
+                        Some(_) => verify::enter(thread, state, e.host, stack, stub),
+                    }
+                };
                 set_in_lifted(state, false);
                 stats::lifted(stats);
                 // SAFETY: lifted code is back.
@@ -255,11 +262,13 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     let stats = t.process.options.stats;
     stats::lifted(stats);
     s.settle_flags();
+    verify::at_system_call(t, s);
     system_call(t, s);
     loop {
         set_in_lifted(state, true);
         if !signal::is_pending(t.shared) {
             stats::begin(stats);
+            verify::behind_system_call(t, s);
             return s.pc;
         }
         set_in_lifted(state, false);

@@ -99,8 +99,10 @@ global_asm!(
     "cmp dword ptr [r11 + {pending}], 0",
     "pop rbp",
     "jne 5f",
+    "cmp dword ptr [r11 + {stepping}], 0",
+    "jne 5f",
     "ret",
-    // A signal came meanwhile: step to the next checkpoint (see fault.rs).
+    // A signal came meanwhile, or verification steps: step to the next checkpoint (see fault.rs).
     "5:",
     "pushfq",
     "or qword ptr [rsp], 0x100",
@@ -109,6 +111,7 @@ global_asm!(
     host_sp = const offset_of!(GuestState, host_sp),
     in_lifted = const offset_of!(GuestState, in_lifted),
     pending = const offset_of!(GuestState, pending),
+    stepping = const offset_of!(GuestState, stepping),
     op = const offset_of!(GuestState, soft_op),
     has_avx = sym HAS_AVX,
     soft_op = sym crate::soft::soft_op,

@@ -9,7 +9,7 @@
 use crate::signal::{SigInfo, host};
 use crate::thread::{self, Shared};
 use crate::trace::{self, Topic};
-use crate::{entry, float_sites};
+use crate::{entry, float_sites, verify};
 use abi::Exit;
 use exec::Flushed;
 
@@ -56,6 +56,14 @@ impl<'a> Context<'a> {
         unsafe { (&raw mut self.0.uc_sigmask).cast::<u64>().write(mask) };
     }
 
+    /// After a step in lifted code: leaves it at a checkpoint, so that it can go on there if this is for verification.
+    fn step_ended(&mut self, s: &Shared) {
+        if let Some(c) = verify::capture(s).filter(|_| !host::is_pending(s) && is_checkpoint(self.rip())) {
+            c.take(s, self.0);
+        }
+        self.leave(s);
+    }
+
     /// Leaves lifted code at the checkpoint whose access is at rip; false if there is none.
     fn leave(&mut self, s: &Shared) -> bool {
         let Some(p) = thread::try_process() else { return false };
@@ -83,6 +91,10 @@ fn in_lifted(s: &Shared) -> bool {
 
 fn is_lifted(rip: u64) -> bool {
     thread::try_process().is_some_and(|p| p.image.is_lifted(rip))
+}
+
+fn is_checkpoint(rip: u64) -> bool {
+    thread::try_process().is_some_and(|p| p.image.checkpoint(rip).is_some())
 }
 
 /// A floating-point trap, which only flushing to zero asks for: puts MXCSR in order, so that the instruction is executed
@@ -119,9 +131,12 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
         if !in_lifted(s) {
             ctx.single_step(false);
         } else if is_lifted(rip) {
-            ctx.leave(s);
+            ctx.step_ended(s);
         }
         return;
+    }
+    if let Some(c) = verify::capture(s).filter(|c| c.is_resume(rip)) {
+        return c.restore(ctx.0);
     }
     if matches!(info.signo, libc::SIGSEGV | libc::SIGBUS) {
         if is_lifted(rip) && ctx.leave(s) {

@@ -26,3 +26,4 @@ pub mod stats;
 pub mod sys;
 pub mod thread;
 pub mod trace;
+pub mod verify;

@@ -13,6 +13,7 @@ use crate::mem::AddressSpace;
 use crate::signal::{Actions, SigInfo, ThreadSignals};
 use crate::sys::Limits;
 use crate::trace::Options;
+use crate::verify::{Capture, Verify};
 use abi::GuestState;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
@@ -52,6 +53,8 @@ pub struct Shared {
     pub held_info: UnsafeCell<[SigInfo; 5]>,
     /// Host signal, `si_code` and `si_addr` of the last fault in a guest access of the runtime.
     pub fault: Cell<(i32, i32, u64)>,
+    /// What verification keeps at checkpoints, if the thread verifies.
+    pub capture: Cell<Option<&'static Capture>>,
 }
 
 /// A guest thread. What `clone` can share or not is behind an `Arc` of its own.
@@ -81,6 +84,8 @@ pub struct Thread {
     pub interp: exec::Interp,
     /// What it does before anything else.
     pub first: First,
+    /// Comparison of lifted code with the interpreter.
+    pub verify: Option<Verify>,
 }
 
 /// What a new thread does for itself.
@@ -152,6 +157,7 @@ impl Thread {
             lifted_stack,
             interp: exec::Interp::new(),
             first: First::default(),
+            verify: None,
         });
         // SAFETY: just made.
         set_current(Some(unsafe { (*thread).shared }));
@@ -183,6 +189,7 @@ impl Thread {
             lifted_stack,
             interp: context::interp(),
             first: First::default(),
+            verify: None,
         })
     }
 
@@ -194,10 +201,16 @@ impl Thread {
             held: AtomicU64::new(0),
             held_info: UnsafeCell::new([SigInfo::default(); 5]),
             fault: Cell::new((0, 0, 0)),
+            capture: Cell::new(None),
         }))
     }
 
-    fn make(thread: Thread) -> *mut Thread {
+    fn make(mut thread: Thread) -> *mut Thread {
+        if thread.process.options.verify {
+            let verify = Verify::new(thread.lifted_stack);
+            thread.shared.capture.set(Some(verify.capture()));
+            thread.verify = Some(verify);
+        }
         let state = thread.shared.state;
         let thread = Box::into_raw(Box::new(thread));
         // SAFETY: just made, and not yet shared.

@@ -20,6 +20,8 @@ pub struct Options {
     pub stats: bool,
     /// Do as on a host without FMA3 (`XLATE_HOST_FMA=0`), for tests.
     pub no_fma: bool,
+    /// `XLATE_VERIFY`: compare lifted code with the interpreter.
+    pub verify: bool,
     /// `XLATE_STRACE`: print system calls.
     pub strace: bool,
     /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
@@ -64,6 +66,7 @@ impl Options {
     /// Reads the variables through `var`. Unknown words are named on standard error.
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
         let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
+        o.verify = var("XLATE_VERIFY").is_some_and(|v| !matches!(v.as_str(), "" | "0"));
         o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
         o.stats = var("XLATE_STATS").is_some_and(|v| v != "0");
         (o.interpreter_only, o.jit, o.jit_threshold) = (false, true, AUTO_THRESHOLD);
@@ -88,6 +91,8 @@ impl Options {
             o.jit_threshold = n.clamp(1, 255) as u8;
         }
         o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);
+        // What is compiled at run time shows its state only when it leaves: it is not verified but interpreted.
+        o.jit &= !o.verify;
         for word in var("XLATE_TRACE").unwrap_or_default().split(',').filter(|w| !w.is_empty()) {
             match TOPICS.iter().find(|t| t.0 == word) {
                 Some((_, topic)) => o.topics |= 1 << *topic as u32,

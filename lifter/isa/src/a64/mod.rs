@@ -24,7 +24,7 @@ pub use cond::{Compare, FlagSource};
 pub use cx::{Cx, Lift, Undefined};
 pub use integer_imm::bit_mask_immediate;
 pub use regs::{FILE, reg};
-pub use table::{Feature, Row, decode, rows};
+pub use table::{Feature, Row, decode, name, rows};
 
 /// The encoding rows of each group.
 static GROUPS: &[&[Row]] = &[

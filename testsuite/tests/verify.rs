@@ -1,0 +1,50 @@
+//! `XLATE_VERIFY=1`: right translations run as ever; of a wrong one, the first difference is reported with the instruction
+//! and the register.
+
+use std::os::unix::fs::PermissionsExt;
+use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use testsuite::guest::{Libc, ours};
+
+fn verified() -> Run<'static> {
+    Run { env: vec![("XLATE_VERIFY", "1")], ..Run::default() }
+}
+
+#[test]
+fn right_translations_pass() {
+    let program = ours("verify.c", Libc::Musl, &["-O2"]);
+    let expected = run_qemu(&program, &Run::default());
+    for level in ["-O0", "-O2"] {
+        let translated = translate(&program, &[level]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(run_translated(&translated, &verified()), expected, "{level}");
+    }
+    let hello = ours("hello.c", Libc::Musl, &["-O2"]);
+    let translated = translate(&hello, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(run_translated(&translated, &verified()), run_qemu(&hello, &Run::default()));
+}
+
+/// A constant that the guest makes by MOV and MOVK, and the host in one instruction, is changed in the output.
+#[test]
+fn a_wrong_translation_is_found() {
+    let program = ours("verify.c", Libc::Musl, &["-O2"]);
+    let translated = translate(&program, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    let mut bytes = std::fs::read(&translated).expect("an output");
+    let constant = 0x5eed_1234_u32.to_le_bytes();
+    let places: Vec<usize> = (0..bytes.len() - 4).filter(|i| bytes[*i..*i + 4] == constant).collect();
+    assert!(!places.is_empty(), "the constant is in the host code");
+    for at in places {
+        bytes[at] ^= 1;
+    }
+    let wrong = translated.with_extension("wrong");
+    std::fs::write(&wrong, &bytes).expect("a place next to the output");
+    std::fs::set_permissions(&wrong, std::fs::Permissions::from_mode(0o755)).expect("our own file");
+    let silent = run_translated(&wrong, &Run::default());
+    assert_eq!(silent.status, 0, "without verification nobody notices: {silent:?}");
+    let found = run_translated(&wrong, &verified());
+    let text = String::from_utf8_lossy(&found.stderr);
+    assert_eq!(found.status, 2, "{text}");
+    assert!(text.contains("translated code and interpreter differ at 0x"), "{text}");
+    assert!(
+        text.contains("0x5eed1235 in translated code, 0x5eed1234 in the interpreter, set by 0x"),
+        "{text}"
+    );
+}
