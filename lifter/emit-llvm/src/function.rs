@@ -23,7 +23,7 @@ use std::mem::offset_of;
 /// Stub for system calls, of a lifted function's type.
 pub(crate) const SYSCALL_STUB: &str = "xl_syscall";
 /// Stub that returns `EXIT_PC`, of a lifted function's type.
-pub(crate) const LEAVE_STUB: &str = "xl_leave";
+pub(crate) const LEAVE_STUB: &str = abi::symbol::LEAVE;
 
 const _: () = assert!(offset_of!(GuestState, v).is_multiple_of(16));
 
@@ -799,9 +799,10 @@ impl<'a> Fx<'a, '_> {
             },
             Inst::Cache { op, addr } => match op {
                 CacheOp::InvalidateCode => {
-                    self.touch(addr);
+                    // Before its checkpoint: code that turns out to be stale is left there.
                     let a = self.value(addr);
                     self.soft_effect("ic.ivau", &[a]);
+                    self.touch(addr);
                 }
                 CacheOp::CleanData => self.touch(addr),
                 CacheOp::Prefetch => {}

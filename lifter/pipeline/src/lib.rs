@@ -101,7 +101,7 @@ pub fn translate(
     }
 
     let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
-        let tables = tables::write(image, &layout, &emit, &functions, &resume)?;
+        let tables = tables::write(image, &layout, &emit, &functions, &program.functions, &resume)?;
         let glue =
             emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
         let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;

@@ -2,10 +2,11 @@
 //! and the guest file itself. Takes what the stages found, gives ELF bytes; the formats are those of `abi`.
 
 use crate::{Error, Layout};
-use abi::{ImageDesc, ResumeEntry, SegmentDesc, symbol};
+use abi::{CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc, symbol};
+use cfg::Found;
 use emit_llvm::ResumePoint;
 use image::Image;
-use ir::Function;
+use ir::{Function, GuestAddr};
 use object::write::{Object, Relocation, StandardSection, Symbol, SymbolId, SymbolSection};
 use object::{
     Architecture, BinaryFormat, Endianness, RelocationFlags, SectionKind, SymbolFlags, SymbolKind,
@@ -22,6 +23,7 @@ pub(crate) fn write(
     layout: &Layout,
     emit: &emit_llvm::Options,
     functions: &[Function],
+    shapes: &[Found],
     resume: &[ResumePoint],
 ) -> Result<Vec<u8>, Error> {
     let mut w = Writer {
@@ -30,10 +32,11 @@ pub(crate) fn write(
     };
     w.dispatch(layout, functions)?;
     w.resume(layout, resume)?;
+    let ranges = w.functions(layout, functions, shapes)?;
     w.segments(image);
     w.file(image);
     w.identity(image);
-    w.description(image, layout, emit, resume.len())?;
+    w.description(image, layout, emit, [resume.len(), functions.len(), ranges])?;
     let note = w.obj.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Other);
     w.obj.append_section_data(note, &[], 1);
     w.obj.write().map_err(|e| Error::Tables(e.to_string()))
@@ -131,6 +134,39 @@ impl Writer {
         Ok(())
     }
 
+    /// Which guest code each function was made of; gives the number of ranges.
+    fn functions(
+        &mut self,
+        layout: &Layout,
+        functions: &[Function],
+        shapes: &[Found],
+    ) -> Result<usize, Error> {
+        let mut order: Vec<(&Function, &Found)> = functions.iter().zip(shapes).collect();
+        order.sort_by_key(|(f, _)| f.entry);
+        let (mut data, mut ranges) = (Vec::new(), Vec::<u8>::new());
+        let offset = |a: GuestAddr| (a.0 - layout.text_base) as u32;
+        for (f, found) in &order {
+            let first = (ranges.len() / size_of::<CodeRange>()) as u32;
+            for word in [offset(f.entry), 0, first] {
+                data.extend_from_slice(&word.to_le_bytes());
+            }
+            for piece in found.shape.blocks.chunk_by(|a, b| a.end == b.start) {
+                let (start, end) = (offset(piece[0].start), offset(piece[piece.len() - 1].end));
+                for word in [start, end - start] {
+                    ranges.extend_from_slice(&word.to_le_bytes());
+                }
+            }
+        }
+        let id = self.section(".rodata.xl_functions", SectionKind::ReadOnlyData, "xl_functions", &data, 8);
+        for (i, (f, _)) in order.iter().enumerate() {
+            let symbol = self.named(&format!("{}{}", symbol::FUNCTION_PREFIX, f.name), false);
+            let offset = (i * size_of::<FunctionEntry>() + offset_of!(FunctionEntry, host)) as u64;
+            self.relocate(id, offset, symbol, elf::R_X86_64_PC32, 0)?;
+        }
+        self.section(".rodata.xl_ranges", SectionKind::ReadOnlyData, "xl_ranges", &ranges, 8);
+        Ok(ranges.len() / size_of::<CodeRange>())
+    }
+
     fn segments(&mut self, image: &Image) {
         let mut data = Vec::new();
         for s in &image.segments {
@@ -161,7 +197,7 @@ impl Writer {
         image: &Image,
         layout: &Layout,
         emit: &emit_llvm::Options,
-        resume: usize,
+        [resume, functions, ranges]: [usize; 3],
     ) -> Result<(), Error> {
         let mut data = vec![0u8; size_of::<ImageDesc>()];
         let mut put =
@@ -179,6 +215,8 @@ impl Writer {
         put(offset_of!(ImageDesc, text_base), layout.text_base);
         put(offset_of!(ImageDesc, text_size), layout.text_size);
         put(offset_of!(ImageDesc, resume_count), resume as u64);
+        put(offset_of!(ImageDesc, function_count), functions as u64);
+        put(offset_of!(ImageDesc, range_count), ranges as u64);
         let hot = offset_of!(ImageDesc, hot);
         for (i, r) in emit.hot.gprs.iter().enumerate() {
             data[hot + i] = r.0 as u8;
@@ -206,6 +244,9 @@ impl Writer {
             (offset_of!(ImageDesc, code_end), "__stop_xl_text", true),
             (offset_of!(ImageDesc, enter), symbol::ENTER, false),
             (offset_of!(ImageDesc, identity), "xl_identity", false),
+            (offset_of!(ImageDesc, leave), symbol::LEAVE, false),
+            (offset_of!(ImageDesc, functions), "xl_functions", false),
+            (offset_of!(ImageDesc, ranges), "xl_ranges", false),
         ] {
             let target = self.named(name, weak);
             self.relocate(id, at + field as u64, target, elf::R_X86_64_64, 0)?;

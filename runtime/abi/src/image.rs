@@ -73,6 +73,16 @@ pub struct ImageDesc {
     pub enter: *const u8,
     /// What the guest file is called in profiles (see [`crate::profile`]), NUL-terminated.
     pub identity: *const u8,
+    /// A lifted function that only leaves to the dispatcher: `exit` says why.
+    pub leave: *const u8,
+    /// Lifted functions, sorted by `guest`.
+    pub functions: *const FunctionEntry,
+    /// Their number.
+    pub function_count: u64,
+    /// Their code, function by function.
+    pub ranges: *const CodeRange,
+    /// Number of all ranges.
+    pub range_count: u64,
 }
 
 /// `ImageDesc::magic`: "xlateimg".
@@ -106,6 +116,28 @@ pub struct ResumeEntry {
     pub index: u32,
     /// Host entry of the function − address of this field.
     pub function: i32,
+}
+
+/// A lifted function, and which guest code it was made of: the ranges from `first` up to the next function's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct FunctionEntry {
+    /// Link-time address of its entry − `ImageDesc::text_base`.
+    pub guest: u32,
+    /// Host entry − address of this field.
+    pub host: i32,
+    /// Index of its first range.
+    pub first: u32,
+}
+
+/// Guest code: words that follow one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct CodeRange {
+    /// Link-time address − `ImageDesc::text_base`.
+    pub start: u32,
+    /// Bytes.
+    pub len: u32,
 }
 
 /// A recoverable guest access (or empty checkpoint) in lifted code.

@@ -48,6 +48,9 @@ pub enum Exit {
     StackLimit = 4,
     /// Go on at `pc`.
     Pc = 5,
+    /// A function was entered whose guest code has changed since: five bytes before the host address in
+    /// `GuestState::soft_op` is its entry. Nothing of it was executed.
+    Stale = 6,
 }
 
 /// Names of the symbols by which outputs and runtime find each other.
@@ -63,6 +66,8 @@ pub mod symbol {
     /// Evaluates the soft operation `GuestState::soft_op` on `GuestState::soft_args` into `GuestState::soft_result`. Called
     /// with the state's address in r11; keeps every other host register, needs no aligned stack. Defined by the runtime.
     pub const SOFT_OP: &str = "xl_rt_soft_op";
+    /// A lifted function that only leaves to the dispatcher, the reason being in the state. Defined by the output.
+    pub const LEAVE: &str = "xl_leave";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
     /// Section of [`super::FloatSite`] records of fused multiply-adds.
@@ -103,6 +108,8 @@ pub const ABI_HASH: u64 = {
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),
         size_of::<FloatSite>(),
+        size_of::<FunctionEntry>(),
+        size_of::<CodeRange>(),
         HOT_GPRS,
         HOT_VECS,
     ];

@@ -72,6 +72,9 @@ pub struct GuestState {
     pub soft_result: [u64; 2],
     /// V0–V31 (A32: Q0–Q15 in the first 16).
     pub v: [[u64; 2]; 32],
+    /// Number of the state of the image's code in which lifted code was entered: if it has changed, host frames may be of
+    /// functions whose guest code has changed.
+    pub code_epoch: u64,
 }
 
 const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));

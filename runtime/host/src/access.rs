@@ -262,30 +262,48 @@ pub fn store(addr: u64, size: u32, value: u128) -> Result<(), AccessFault> {
         8 => xl_store8,
         _ => xl_store16,
     };
-    // SAFETY: a fault of the routine is recovered; the address is the guest's business.
-    match unsafe { f(addr, value as u64, (value >> 64) as u64) } {
-        0 => Ok(()),
-        _ => Err(noted(addr)),
+    loop {
+        // SAFETY: a fault of the routine is recovered; the address is the guest's business.
+        if unsafe { f(addr, value as u64, (value >> 64) as u64) } == 0 {
+            return Ok(());
+        }
+        let fault = noted(addr);
+        if !opened(&fault) {
+            return Err(fault);
+        }
     }
 }
 
 /// Atomic compare and swap of 1, 2, 4, 8 or 16 bytes at an aligned address, sequentially consistent; gives the old
 /// value. Needs write permission even if it fails.
 pub fn cas(addr: u64, size: u32, expected: u128, new: u128) -> Result<u128, AccessFault> {
-    let mut old = [expected as u64, (expected >> 64) as u64];
     let (lo, hi) = (new as u64, (new >> 64) as u64);
-    // SAFETY: as in `store`; `old` is ours.
-    let r = unsafe {
-        match size {
-            1 => xl_cas1(addr, &mut old, lo),
-            2 => xl_cas2(addr, &mut old, lo),
-            4 => xl_cas4(addr, &mut old, lo),
-            8 => xl_cas8(addr, &mut old, lo),
-            _ => xl_cas16(addr, &mut old, lo, hi),
+    loop {
+        let mut old = [expected as u64, (expected >> 64) as u64];
+        // SAFETY: as in `store`; `old` is ours.
+        let r = unsafe {
+            match size {
+                1 => xl_cas1(addr, &mut old, lo),
+                2 => xl_cas2(addr, &mut old, lo),
+                4 => xl_cas4(addr, &mut old, lo),
+                8 => xl_cas8(addr, &mut old, lo),
+                _ => xl_cas16(addr, &mut old, lo, hi),
+            }
+        };
+        if r == 0 {
+            let hi = if size == 16 { old[1] } else { 0 };
+            return Ok(old[0] as u128 | (hi as u128) << 64);
         }
-    };
-    let hi = if size == 16 { old[1] } else { 0 };
-    if r == 0 { Ok(old[0] as u128 | (hi as u128) << 64) } else { Err(noted(addr)) }
+        let fault = noted(addr);
+        if !opened(&fault) {
+            return Err(fault);
+        }
+    }
+}
+
+/// True if the fault is that of writing to guarded text, which can be written now: the access is to be tried again.
+fn opened(f: &AccessFault) -> bool {
+    (f.signal, f.code) == (libc::SIGSEGV, SEGV_ACCERR) && crate::polycode::open(f.addr)
 }
 
 /// True if guest memory at `addr` holds exactly `bytes`, whose number is a multiple of 4.
@@ -309,8 +327,15 @@ pub fn copy_from_guest(to: &mut [u8], from: u64) -> Result<(), Errno> {
 
 /// Copies `from` into guest memory; EFAULT if any of it cannot be written (what comes before is written).
 pub fn copy_to_guest(to: u64, from: &[u8]) -> Result<(), Errno> {
-    // SAFETY: reads only `from`; writing is recovered, and the address is the guest's business.
-    if unsafe { xl_copy(to, from.as_ptr() as u64, from.len() as u64) } == 0 { Ok(()) } else { Err(EFAULT) }
+    loop {
+        // SAFETY: reads only `from`; writing is recovered, and the address is the guest's business.
+        if unsafe { xl_copy(to, from.as_ptr() as u64, from.len() as u64) } == 0 {
+            return Ok(());
+        }
+        if !opened(&noted(to)) {
+            return Err(EFAULT);
+        }
+    }
 }
 
 /// Types that any bytes are a value of and that have no padding, so that they can be copied from and to the guest.

@@ -11,6 +11,7 @@ use crate::entry;
 use crate::jit::{self, Ran};
 use crate::memory::Memory;
 use crate::profile::{self, Via};
+use crate::polycode;
 use crate::signal::{self, FaultInfo, Restart};
 use crate::stats;
 use crate::thread::Thread;
@@ -45,17 +46,19 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
         // SAFETY: no lifted code of this thread runs now.
         let (t, s) = unsafe { (&mut *thread, &mut *state) };
         s.in_lifted = 0;
+        polycode::settle();
         if signal::is_pending(t.shared) {
             signal::deliver(t, s, None);
             alone = false;
             continue;
         }
-        let lifted = !process.options.interpreter_only;
+        let lifted = !process.options.interpreter_only && !polycode::refused();
         let found = if lifted && !alone { image.entry(s.pc) } else { None };
         let event = match found {
             Some(e) => {
                 crate::trace!(Topic::Dispatch, "{:#x}: lifted code, resume {}", s.pc, e.resume);
                 s.exit = Exit::None as u32;
+                s.code_epoch = polycode::epoch();
                 s.resume = e.resume;
                 s.stack_limit = if e.resume == 0 { s.stack_limit_real } else { u64::MAX };
                 set_in_lifted(state, true);
@@ -115,12 +118,11 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 } else {
                     crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
                 }
-                let may_enter = !process.options.interpreter_only;
                 let may_compile =
                     process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
                 interpreted(t, s, stats, |t, s| {
                     t.interp.run(s, &mut memory, |pc| {
-                        may_enter && image.entry(pc).is_some()
+                        lifted && image.entry(pc).is_some()
                             || may_compile.is_some_and(|(mode, threshold)| {
                                 !profile::learns(process, pc) && jit::wants(mode, threshold, pc)
                             })
@@ -158,10 +160,19 @@ fn left(s: &mut GuestState) -> bool {
     const FALLBACK: u32 = Exit::Fallback as u32;
     const STACK_LIMIT: u32 = Exit::StackLimit as u32;
     const PC: u32 = Exit::Pc as u32;
+    const STALE: u32 = Exit::Stale as u32;
     crate::trace!(Topic::Dispatch, "{:#x}: lifted code left, reason {}", s.pc, s.exit);
     match s.exit {
         CHECKPOINT | TRAP | FALLBACK => true,
         STACK_LIMIT | PC => false,
+        STALE => {
+            // One that was to be resumed has left `pc` as it was.
+            if std::mem::take(&mut s.resume) == 0 {
+                s.pc = polycode::guest_entry(s.soft_op);
+            }
+            s.stack_limit = s.stack_limit_real;
+            false
+        }
         other => trace::die(format_args!(
             "internal error: lifted code left at {:#x} for reason {other}; this is a bug in xlate",
             s.pc
@@ -186,9 +197,10 @@ fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
             signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, s.pc, FaultInfo::default())
         }
         Event::Fault(f) => memory_fault(t, s, f),
-        // Interpreted runs compare their bytes; lifted code of changed text is a later issue.
+        // Interpreted runs compare their bytes.
         Event::InvalidateCode { addr } => {
             crate::trace!(Topic::Dispatch, "code invalidated at {addr:#x}");
+            polycode::line(addr);
             jit::invalidate_line(addr);
         }
     }
@@ -265,6 +277,14 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     verify::at_system_call(t, s);
     system_call(t, s);
     loop {
+        polycode::settle();
+        if s.code_epoch != polycode::epoch() {
+            // Frames may be of functions whose guest code has changed.
+            s.exit = Exit::Pc as u32;
+            stats::begin(stats);
+            // SAFETY: called by lifted code; the state is complete, and only references are left behind.
+            unsafe { entry::leave(state) }
+        }
         set_in_lifted(state, true);
         if !signal::is_pending(t.shared) {
             stats::begin(stats);

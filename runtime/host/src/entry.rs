@@ -152,6 +152,17 @@ pub fn leave_address() -> u64 {
     xl_host_leave as *const () as u64
 }
 
+/// Drops lifted code's host frames and goes back to the dispatcher, which looks at the state's reason.
+///
+/// # Safety
+/// Called from lifted code's stack, with all of the guest's state in `state`; no value of a caller has to be dropped.
+pub unsafe fn leave(state: *mut GuestState) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe {
+        std::arch::asm!("jmp {to}", to = sym xl_host_leave, in("rdi") state, options(noreturn));
+    }
+}
+
 /// Runs lifted code at `entry` until it comes back with a guest pc.
 ///
 /// # Safety

@@ -6,7 +6,8 @@
 //! host's loader; `ABI_HASH` guards their layout. They are trusted: whoever can change them can change the code, too.
 #![allow(unsafe_code)]
 
-use abi::{CheckpointEntry, ImageDesc, ResumeEntry, SegmentDesc};
+use abi::{CheckpointEntry, CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The program as loaded.
 #[derive(Clone, Copy)]
@@ -66,19 +67,70 @@ impl Loaded {
         if offset >= self.desc.text_size || !offset.is_multiple_of(4) {
             return None;
         }
-        let table = slice(self.desc.dispatch, self.desc.text_size / 4);
-        match table.get((offset / 4) as usize) {
-            Some(0) | None => {}
-            Some(&d) => {
+        match self.dispatch((offset / 4) as usize).load(Ordering::Acquire) {
+            0 => {}
+            d => {
                 let host = (self.desc.dispatch as u64).wrapping_add_signed(d as i64);
                 return Some(Entry { host, resume: 0 });
             }
         }
-        let points = slice(self.desc.resume, self.desc.resume_count);
-        let p: &'static ResumeEntry =
-            &points[points.binary_search_by_key(&(offset as u32), |p| p.guest).ok()?];
-        let host = (&raw const p.function as u64).wrapping_add_signed(p.function as i64);
-        Some(Entry { host, resume: p.index + 1 })
+        let points = self.resume_points();
+        let p = &points[points.binary_search_by_key(&(offset as u32), |p| p.guest).ok()?];
+        let function = Self::resume_function(p);
+        match function.load(Ordering::Acquire) {
+            // Of a function whose guest code has changed.
+            0 => None,
+            f => {
+                let host = (function.as_ptr() as u64).wrapping_add_signed(f as i64);
+                Some(Entry { host, resume: p.index + 1 })
+            }
+        }
+    }
+
+    /// The dispatch entry of a word of text that the table covers.
+    pub fn dispatch(&self, word: usize) -> &'static AtomicI32 {
+        assert!((word as u64) < self.desc.text_size / 4);
+        // SAFETY: in the table, which `polycode` alone changes, through this type.
+        unsafe { AtomicI32::from_ptr(self.desc.dispatch.add(word).cast_mut()) }
+    }
+
+    /// The resume points by guest address. Their functions are to be read with [`Loaded::resume_function`].
+    pub fn resume_points(&self) -> &'static [ResumeEntry] {
+        slice(self.desc.resume, self.desc.resume_count)
+    }
+
+    /// Where the host entry stands: 0 if the function's guest code has changed.
+    pub fn resume_function(p: &'static ResumeEntry) -> &'static AtomicI32 {
+        // SAFETY: as in `dispatch`.
+        unsafe { AtomicI32::from_ptr((&raw const p.function).cast_mut()) }
+    }
+
+    /// The lifted functions by guest address.
+    pub fn functions(&self) -> &'static [FunctionEntry] {
+        slice(self.desc.functions, self.desc.function_count)
+    }
+
+    /// The guest code that the function of that index was made of.
+    pub fn code_of(&self, index: usize) -> &'static [CodeRange] {
+        let all = slice(self.desc.ranges, self.desc.range_count);
+        let first = |i: usize| self.functions().get(i).map_or(all.len(), |f| f.first as usize);
+        all.get(first(index)..first(index + 1)).unwrap_or(&[])
+    }
+
+    /// Bytes of text in the guest file, by offset from `text_base`; none where the file has none.
+    pub fn original(&self, range: CodeRange) -> &'static [u8] {
+        let at = self.desc.text_base + range.start as u64;
+        let Some(s) = self.segments().iter().find(|s| (s.vaddr..s.vaddr + s.filesz).contains(&at)) else {
+            return &[];
+        };
+        let from = (s.offset + (at - s.vaddr)) as usize;
+        self.file().get(from..from + range.len as usize).unwrap_or(&[])
+    }
+
+    /// The run-time range of the text that the tables cover.
+    pub fn text(&self) -> std::ops::Range<u64> {
+        let start = self.desc.text_base.wrapping_add(self.bias);
+        start..start + self.desc.text_size
     }
 
     /// True if the host address is in lifted code.

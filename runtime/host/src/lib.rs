@@ -17,6 +17,7 @@ pub mod jit;
 pub mod loader;
 pub mod mem;
 pub mod memory;
+pub mod polycode;
 pub mod profile;
 pub mod signal;
 pub mod soft;

@@ -264,6 +264,21 @@ impl AddressSpace {
     fn changed(&self, start: u64, len: u64) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         crate::jit::invalidate(start, len);
+        crate::polycode::changed(start, len);
+    }
+
+    /// Takes the permission to write to the guest's pages of the range from the host, or gives it back, where the guest has
+    /// it. Gives the pages where the guest has it.
+    pub fn guard(&self, start: u64, end: u64, writable: bool) -> Vec<(u64, u64)> {
+        let inner = self.lock();
+        let areas = inner.within(start, end).into_iter().filter(|v| v.prot & WRITE != 0);
+        areas
+            .filter_map(|v| {
+                let prot = if writable { host_prot(v.prot) } else { host_prot(v.prot & !WRITE | READ) };
+                let r = check(syscall(libc::SYS_mprotect, [v.start, v.end - v.start, prot, 0, 0, 0]));
+                r.ok().map(|_| (v.start, v.end))
+            })
+            .collect()
     }
 
     /// `mmap`.

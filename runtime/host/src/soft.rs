@@ -5,7 +5,7 @@
 //! Called by lifted code only, with its thread's state and an operation of the output's writable data.
 #![allow(unsafe_code)]
 
-use crate::trace;
+use crate::{jit, polycode, signal, thread, trace};
 use abi::{GuestState, SoftOp};
 use exec::Soft;
 use std::ffi::CStr;
@@ -23,11 +23,17 @@ pub unsafe extern "C" fn soft_op(state: *mut GuestState, op: *const SoftOp) {
         p => p as *const Soft,
     };
     // SAFETY: `parsed` is 0 or a leaked box, made by `parse`.
-    let stale = unsafe { &*parsed }.run(state);
-    if let Some(addr) = stale {
-        // Interpreted runs compare their bytes at each entry; lifted code of changed text is a later issue.
+    if let Some(addr) = unsafe { &*parsed }.run(state) {
         crate::trace!(trace::Topic::Dispatch, "code invalidated at {addr:#x}");
-        crate::jit::invalidate_line(addr);
+        let before = polycode::epoch();
+        polycode::line(addr);
+        jit::invalidate_line(addr);
+        // The checkpoint of the same instruction follows, where stale code is left for good.
+        if polycode::epoch() != before
+            && let Some(shared) = thread::current()
+        {
+            signal::host::set_pending(shared, true);
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::mem::AddressSpace;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, float_sites, loader, profile, stack};
+use crate::{dispatch, entry, float_sites, loader, polycode, profile, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
 use std::ffi::{CStr, CString, c_char};
 
@@ -98,6 +98,7 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let initial = stack::build(top, &image, &exec_name(&exe), &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
     let process = thread::publish(Process { image, mem, auxv: initial.auxv, argv, exe, options, trampoline });
+    polycode::start(process);
 
     let (stack_top, limit) = entry::new_stack(entry::STACK).unwrap_or_else(|e| {
         fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0)))

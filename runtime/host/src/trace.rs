@@ -22,6 +22,8 @@ pub struct Options {
     pub no_fma: bool,
     /// `XLATE_VERIFY`: compare lifted code with the interpreter.
     pub verify: bool,
+    /// `XLATE_NO_INVALIDATION`: go on with lifted code of text that has changed. For tests of the tests.
+    pub no_invalidation: bool,
     /// `XLATE_STRACE`: print system calls.
     pub strace: bool,
     /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
@@ -67,6 +69,7 @@ impl Options {
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
         let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
         o.verify = var("XLATE_VERIFY").is_some_and(|v| !matches!(v.as_str(), "" | "0"));
+        o.no_invalidation = var("XLATE_NO_INVALIDATION").is_some_and(|v| v != "0");
         o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
         o.stats = var("XLATE_STATS").is_some_and(|v| v != "0");
         (o.interpreter_only, o.jit, o.jit_threshold) = (false, true, AUTO_THRESHOLD);

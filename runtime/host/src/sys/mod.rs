@@ -18,6 +18,7 @@ mod rows;
 mod signals;
 mod strace;
 mod table;
+mod text;
 
 pub use doc::markdown;
 pub use limits::Limits;
@@ -25,6 +26,7 @@ pub use process::begin;
 pub use table::{Arg, Interrupt, Policy, Ret, Row, find, table};
 
 use crate::hostcall::{self, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};
+use crate::polycode;
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
@@ -124,8 +126,12 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
         note_once(nr, row.name);
     }
     let traced = thread.process.options.strace.then(|| strace::Line::enter(thread.tid, row, &args));
+    if polycode::guards() {
+        text::before(row, &args);
+    }
     let mut call = Call { thread, state, row, args };
     let r = call.run();
+    text::after(row, &args, r);
     if let Some(line) = traced {
         line.leave(call.thread.tid, row, r);
     }

@@ -1,0 +1,210 @@
+//! Takes lifted functions out of the output and puts them back: their dispatch and resume entries, and the first bytes of
+//! their host code, which become a call to code that leaves to the dispatcher.
+//!
+//! # Safety
+//! No thread executes the first bytes of these functions meanwhile, and their frames are dropped by whoever asks.
+#![allow(unsafe_code)]
+
+use crate::hostcall::{check, syscall};
+use crate::image::Loaded;
+use crate::mem::{PAGE, page_down};
+use crate::trace::{self, Topic};
+use abi::{Exit, GuestState};
+use std::arch::global_asm;
+use std::mem::offset_of;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+// A lifted function's slot 0, the state, is rax; all other registers are the guest's.
+global_asm!(
+    ".globl xl_host_stale",
+    ".hidden xl_host_stale",
+    ".p2align 4",
+    "xl_host_stale:",
+    "pop qword ptr [rax + {place}]",
+    "mov dword ptr [rax + {exit}], {stale}",
+    "jmp qword ptr [rip + {leave}]",
+    place = const offset_of!(GuestState, soft_op),
+    exit = const offset_of!(GuestState, exit),
+    stale = const Exit::Stale as u32,
+    leave = sym LEAVE,
+);
+
+unsafe extern "C" {
+    fn xl_host_stale();
+}
+
+/// `xl_leave` of the output.
+static LEAVE: AtomicU64 = AtomicU64::new(0);
+
+/// The host does not let code be changed: lifted code cannot be used any more.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+
+/// `call rel32`.
+const CALL: u8 = 0xe8;
+const CALL_LEN: usize = 5;
+
+/// Host and guest entries of all functions, by host address.
+static ENTRIES: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
+
+/// What stood where a function was taken out.
+pub(super) struct Saved {
+    code: [u8; CALL_LEN],
+    dispatch: i32,
+    /// Index of the resume entry and its content.
+    resume: Vec<(usize, i32)>,
+}
+
+/// True if lifted code must not be entered, because functions could not be taken out.
+pub fn refused() -> bool {
+    REFUSED.load(Ordering::Acquire)
+}
+
+/// The guest address of the function whose entry made the call that returns to a host address.
+pub fn guest_entry(back: u64) -> u64 {
+    let host = back - CALL_LEN as u64;
+    let entries = ENTRIES.get().map_or(&[][..], Vec::as_slice);
+    match entries.binary_search_by_key(&host, |e| e.0) {
+        Ok(i) => entries[i].1,
+        Err(_) => {
+            trace::die(format_args!("internal error: no function at host {host:#x}; this is a bug in xlate"))
+        }
+    }
+}
+
+fn host_entry(image: &Loaded, function: usize) -> u64 {
+    let f = &image.functions()[function];
+    (&raw const f.host as u64).wrapping_add_signed(f.host as i64)
+}
+
+/// Memory of the output that is written meanwhile.
+struct Writable {
+    start: u64,
+    len: u64,
+    after: i32,
+}
+
+impl Writable {
+    /// The pages of these addresses, each of so many bytes, and those between.
+    fn new(addresses: impl Iterator<Item = u64>, size: u64, code: bool) -> Option<Writable> {
+        let (lo, hi) = addresses.fold((u64::MAX, 0), |(lo, hi), a| (lo.min(a), hi.max(a + size)));
+        if lo >= hi {
+            return Some(Writable { start: 0, len: 0, after: 0 });
+        }
+        let start = page_down(lo);
+        let w = Writable {
+            start,
+            len: (hi - start).next_multiple_of(PAGE),
+            after: libc::PROT_READ | if code { libc::PROT_EXEC } else { 0 },
+        };
+        w.protect(w.after | libc::PROT_WRITE).then_some(w)
+    }
+
+    fn protect(&self, prot: i32) -> bool {
+        check(syscall(libc::SYS_mprotect, [self.start, self.len, prot as u64, 0, 0, 0])).is_ok()
+    }
+}
+
+impl Drop for Writable {
+    fn drop(&mut self) {
+        if self.len != 0 {
+            self.protect(self.after);
+        }
+    }
+}
+
+/// What is to be written, or is, for a set of functions.
+fn writable(image: &Loaded, functions: &[u32], resume: &[Vec<usize>]) -> Option<[Writable; 3]> {
+    let functions = || functions.iter().map(|f| *f as usize);
+    let word = |f: usize| image.functions()[f].guest as usize / 4;
+    let points = image.resume_points();
+    Some([
+        Writable::new(functions().map(|f| image.dispatch(word(f)).as_ptr() as u64), 4, false)?,
+        Writable::new(
+            resume.iter().flatten().map(|&i| Loaded::resume_function(&points[i]).as_ptr() as u64),
+            4,
+            false,
+        )?,
+        Writable::new(functions().map(|f| host_entry(image, f)), CALL_LEN as u64, true)?,
+    ])
+}
+
+/// The resume points of a function.
+fn resume_points(image: &Loaded, f: usize) -> Vec<usize> {
+    let points = image.resume_points();
+    let host = host_entry(image, f);
+    let mut found = Vec::new();
+    for r in image.code_of(f) {
+        let first = points.partition_point(|p| p.guest < r.start);
+        let inside = points[first..].iter().take_while(|p| p.guest < r.start + r.len);
+        for (i, p) in inside.enumerate() {
+            let function = Loaded::resume_function(p);
+            let to = (function.as_ptr() as u64).wrapping_add_signed(function.load(Ordering::Relaxed) as i64);
+            if to == host {
+                found.push(first + i);
+            }
+        }
+    }
+    found
+}
+
+fn write_code(host: u64, bytes: [u8; CALL_LEN]) {
+    // SAFETY: see the module's heading; functions are aligned to 16 bytes, so that these are the function's own.
+    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host as *mut u8, CALL_LEN) };
+}
+
+/// Takes the functions out; gives what stood there.
+pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
+    ENTRIES.get_or_init(|| {
+        let guest = |i: usize| image.text().start + image.functions()[i].guest as u64;
+        let mut all: Vec<(u64, u64)> =
+            (0..image.functions().len()).map(|i| (host_entry(image, i), guest(i))).collect();
+        all.sort_unstable();
+        all
+    });
+    LEAVE.store(image.desc.leave as u64, Ordering::Release);
+    let resume: Vec<Vec<usize>> = functions.iter().map(|&f| resume_points(image, f as usize)).collect();
+    let writable = writable(image, functions, &resume);
+    if writable.is_none() && !REFUSED.swap(true, Ordering::AcqRel) {
+        crate::trace!(Topic::Dispatch, "the system forbids changing code: interpreting from now on");
+    }
+    let points = image.resume_points();
+    let take = |f: usize, resume: Vec<usize>| {
+        let host = host_entry(image, f);
+        let mut code = [0; CALL_LEN];
+        // SAFETY: the function's first bytes.
+        unsafe { std::ptr::copy_nonoverlapping(host as *const u8, code.as_mut_ptr(), CALL_LEN) };
+        if writable.is_none() {
+            return Saved { code, dispatch: 0, resume: Vec::new() };
+        }
+        let entry = image.dispatch(image.functions()[f].guest as usize / 4);
+        let dispatch = entry.swap(0, Ordering::AcqRel);
+        let clear = |i: usize| (i, Loaded::resume_function(&points[i]).swap(0, Ordering::AcqRel));
+        let resume = resume.into_iter().map(clear).collect();
+        let distance = (xl_host_stale as *const () as u64).wrapping_sub(host + CALL_LEN as u64) as i32;
+        let [a, b, c, d] = distance.to_le_bytes();
+        write_code(host, [CALL, a, b, c, d]);
+        Saved { code, dispatch, resume }
+    };
+    functions.iter().zip(resume).map(|(&f, points)| take(f as usize, points)).collect()
+}
+
+/// Puts functions back.
+pub(super) fn restore(image: &Loaded, saved: &[(u32, Saved)]) {
+    let functions: Vec<u32> = saved.iter().map(|s| s.0).collect();
+    let resume: Vec<Vec<usize>> = saved.iter().map(|s| s.1.resume.iter().map(|r| r.0).collect()).collect();
+    let Some(_writable) = writable(image, &functions, &resume).filter(|_| !refused()) else {
+        REFUSED.store(true, Ordering::Release);
+        return;
+    };
+    let points = image.resume_points();
+    for (f, s) in saved {
+        write_code(host_entry(image, *f as usize), s.code);
+        for &(i, function) in &s.resume {
+            Loaded::resume_function(&points[i]).store(function, Ordering::Release);
+        }
+        image
+            .dispatch(image.functions()[*f as usize].guest as usize / 4)
+            .store(s.dispatch, Ordering::Release);
+    }
+}

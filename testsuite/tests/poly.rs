@@ -1,0 +1,81 @@
+//! Text that was translated ahead of time and changes: `guest/poly.c` does it in every way, and checks what is executed. Each
+//! case must hold in every engine, and must not when changes are ignored, or it would show nothing.
+
+use std::path::{Path, PathBuf};
+use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
+use testsuite::guest::{Libc, build_all};
+
+const OPTIMISED: &[&str] = &["-O2"];
+const QUICK: &[&str] = &["-O0"];
+
+/// Cases that qemu-user 7.2 gets wrong: it executes stale code through double mappings, does not see writes through
+/// `/proc/self/mem` and `process_vm_writev`.
+const QEMU_FAILS: [&str; 5] = ["alias", "alias_line", "shared", "mem", "vm"];
+
+fn guest(flags: &[&str]) -> PathBuf {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+    let sources = [dir.join("poly.c"), dir.join("poly-code.S")];
+    let sources: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
+    build_all(&sources, Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn cases(program: &Path) -> Vec<String> {
+    let all = run_qemu(program, &Run::default());
+    String::from_utf8(all.stdout).expect("names").lines().map(str::to_owned).collect()
+}
+
+fn run(program: &Path, case: &str, env: Vec<(&'static str, &'static str)>) -> Outcome {
+    run_translated(program, &Run { args: vec![case], env, ..Run::default() })
+}
+
+fn check(program: &Path) {
+    let cases = cases(program);
+    assert!(cases.len() >= 25, "{cases:?}");
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let under_qemu = run_qemu(program, &Run { args: vec![case], ..Run::default() });
+        if under_qemu.status != 0 && !QEMU_FAILS.contains(&case.as_str()) {
+            wrong.push(format!("{case} under qemu: {under_qemu:?}"));
+        }
+    }
+    for flags in [QUICK, OPTIMISED] {
+        let translated = translate(program, flags).unwrap_or_else(|e| panic!("{e}"));
+        for case in &cases {
+            for engine in ["auto", "interp"] {
+                let got = run(&translated, case, vec![("XLATE_ENGINE", engine)]);
+                if got.status != 0 || !got.stdout.is_empty() {
+                    wrong.push(format!("{case} {flags:?} {engine}: {got:?}"));
+                }
+            }
+            let stale = run(&translated, case, vec![("XLATE_NO_INVALIDATION", "1")]);
+            if stale.status == 0 && case != "data" {
+                wrong.push(format!("{case} {flags:?}: holds without invalidation"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn changed_text_is_not_executed_stale() {
+    check(&guest(&["-O1"]));
+}
+
+/// A text segment that is writable and executable: text can change from the first instruction on.
+#[test]
+fn writable_text_segment() {
+    let program = guest(&["-O1"]);
+    let mut file = std::fs::read(&program).expect("a built program");
+    // The flags of the first program header, which is the text's.
+    const FLAGS: usize = 64 + 4;
+    const PF_W: u8 = 2;
+    assert_eq!((file[FLAGS - 4], file[FLAGS]), (1, 5), "PT_LOAD, R and X");
+    file[FLAGS] |= PF_W;
+    let writable = program.with_file_name("poly-writable");
+    let fresh = program.with_file_name(format!("poly-writable.{}", std::process::id()));
+    std::fs::write(&fresh, file).expect("a file");
+    std::fs::set_permissions(&fresh, std::fs::metadata(&program).expect("a program").permissions())
+        .expect("its owner");
+    std::fs::rename(&fresh, &writable).expect("its place");
+    check(&writable);
+}
