@@ -149,8 +149,14 @@ fn resume_points(image: &Loaded, f: usize) -> Vec<usize> {
 }
 
 fn write_code(host: u64, bytes: [u8; CALL_LEN]) {
-    // SAFETY: see the module's heading; functions are aligned to 16 bytes, so that these are the function's own.
-    unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), host as *mut u8, CALL_LEN) };
+    // SAFETY: see the module's heading; functions are aligned to 16 bytes, so that these are the function's own or padding.
+    // In one store: who calls the function meanwhile executes what was there or what is there.
+    unsafe {
+        let word = AtomicU64::from_ptr(host as *mut u64);
+        let mut all = word.load(Ordering::Relaxed).to_le_bytes();
+        all[..CALL_LEN].copy_from_slice(&bytes);
+        word.store(u64::from_le_bytes(all), Ordering::Release);
+    }
 }
 
 /// Takes the functions out; gives what stood there.
