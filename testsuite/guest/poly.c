@@ -420,11 +420,11 @@ static void data(void)
 {
     writable(f_data);
     long sum = 0;
-    for (int i = 0; i < 300000; i++) {
+    for (int i = 0; i < 30000; i++) {
         near_data[i % 1000]++;
         sum += f_data();
     }
-    want("data next to code", sum, 300000);
+    want("data next to code", sum, 30000);
     struct timespec t = {-1, -1};
     want("clock", syscall(SYS_clock_gettime, CLOCK_MONOTONIC, near_data + 64), 0);
     memcpy(&t, (void *)(near_data + 64), sizeof t);

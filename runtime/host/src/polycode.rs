@@ -9,8 +9,10 @@
 //! left to the other engines for good. Nothing of this costs anything as long as text is not writable.
 //!
 //! # Safety
-//! Writes the output's own tables and the first bytes of lifted functions. Threads are out of these bytes: the calling one is
-//! not in lifted code.
+//! Writes the output's own tables and the first bytes of lifted functions. The calling thread is not in lifted code. Of other
+//! threads nothing is known: a function that calls or can be resumed begins with an instruction longer than these bytes, so
+//! that none stands between them; a thread in a leaf function's first bytes is not provided for, nor are frames of other
+//! threads dropped before their next system call.
 #![allow(unsafe_code)]
 
 mod patch;
@@ -86,6 +88,16 @@ fn watched() -> Option<&'static Process> {
 
 fn lock() -> MutexGuard<'static, Option<Text>> {
     TEXT.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Nothing becomes stale or live while this lives; to be held across `fork`, taken before the address space's lock.
+pub struct Held {
+    _guard: MutexGuard<'static, Option<Text>>,
+}
+
+/// Stops changes.
+pub fn hold() -> Held {
+    Held { _guard: lock() }
 }
 
 /// To be called before the first guest instruction: guards text that is writable from the beginning.
