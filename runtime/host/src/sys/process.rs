@@ -194,6 +194,7 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     // In this order; whoever else takes two of them does so, too.
     let contexts = context::hold();
     let compiler = crate::jit::hold();
+    let text = crate::polycode::hold();
     let space = c.thread.process.mem.hold();
     let actions = c.thread.actions.hold();
     let limits = c.thread.limits.hold();
@@ -202,7 +203,7 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     let host = CloneArgs { flags: args.flags & !SETTLS, stack: 0, tls: 0, ..*args };
     let r = host_clone(&host, hostcall::syscall);
     drop(heap);
-    drop((limits, actions, space, compiler));
+    drop((limits, actions, space, text, compiler));
     if r == 0 {
         crate::jit::after_fork_child();
         contexts.after_fork_child(c.thread.context);
