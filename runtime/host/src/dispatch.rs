@@ -10,8 +10,8 @@
 use crate::entry;
 use crate::jit::{self, Ran};
 use crate::memory::Memory;
-use crate::profile::{self, Via};
 use crate::polycode;
+use crate::profile::{self, Via};
 use crate::signal::{self, FaultInfo, Restart};
 use crate::stats;
 use crate::thread::Thread;
