@@ -281,6 +281,7 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
         if s.code_epoch != polycode::epoch() {
             // Frames may be of functions whose guest code has changed.
             s.exit = Exit::Pc as u32;
+            verify::start(t, s);
             stats::begin(stats);
             // SAFETY: called by lifted code; the state is complete, and only references are left behind.
             unsafe { entry::leave(state) }

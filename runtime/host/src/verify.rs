@@ -198,6 +198,10 @@ pub unsafe fn enter(thread: *mut Thread, state: *mut GuestState, host: u64, stac
                 return pc;
             };
             let stepped = capture.taken.replace(false);
+            if exact.exit == Exit::Stale as u32 {
+                // At the entry of a function, which the dispatcher knows; nothing has been executed of it.
+                return pc;
+            }
             follow(&mut *thread, &exact, at, stepped);
             if !stepped {
                 return pc;
