@@ -78,8 +78,11 @@ fn musl_without_lse() {
     library(Libc::Musl, &["-O2", "-w"], if full() { &engines } else { &engines[..1] });
 }
 
+/// Flags of `xlate` with the engine, and the program's arguments.
+type Ways<'a> = [((&'a [&'a str], &'a str), &'a [&'a str])];
+
 /// Runs a program whose arguments depend on the engine.
-fn run_each(source: &str, flags: &[&str], engines: &[((&[&str], &str), &[&str])], expected: &str) {
+fn run_each(source: &str, flags: &[&str], engines: &Ways<'_>, expected: &str) {
     let program = ours(source, Libc::Musl, flags);
     for ((xflags, engine), args) in engines {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
