@@ -131,7 +131,7 @@ fn damaged_and_foreign_profiles() {
 
     // Torn lines, other formats, bytes that are no text, places that are no code: the rest holds.
     let mut bad = good.clone().into_bytes();
-    bad.extend_from_slice(good[..good.len() / 2].as_bytes());
+    bad.extend_from_slice(&good.as_bytes()[..good.len() / 2]);
     bad.extend_from_slice(b"\n\xff\xfe\0\nxlate-profile-2 a b c\n\n");
     for kind in ["call", "jump", "return", "resume"] {
         for target in [0, 3, 0x40_0001, u64::MAX, u64::MAX - 3] {

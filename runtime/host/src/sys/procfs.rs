@@ -29,11 +29,16 @@ const VIEWS: [(&str, View); 5] = [
     ("cpuinfo", View::CpuInfo),
 ];
 
-/// Which view the absolute path names, `pid` and `tid` being this process and a thread of it.
-fn view(path: &str, pid: i64) -> Option<View> {
+/// True if the number is this process's, or that of a thread of it, under which the kernel shows the process, too.
+fn is_own(id: i64) -> bool {
+    id == syscall(libc::SYS_getpid, [0; 6]) || std::path::Path::new(&format!("/proc/self/task/{id}")).exists()
+}
+
+/// Which view the absolute path names; `is_own` tells the numbers under which this process goes.
+fn view(path: &str, is_own: impl Fn(i64) -> bool) -> Option<View> {
     let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty() && *p != ".").collect();
     let of = |name: &str| VIEWS.iter().find(|v| v.0 == name).map(|v| v.1);
-    let own = |p: &str| p == "self" || p == "thread-self" || p.parse() == Ok(pid);
+    let own = |p: &str| p == "self" || p == "thread-self" || p.parse().is_ok_and(&is_own);
     match parts[..] {
         ["proc", "cpuinfo"] => Some(View::CpuInfo),
         ["proc", process, name] if own(process) => of(name).filter(|v| *v != View::CpuInfo),
@@ -60,7 +65,7 @@ pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
         };
         format!("{}/{name}", String::from_utf8(read_link(base.as_bytes()).ok()?).ok()?)
     };
-    let view = view(&full, syscall(libc::SYS_getpid, [0; 6]))?;
+    let view = view(&full, is_own)?;
     let flags = open_flags_to_host(flags as u64);
     // The true file first: it says what is wrong, and is the lowest free descriptor.
     let real = syscall(libc::SYS_openat, [dirfd as i64 as u64, path, flags, 0, 0, 0]);
@@ -273,13 +278,15 @@ mod tests {
 
     #[test]
     fn paths_of_this_process() {
-        assert_eq!(view("/proc/self/maps", 42), Some(View::Maps));
-        assert_eq!(view("//proc/./42/auxv", 42), Some(View::Auxv));
-        assert_eq!(view("/proc/thread-self/stat", 42), Some(View::Stat));
-        assert_eq!(view("/proc/42/task/43/smaps", 42), Some(View::Smaps));
-        assert_eq!(view("/proc/cpuinfo", 42), Some(View::CpuInfo));
+        let own = |id| matches!(id, 42 | 44);
+        assert_eq!(view("/proc/44/maps", own), Some(View::Maps));
+        assert_eq!(view("/proc/self/maps", own), Some(View::Maps));
+        assert_eq!(view("//proc/./42/auxv", own), Some(View::Auxv));
+        assert_eq!(view("/proc/thread-self/stat", own), Some(View::Stat));
+        assert_eq!(view("/proc/42/task/43/smaps", own), Some(View::Smaps));
+        assert_eq!(view("/proc/cpuinfo", own), Some(View::CpuInfo));
         for other in ["/proc/43/maps", "/proc/self/cpuinfo", "/proc/stat", "/tmp/maps", "maps"] {
-            assert_eq!(view(other, 42), None);
+            assert_eq!(view(other, own), None);
         }
     }
 
