@@ -166,7 +166,8 @@ static void t_turn(void)
         if (join(t) != (void *)(long)i) puts("wrong result");
     }
     long more = memory(0) - size, more_resident = memory(1) - resident;
-    if (more > 1024 || more_resident > 1024) printf("grown by %ld and %ld KiB\n", more, more_resident);
+    // A page kept for each thread would be 20 MiB; threads that end while the next begins may take a few stacks more.
+    if (more > 16384 || more_resident > 16384) printf("grown by %ld and %ld KiB\n", more, more_resident);
     puts("in turn");
 }
 
