@@ -535,7 +535,7 @@ impl isa::Code for Fetch<'_> {
 
 const FPCR_FZ: u32 = 1 << 24;
 
-/// The mode that compiled code depends on: see [`Key`].
+/// The mode that compiled code depends on: see `Key`.
 pub fn mode(s: &GuestState) -> usize {
     (s.fpcr & FPCR_FZ != 0) as usize
 }

@@ -5,7 +5,7 @@
 //! A lifted function is *live* while all its guest code may be executed and is what the guest file says. A page with code of
 //! live functions that the guest may write is *guarded*: the host may not write there. A write faults, leaves lifted code at its
 //! checkpoint, and opens the page; it is closed, and its functions compared, before lifted code is entered again
-//! ([`settle`]). So a page that is written but does not change costs time only; beyond [`MOST_WRITES`] its functions are
+//! ([`settle`]). So a page that is written but does not change costs time only; beyond `MOST_WRITES` its functions are
 //! left to the other engines for good. Nothing of this costs anything as long as text is not writable.
 //!
 //! # Safety
