@@ -154,9 +154,7 @@ pub fn open_for_kernel(start: u64, len: u64) {
     }
     let mut text = lock();
     let Some(text) = text.as_mut() else { return };
-    let range = page_down(start)..start.saturating_add(len);
-    let pages: Vec<u64> = text.pages.range(range).filter(|p| p.1.guarded).map(|p| *p.0).collect();
-    for page in pages {
+    for page in text.guarded_within(start, len) {
         text.open(page, false);
     }
 }
@@ -168,9 +166,7 @@ pub fn give_up(start: u64, len: u64) {
     }
     let mut text = lock();
     let Some(text) = text.as_mut() else { return };
-    let range = page_down(start)..start.saturating_add(len);
-    let pages: Vec<u64> = text.pages.range(range).filter(|p| p.1.guarded).map(|p| *p.0).collect();
-    for page in pages {
+    for page in text.guarded_within(start, len) {
         text.give_up(page);
     }
     text.release_idle();
@@ -357,6 +353,12 @@ impl Text {
             self.process.mem.guard(page, page + PAGE, true);
             self.set_guarded(page, false);
         }
+    }
+
+    /// Guarded pages that the range touches.
+    fn guarded_within(&self, start: u64, len: u64) -> Vec<u64> {
+        let range = page_down(start)..start.saturating_add(len);
+        self.pages.range(range).filter(|p| p.1.guarded).map(|p| *p.0).collect()
     }
 
     fn open(&mut self, page: u64, by_guest: bool) -> bool {
