@@ -30,9 +30,13 @@ fn populate(dir: &Path) {
     write("sub/one", b"pattern here\n");
     write("sub/two", b"nothing\n");
     symlink("words.txt", dir.join("link")).expect("the work directory is writable");
-    // The same times in both runs: archives and listings show them.
-    for entry in std::fs::read_dir(dir).expect("the work directory can be read").flatten() {
-        let file = std::fs::File::open(entry.path()).expect("the file was just made");
+    // The same times in both runs: archives and listings show them. A directory comes after what is in it.
+    let entries = |folder: &Path| -> Vec<_> {
+        let entries = std::fs::read_dir(folder).expect("the directory can be read");
+        entries.flatten().map(|entry| entry.path()).collect()
+    };
+    for path in [entries(&dir.join("sub")), entries(dir), vec![dir.to_path_buf()]].concat() {
+        let file = std::fs::File::open(path).expect("the file was just made");
         file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000))
             .expect("the file is ours");
     }
