@@ -9,7 +9,7 @@ fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("invariant: cargo sets OUT_DIR"));
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("invariant: the driver lies in the workspace");
-    for dir in ["runtime", "lifter/ir", "lifter/isa", "Cargo.toml", "Cargo.lock"] {
+    for dir in ["runtime", "lifter/ir", "lifter/flags", "lifter/isa", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
     }
     // One directory for all profiles and fingerprints of this script: the library is the same for all.

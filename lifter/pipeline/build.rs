@@ -9,7 +9,13 @@ fn main() {
         .nth(2)
         .expect("invariant: the crate lies two levels below the workspace");
     let mut files = vec![root.join("Cargo.lock")];
-    for dir in ["lifter/ir/src", "lifter/emit-llvm/src", "lifter/pipeline/src", "runtime/abi/src"] {
+    for dir in [
+        "lifter/ir/src",
+        "lifter/flags/src",
+        "lifter/emit-llvm/src",
+        "lifter/pipeline/src",
+        "runtime/abi/src",
+    ] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
         collect(&root.join(dir), &mut files);
     }

@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 const EDGES: &[(&str, &[&str])] = &[
     ("lifter/image", &[]),
     ("lifter/ir", &[]),
+    ("lifter/flags", &["ir", "abi"]),
     ("lifter/isa", &["ir", "abi"]),
     ("lifter/cfg", &["image", "ir", "isa", "abi"]),
-    ("lifter/emit-llvm", &["ir", "abi"]),
-    ("lifter/pipeline", &["image", "ir", "isa", "cfg", "emit-llvm", "abi"]),
+    ("lifter/emit-llvm", &["ir", "flags", "abi"]),
+    ("lifter/pipeline", &["image", "ir", "flags", "isa", "cfg", "emit-llvm", "abi"]),
     ("runtime/abi", &[]),
     ("runtime/exec", &["abi", "ir", "isa"]),
-    ("runtime/jit", &["abi", "ir", "isa", "exec"]),
+    ("runtime/jit", &["abi", "ir", "flags", "isa", "exec"]),
     ("runtime/host", &["abi", "ir", "isa", "exec", "jit"]),
     ("runtime/rt", &["abi", "host"]),
-    ("driver", &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi"]),
+    ("driver", &["image", "ir", "flags", "isa", "cfg", "emit-llvm", "pipeline", "abi"]),
     ("xtask", &[]),
 ];
 
@@ -46,7 +47,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
 ];
 
 const MEMBERS: &[&str] =
-    &["image", "ir", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "jit", "host"];
+    &["image", "ir", "flags", "isa", "cfg", "emit-llvm", "pipeline", "abi", "exec", "jit", "host"];
 
 /// Checks the tree.
 pub fn run() -> Result<()> {
