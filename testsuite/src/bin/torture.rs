@@ -1,28 +1,31 @@
-//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--glibc] [--interp] [--jit] [--filter TEXT] [--every N] [--group N]
-//! [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a corpus it runs `execute`,
-//! without a level -O2.
+//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--lifted] [--interp] [--jit] [--engines] [--glibc] [--filter TEXT]
+//! [--every N] [--group N] [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a
+//! corpus it runs `execute`, without a level -O2, without an engine translated code; `--engines` means all three. Each test is
+//! compiled and run under qemu once, whatever the number of engines. Ends with a table of what passed in each.
 
 use testsuite::guest::Libc;
-use testsuite::torture::{Corpus, Counts, Setup, Verdict, run};
+use testsuite::torture::{Corpus, Counts, Engine, Setup, Verdict, run};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut setup = Setup { libc: Libc::Musl, xflags: Vec::new(), env: Vec::new(), group: 50 };
+    let mut setup = Setup { libc: Libc::Musl, engines: Vec::new(), group: 50 };
+    let mut xflags: Vec<&str> = Vec::new();
     let (mut filter, mut every) = ("", 1);
     let (mut corpora, mut levels) = (Vec::new(), Vec::new());
     let mut it = args.iter().map(String::as_str);
     while let Some(a) = it.next() {
         match a {
             "--glibc" => setup.libc = Libc::Glibc,
-            "--jit" => {
-                setup.env.push(("XLATE_ENGINE", "jit"));
-                setup.xflags.extend(["-O0", "--no-lift"]);
+            "--lifted" => setup.engines.push(Engine::lifted()),
+            "--jit" => setup.engines.push(Engine::run_time()),
+            "--interp" => setup.engines.push(Engine::interpreter()),
+            "--engines" => {
+                setup.engines = vec![Engine::lifted(), Engine::run_time(), Engine::interpreter()];
             }
-            "--interp" => setup.env.push(("XLATE_ENGINE", "interp")),
             "--filter" => filter = it.next().unwrap_or_default(),
             "--every" => every = it.next().and_then(|n| n.parse().ok()).unwrap_or(1),
             "--group" => setup.group = it.next().and_then(|n| n.parse().ok()).unwrap_or(1),
-            "--" => setup.xflags.extend(it.by_ref()),
+            "--" => xflags.extend(it.by_ref()),
             "all" => corpora.extend(Corpus::ALL),
             level if level.starts_with('-') => levels.push(level),
             name => match Corpus::ALL.iter().find(|c| c.0 == name) {
@@ -41,7 +44,14 @@ fn main() {
     if levels.is_empty() {
         levels.push("-O2");
     }
+    if setup.engines.is_empty() {
+        setup.engines.push(Engine::lifted());
+    }
+    for engine in &mut setup.engines {
+        engine.xflags.extend(&xflags);
+    }
     let mut failed = 0;
+    let mut summary = Vec::new();
     for (name, corpus) in corpora {
         let levels = if corpus.has_levels() { &levels[..] } else { &[""] };
         for level in levels {
@@ -49,17 +59,26 @@ fn main() {
             let chosen: Vec<_> =
                 tests.into_iter().filter(|t| t.name.contains(filter)).step_by(every).collect();
             let results = run(&chosen, &setup);
-            for (test, verdict) in &results {
-                match verdict {
-                    Verdict::Pass => {}
-                    Verdict::Fail(why) => println!("FAIL {test}: {why}"),
-                    Verdict::NoOracle(why) => println!("none {test}: {why}"),
+            for (test, verdicts) in &results {
+                for (engine, verdict) in setup.engines.iter().zip(verdicts) {
+                    match verdict {
+                        Verdict::Pass => {}
+                        Verdict::Fail(why) => println!("FAIL {test} {}: {why}", engine.name),
+                        Verdict::NoOracle(why) => {
+                            println!("none {test}: {why}");
+                            break;
+                        }
+                    }
                 }
             }
-            let counts = Counts::of(&results);
-            failed += counts.failed;
-            println!("{name} {level}: {counts}");
+            for (n, engine) in setup.engines.iter().enumerate() {
+                let counts = Counts::of(&results, n);
+                failed += counts.failed;
+                summary.push(format!("{name} {level} {}: {counts}", engine.name));
+                println!("{}", summary[summary.len() - 1]);
+            }
         }
     }
+    println!("\n{}", summary.join("\n"));
     std::process::exit(if failed > 0 { 1 } else { 0 });
 }

@@ -2,7 +2,7 @@
 //! and a small driver calls the one whose number it is given, so that each test still has a process of its own. Takes
 //! tests, gives verdicts. A test that does not pass under qemu this way is tried again as a program of its own.
 
-use super::{Setup, Test, Verdict};
+use super::{Engine, Setup, Test, Verdict};
 use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
 use crate::guest::{Libc, build_all, checked, content_hash, object};
 use crate::{store, temporary, tools};
@@ -24,9 +24,9 @@ struct Object<'a> {
     libc: Libc,
 }
 
-/// Runs `tests`: one verdict each, in their order.
-pub fn run(tests: &[Test], setup: &Setup) -> Vec<(String, Verdict)> {
-    let mut verdicts: Vec<Option<Verdict>> = vec![None; tests.len()];
+/// Runs `tests`: their verdicts, in their order.
+pub fn run(tests: &[Test], setup: &Setup) -> Vec<super::Outcome> {
+    let mut verdicts: Vec<Option<Vec<Verdict>>> = vec![None; tests.len()];
     let mut alone = Vec::new();
     let mut objects = Vec::new();
     let compiled: Vec<_> = tests.par_iter().enumerate().map(|(i, t)| (i, compile(i, t, setup))).collect();
@@ -34,11 +34,11 @@ pub fn run(tests: &[Test], setup: &Setup) -> Vec<(String, Verdict)> {
         match result {
             Ok(Some(o)) => objects.push(o),
             Ok(None) => alone.push(i),
-            Err(why) => verdicts[i] = Some(Verdict::NoOracle(why)),
+            Err(why) => verdicts[i] = Some(everywhere(setup, Verdict::NoOracle(why))),
         }
     }
     let groups = groups(objects, setup.group);
-    let grouped: Vec<(usize, Option<Verdict>)> =
+    let grouped: Vec<(usize, Option<Vec<Verdict>>)> =
         groups.par_iter().flat_map(|g| run_group(g, setup)).collect();
     for (i, verdict) in grouped {
         match verdict {
@@ -52,6 +52,11 @@ pub fn run(tests: &[Test], setup: &Setup) -> Vec<(String, Verdict)> {
     }
     let done = verdicts.into_iter().map(|v| v.expect("invariant: each test has a verdict"));
     tests.iter().map(|t| t.name.clone()).zip(done).collect()
+}
+
+/// The same verdict in all engines.
+fn everywhere(setup: &Setup, verdict: Verdict) -> Vec<Verdict> {
+    vec![verdict; setup.engines.len()]
 }
 
 /// The test's object; `None` if it needs its own program, an error if there is no way to run it.
@@ -126,38 +131,49 @@ fn link_flags(test: &Test) -> Vec<&str> {
     test.flags.iter().map(String::as_str).filter(links).collect()
 }
 
-/// Runs a group; no verdict for those that are to run alone.
-fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Verdict>)> {
-    let all = |v: Option<Verdict>| group.iter().map(|o| (o.index, v.clone())).collect();
+/// Runs a group; no verdicts for those that are to run alone.
+fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Vec<Verdict>>)> {
     let program = match link(group) {
         Ok(p) => p,
         Err(_) if group.len() > 1 => {
             let (a, b) = group.split_at(group.len() / 2);
             return [a, b].into_par_iter().flat_map(|half| run_group(half, setup)).collect();
         }
-        Err(_) => return all(None),
+        Err(_) => return group.iter().map(|o| (o.index, None)).collect(),
     };
     let numbers: Vec<String> = (0..group.len()).map(|n| n.to_string()).collect();
     let expected: Vec<Outcome> =
-        numbers.par_iter().map(|n| run_qemu(&program, &run_with(setup, vec![n.as_str()]))).collect();
-    let result = match translate(&program, &setup.xflags) {
-        Err(e) => all(Some(Verdict::Fail(e))),
-        Ok(translated) => {
-            let judge = |(n, o): (usize, &Object)| {
-                let wanted = &expected[n];
-                let verdict = (wanted.status == 0).then(|| {
-                    let got = run_translated(&translated, &run_with(setup, vec![numbers[n].as_str()]));
-                    compare(o.test, &got, wanted)
-                });
-                (o.index, verdict)
-            };
-            let result = group.par_iter().enumerate().map(judge).collect();
-            discard(&translated);
-            result
-        }
+        numbers.par_iter().map(|n| run_qemu(&program, &run_with(None, vec![n.as_str()]))).collect();
+    let translated = translate_all(&program, setup);
+    let judge = |(n, o): (usize, &Object)| {
+        let good = expected[n].status == 0;
+        let args = vec![numbers[n].as_str()];
+        (o.index, good.then(|| verdicts(o.test, setup, &translated, args, &expected[n])))
     };
+    let result = group.par_iter().enumerate().map(judge).collect();
+    discard(&translated);
     let _ = std::fs::remove_file(&program);
     result
+}
+
+/// The program for each engine; those of the same flags share one.
+fn translate_all(program: &Path, setup: &Setup) -> Vec<Result<PathBuf, String>> {
+    setup.engines.iter().map(|e| translate(program, &e.xflags)).collect()
+}
+
+/// Runs a test in each engine.
+fn verdicts(
+    test: &Test,
+    setup: &Setup,
+    translated: &[Result<PathBuf, String>],
+    args: Vec<&str>,
+    expected: &Outcome,
+) -> Vec<Verdict> {
+    let verdict = |(engine, program): (&Engine, &Result<PathBuf, String>)| match program {
+        Err(e) => Verdict::Fail(e.clone()),
+        Ok(p) => compare(test, &run_translated(p, &run_with(Some(engine), args.clone())), expected),
+    };
+    setup.engines.iter().zip(translated).map(verdict).collect()
 }
 
 /// Links a group's objects with a driver.
@@ -186,35 +202,32 @@ fn link(group: &[Object]) -> Result<PathBuf, String> {
 }
 
 /// Builds, runs and judges one test as a program of its own; with glibc if musl has not what it needs.
-fn run_alone(test: &Test, setup: &Setup) -> Verdict {
+fn run_alone(test: &Test, setup: &Setup) -> Vec<Verdict> {
     let sources: Vec<&Path> = test.sources.iter().map(PathBuf::as_path).collect();
     let flags: Vec<&str> = test.flags.iter().map(String::as_str).collect();
     let built = build_all(&sources, setup.libc, &flags);
     let program = match built.or_else(|_| build_all(&sources, Libc::Glibc, &flags)) {
         Ok(p) => p,
-        Err(e) => return Verdict::NoOracle(does_not_compile(&e)),
+        Err(e) => return everywhere(setup, Verdict::NoOracle(does_not_compile(&e))),
     };
-    let run = run_with(setup, Vec::new());
-    let expected = run_qemu(&program, &run);
-    let verdict = if expected.status != 0 {
-        Verdict::NoOracle(format!("under qemu: {expected:?}"))
+    let expected = run_qemu(&program, &run_with(None, Vec::new()));
+    let result = if expected.status != 0 {
+        everywhere(setup, Verdict::NoOracle(format!("under qemu: {expected:?}")))
     } else {
-        match translate(&program, &setup.xflags) {
-            Err(e) => Verdict::Fail(e),
-            Ok(translated) => {
-                let got = run_translated(&translated, &run);
-                discard(&translated);
-                compare(test, &got, &expected)
-            }
-        }
+        let translated = translate_all(&program, setup);
+        let result = verdicts(test, setup, &translated, Vec::new(), &expected);
+        discard(&translated);
+        result
     };
     let _ = std::fs::remove_file(&program);
-    verdict
+    result
 }
 
-fn run_with<'a>(setup: &Setup<'a>, args: Vec<&'a str>) -> Run<'a> {
+/// In an engine or under qemu.
+fn run_with<'a>(engine: Option<&Engine<'a>>, args: Vec<&'a str>) -> Run<'a> {
     let timeout = Some(Duration::from_secs(120));
-    Run { args, timeout, env: setup.env.clone(), cpu: Some(CPU), ..Run::default() }
+    let env = engine.map(|e| e.env.clone()).unwrap_or_default();
+    Run { args, timeout, env, cpu: Some(CPU), ..Run::default() }
 }
 
 fn compare(test: &Test, got: &Outcome, expected: &Outcome) -> Verdict {
@@ -230,8 +243,10 @@ fn prints_addresses(test: &Test) -> bool {
     ["/return-addr.c", "/pr94514.c"].iter().any(|n| test.name.contains(n))
 }
 
-/// Removes a translation: thousands of them would fill the disk.
-fn discard(translated: &Path) {
-    let _ = std::fs::remove_file(translated);
-    let _ = translated.parent().map(std::fs::remove_dir);
+/// Removes translations: thousands of them would fill the disk.
+fn discard(translated: &[Result<PathBuf, String>]) {
+    for path in translated.iter().flatten() {
+        let _ = std::fs::remove_file(path);
+        let _ = path.parent().map(std::fs::remove_dir);
+    }
 }

@@ -23,18 +23,52 @@ pub enum Verdict {
     Fail(String),
 }
 
-/// How to link, translate and run.
-#[derive(Clone, Debug)]
-pub struct Setup<'a> {
-    /// C library.
-    pub libc: Libc,
+/// How to translate and run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Engine<'a> {
+    /// What it is called in results.
+    pub name: &'a str,
     /// Flags for `xlate`.
     pub xflags: Vec<&'a str>,
     /// Environment of the translated program.
     pub env: Vec<(&'a str, &'a str)>,
+}
+
+impl Engine<'static> {
+    /// Translated ahead of time and optimised.
+    pub fn lifted() -> Self {
+        Engine { name: "lifted", xflags: vec!["-O2"], env: vec![] }
+    }
+
+    /// Translated ahead of time without optimisation.
+    pub fn unoptimised() -> Self {
+        Engine { name: "unoptimised", xflags: vec!["-O0"], env: vec![] }
+    }
+
+    /// Compiled at run time.
+    pub fn run_time() -> Self {
+        Engine { name: "jit", xflags: vec!["-O0", "--no-lift"], env: vec![("XLATE_ENGINE", "jit")] }
+    }
+
+    /// Interpreted.
+    pub fn interpreter() -> Self {
+        Engine { name: "interp", xflags: vec!["-O0", "--no-lift"], env: vec![("XLATE_ENGINE", "interp")] }
+    }
+}
+
+/// How to link and run.
+#[derive(Clone, Debug)]
+pub struct Setup<'a> {
+    /// C library.
+    pub libc: Libc,
+    /// Each test is run in all of these.
+    pub engines: Vec<Engine<'a>>,
     /// Tests in one program.
     pub group: usize,
 }
+
+/// A test's name and its verdict in each engine, in their order.
+pub type Outcome = (String, Vec<Verdict>);
 
 /// Counts of verdicts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,11 +82,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts `results`.
-    pub fn of(results: &[(String, Verdict)]) -> Self {
+    /// Counts the results of one engine.
+    pub fn of(results: &[Outcome], engine: usize) -> Self {
         let mut c = Counts::default();
-        for (_, verdict) in results {
-            match verdict {
+        for (_, verdicts) in results {
+            match &verdicts[engine] {
                 Verdict::Pass => c.passed += 1,
                 Verdict::Fail(_) => c.failed += 1,
                 Verdict::NoOracle(_) => c.without_oracle += 1,
@@ -69,21 +103,25 @@ impl std::fmt::Display for Counts {
 }
 
 /// Prints counts, and fails if there is a failure or too few passed.
-pub fn judge(what: &str, results: &[(String, Verdict)], at_least: usize) {
-    let counts = Counts::of(results);
-    println!("{what}: {counts}");
-    let failures: Vec<String> = results
-        .iter()
-        .filter_map(|(t, v)| match v {
-            Verdict::Fail(why) => Some(format!("{t}: {why}")),
+pub fn judge(what: &str, results: &[Outcome], engines: &[Engine], at_least: usize) {
+    let mut failures = Vec::new();
+    let mut counts = Vec::new();
+    for (n, engine) in engines.iter().enumerate() {
+        let count = Counts::of(results, n);
+        println!("{what} {}: {count}", engine.name);
+        counts.push((engine.name, count.passed));
+        failures.extend(results.iter().filter_map(|(t, v)| match &v[n] {
+            Verdict::Fail(why) => Some(format!("{t} {}: {why}", engine.name)),
             Verdict::Pass | Verdict::NoOracle(_) => None,
-        })
-        .collect();
+        }));
+    }
     assert!(
         failures.is_empty(),
         "{} tests fail that pass under qemu:\n{}",
         failures.len(),
         failures.join("\n")
     );
-    assert!(counts.passed >= at_least, "only {} tests passed, expected at least {at_least}", counts.passed);
+    for (name, passed) in counts {
+        assert!(passed >= at_least, "{name}: only {passed} tests passed, expected at least {at_least}");
+    }
 }
