@@ -26,7 +26,7 @@ fn the_command_writes_all_its_outputs() {
     let dir = tempfile::tempdir().expect("a temporary directory can be made");
     let (json, chart) = (dir.path().join("out.json"), dir.path().join("out.svg"));
     let out = Command::new(env!("CARGO_BIN_EXE_bench"))
-        .args(["--small", "--runs", "1", "--exactness", "fib", "sieve"])
+        .args(["--small", "--runs", "1", "--exactness", "--jit", "fib", "sieve"])
         .arg("--json")
         .arg(&json)
         .arg("--chart")
@@ -37,9 +37,16 @@ fn the_command_writes_all_its_outputs() {
         .expect("the benchmark starts");
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}{}", String::from_utf8_lossy(&out.stderr));
-    for part in
-        ["| fib | calls |", "| sieve | int |", "| integer | 2 |", "checkpoints' cost", "| translation of |"]
-    {
+    for part in [
+        "| fib | calls |",
+        "| sieve | int |",
+        "| integer | 2 |",
+        "checkpoints' cost",
+        "| translation of |",
+        "| fib | calls |",
+        "| steady state |",
+        "qemu / jit",
+    ] {
         assert!(text.contains(part), "no `{part}` in\n{text}");
     }
     let json = std::fs::read(json).expect("the JSON file was written");
@@ -51,6 +58,8 @@ fn the_command_writes_all_its_outputs() {
     for key in ["guest_instructions", "peak_memory", "output_bytes", "object_bytes"] {
         assert!(json["rows"][0]["translation"][key].as_u64().is_some_and(|n| n > 1000), "{key} in {json}");
     }
+    assert_eq!(json["steady"].as_array().map(Vec::len), Some(2));
+    assert!(json["steady_means"][0]["qemu_per_jit"].is_f64(), "{json}");
     let chart = std::fs::read_to_string(chart).expect("the chart was written");
     assert!(chart.starts_with("<svg") && chart.trim_end().ends_with("</svg>"), "{chart}");
     assert!(chart.contains("sieve") && !chart.contains("NaN"), "{chart}");

@@ -17,20 +17,27 @@ use std::process::{Command, ExitStatus, Stdio};
 pub(super) struct Way {
     emulator: Option<&'static str>,
     file: PathBuf,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Way {
     /// Directly.
     pub(super) fn host(file: &Path) -> Way {
-        Way { emulator: None, file: file.into() }
+        Way { emulator: None, file: file.into(), env: Vec::new() }
     }
 
     /// By an emulator.
     pub(super) fn under(emulator: &'static str, file: &Path) -> Way {
-        Way { emulator: Some(emulator), file: file.into() }
+        Way { emulator: Some(emulator), file: file.into(), env: Vec::new() }
     }
 
-    fn command(&self, program: &Program) -> Command {
+    /// With that environment, too.
+    pub(super) fn with(mut self, env: &[(&'static str, &'static str)]) -> Way {
+        self.env.extend(env);
+        self
+    }
+
+    pub(super) fn command(&self, program: &Program) -> Command {
         let mut c = match self.emulator {
             Some(e) => Command::new(e),
             None => Command::new(&self.file),
@@ -38,7 +45,7 @@ impl Way {
         if self.emulator.is_some() {
             c.arg(&self.file);
         }
-        c.args(&program.args);
+        c.args(&program.args).envs(self.env.iter().copied());
         match &program.stdin {
             Some(file) => c.stdin(File::open(file).expect("the input can be read")),
             None => c.stdin(Stdio::null()),

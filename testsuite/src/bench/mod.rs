@@ -9,12 +9,14 @@ mod page;
 mod programs;
 mod report;
 mod start_up;
+mod steady;
 mod translation;
 
 pub use chart::svg;
 pub use page::write as write_page;
 pub use programs::{Program, programs};
 pub use report::{json, table};
+pub use steady::Steady;
 
 use serde::Serialize;
 use std::collections::HashMap;
@@ -34,8 +36,20 @@ pub struct Options {
     pub exactness: bool,
     /// Runs of the empty program; none of it if zero.
     pub start_up_runs: usize,
+    /// Measure the run-time compiler alone in steady state, too.
+    pub jit: bool,
+    /// Measure translated programs.
+    pub translated: bool,
     /// Further flags for the translator.
     pub xflags: Vec<String>,
+}
+
+impl Options {
+    /// True if the program was chosen.
+    fn wants(&self, program: &Program) -> bool {
+        let named = |n: &String| *n == program.name || *n == program.class;
+        self.names.is_empty() || self.names.iter().any(named)
+    }
 }
 
 /// The translator's flag that turns checkpoints off.
@@ -88,6 +102,9 @@ impl Row {
 pub struct Report {
     /// In the order of classes.
     pub rows: Vec<Row>,
+    /// The run-time compiler alone; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steady: Vec<Steady>,
     /// Wall seconds of an empty static program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_up: Option<start_up::StartUp>,
@@ -99,15 +116,12 @@ pub struct Report {
 pub fn run(options: &Options) -> Report {
     let mut translations: HashMap<(PathBuf, bool), (PathBuf, Translation)> = HashMap::new();
     let mut rows = Vec::new();
-    for program in programs(options.small) {
-        let wanted = |n: &String| *n == program.name || *n == program.class;
-        if !options.names.is_empty() && !options.names.iter().any(wanted) {
-            continue;
-        }
-        rows.push(measure_one(&program, options, &mut translations));
+    for program in programs(options.small).iter().filter(|p| options.translated && options.wants(p)) {
+        rows.push(measure_one(program, options, &mut translations));
     }
     let start_up = (options.start_up_runs > 0).then(|| start_up::measure(options));
-    Report { rows, start_up, runs: options.runs }
+    let steady = if options.jit { steady::measure(options) } else { Vec::new() };
+    Report { rows, steady, start_up, runs: options.runs }
 }
 
 /// Runs a program natively, translated and under qemu-user, once; panics unless all print the same.

@@ -15,9 +15,10 @@ pub fn write(report: &Report) -> Result<[&'static str; 2], String> {
 }
 
 fn page(report: &Report) -> String {
+    let steady = if report.steady.is_empty() { "" } else { STEADY };
     let exactness = if report.rows.iter().any(|r| r.unchecked_s.is_some()) { EXACTNESS } else { "" };
     format!(
-        "# Benchmark\n\nWritten by `cargo xtask bench --markdown`; do not edit.\n\n{}\n{HOW}{exactness}\n\
+        "# Benchmark\n\nWritten by `cargo xtask bench --markdown`; do not edit.\n\n{}\n{HOW}{exactness}{steady}\n\
          ![Run time as a multiple of native](benchmark.svg)\n\n{}",
         machine(report.runs),
         table(report)
@@ -34,6 +35,11 @@ turn. `integer` is everything that is neither class `fp` nor `simd`. Translation
 const EXACTNESS: &str = "
 The checkpoints' cost is the time with checkpoints over the time without them (`--unsafe-no-checkpoints`: guest accesses are
 volatile loads and stores of LLVM, and faults and asynchronous signals are lost).
+";
+
+const STEADY: &str = "
+The tables of the steady state are of the run-time compiler alone, with nothing translated ahead of time (`--no-lift`, `XLATE_ENGINE=jit`):
+differences of the user times of the program's ordinary run and of its small one, in which the same code is compiled already.
 ";
 
 fn machine(runs: usize) -> String {

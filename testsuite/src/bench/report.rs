@@ -1,17 +1,17 @@
 //! A [`Report`] as text: tables in Markdown (which read well on a terminal, too), and JSON.
 
 use super::measure::geomean;
-use super::{Report, Row};
+use super::{Report, Row, Steady};
 use std::fmt::Write;
 
-type Member = fn(&Row) -> bool;
+type Member = fn(&str) -> bool;
 
 /// Groups of rows whose geometric means are reported; integer is all that is neither floating point nor SIMD.
 const GROUPS: &[(&str, Member)] = &[
     ("all", |_| true),
-    ("integer", |r| r.class != "fp" && r.class != "simd"),
-    ("floating point", |r| r.class == "fp"),
-    ("SIMD", |r| r.class == "simd"),
+    ("integer", |class| class != "fp" && class != "simd"),
+    ("floating point", |class| class == "fp"),
+    ("SIMD", |class| class == "simd"),
 ];
 
 /// A group's geometric means.
@@ -30,7 +30,7 @@ fn means(rows: &[Row]) -> Vec<Mean> {
     GROUPS
         .iter()
         .filter_map(|(group, member)| {
-            let rows = || rows.iter().filter(|r| member(r));
+            let rows = || rows.iter().filter(|r| member(&r.class));
             Some(Mean {
                 group,
                 programs: rows().count(),
@@ -47,11 +47,85 @@ fn means(rows: &[Row]) -> Vec<Mean> {
 pub fn json(report: &Report) -> serde_json::Value {
     let mut value = serde_json::to_value(report).expect("invariant: numbers and names can be serialised");
     value["means"] = serde_json::to_value(means(&report.rows)).expect("invariant: numbers can be serialised");
+    if !report.steady.is_empty() {
+        let means = steady_means(&report.steady);
+        value["steady_means"] = serde_json::to_value(means).expect("invariant: numbers can be serialised");
+    }
     value
 }
 
-/// Three tables: run times, means, translations; and a line on start-up.
+/// Geometric means of a group of programs in steady state.
+#[derive(serde::Serialize)]
+struct SteadyMean {
+    group: &'static str,
+    programs: usize,
+    jit_per_native: f64,
+    qemu_per_native: f64,
+    qemu_per_jit: f64,
+}
+
+fn steady_means(rows: &[Steady]) -> Vec<SteadyMean> {
+    GROUPS
+        .iter()
+        .filter_map(|(group, member)| {
+            let rows = || rows.iter().filter(|r| member(&r.class));
+            Some(SteadyMean {
+                group,
+                programs: rows().count(),
+                jit_per_native: geomean(rows().map(Steady::ratio))?,
+                qemu_per_native: geomean(rows().map(Steady::qemu_ratio))?,
+                qemu_per_jit: geomean(rows().map(Steady::gain))?,
+            })
+        })
+        .collect()
+}
+
+/// The tables of the run-time compiler.
+fn steady_table(rows: &[Steady]) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("invariant: a string can be written");
+    line(
+        "| steady state | class | native, s | jit / native | qemu / native | qemu / jit | small run, s |"
+            .into(),
+    );
+    line("|---|---|---:|---:|---:|---:|---:|".into());
+    for r in rows {
+        line(format!(
+            "| {} | {} | {:.3} | {:.2} | {:.2} | {:.2} | {:.3} |",
+            r.program,
+            r.class,
+            r.native_s,
+            r.ratio(),
+            r.qemu_ratio(),
+            r.gain(),
+            r.jit_small_s
+        ));
+    }
+    line(String::new());
+    line("| geometric mean, steady state | programs | jit / native | qemu / native | qemu / jit |".into());
+    line("|---|---:|---:|---:|---:|".into());
+    for m in steady_means(rows) {
+        line(format!(
+            "| {} | {} | {:.2} | {:.2} | {:.2} |",
+            m.group, m.programs, m.jit_per_native, m.qemu_per_native, m.qemu_per_jit
+        ));
+    }
+    out
+}
+
+/// Tables: run times, means, translations, with a line on start-up; and of the run-time compiler, if it was measured.
 pub fn table(report: &Report) -> String {
+    let mut out = if report.rows.is_empty() { String::new() } else { translated_tables(report) };
+    if !report.steady.is_empty() {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out += &steady_table(&report.steady);
+    }
+    out
+}
+
+fn translated_tables(report: &Report) -> String {
     let mut out = String::new();
     let exactness = report.rows.iter().any(|r| r.unchecked_s.is_some());
     let cost = |e: Option<f64>| e.map_or(String::new(), |e| format!(" {:+.1} % |", (e - 1.0) * 100.0));

@@ -26,6 +26,12 @@ struct Cli {
     /// Measure with checkpoints off, too: what exactness costs.
     #[arg(long, visible_alias = "no-checkpoints")]
     exactness: bool,
+    /// Measure the run-time compiler alone in steady state, too: how much longer a large run takes than a small one.
+    #[arg(long)]
+    jit: bool,
+    /// Measure the run-time compiler only.
+    #[arg(long, conflicts_with_all = ["markdown", "exactness", "chart"])]
+    only_jit: bool,
     /// The tests' small inputs: shows that everything works, measures nothing.
     #[arg(long)]
     small: bool,
@@ -48,12 +54,14 @@ fn main() {
     let report = bench::run(&bench::Options {
         runs: cli.runs.into(),
         small: cli.small,
+        jit: cli.jit || cli.only_jit || cli.markdown,
+        translated: !cli.only_jit,
         exactness: cli.exactness || cli.markdown,
-        start_up_runs: if !cli.names.is_empty() || cli.small { 0 } else { 200 },
+        start_up_runs: if !cli.names.is_empty() || cli.small || cli.only_jit { 0 } else { 200 },
         names: cli.names.clone(),
         xflags: cli.xflags.clone(),
     });
-    if report.rows.is_empty() {
+    if report.rows.is_empty() && report.steady.is_empty() {
         fail(format!("no program or class {:?}; --list names them", cli.names));
     }
     let to_stdout = cli.json.as_ref().is_some_and(|f| f.as_os_str() == "-");
