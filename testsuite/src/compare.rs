@@ -47,7 +47,8 @@ pub struct Run<'a> {
 pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
     let mut h = DefaultHasher::new();
     std::fs::read(program).map_err(|e| format!("{}: {e}", program.display()))?.hash(&mut h);
-    flags.hash(&mut h);
+    // Programs whose name and content differ are never one file, which the other's user might remove.
+    (program, flags).hash(&mut h);
     let xlate = tools::xlate();
     let meta = std::fs::metadata(&xlate).map_err(|e| e.to_string())?;
     (meta.len(), meta.modified().ok()).hash(&mut h);

@@ -12,10 +12,16 @@ pub fn unpacked(package: &str) -> PathBuf {
 
 /// The tree of `package` for `arch`.
 pub fn unpacked_for(arch: &str, package: &str) -> PathBuf {
-    static LOCK: Mutex<()> = Mutex::new(());
     let packages = store().join("packages");
     let dir = if arch == "arm64" { packages.join(package) } else { packages.join(arch).join(package) };
-    let done = dir.join(".unpacked");
+    once(&dir, ".unpacked", &["--arch", arch], package);
+    dir
+}
+
+/// Has `cargo xtask packages` fill `dir`, unless that was done: then the file `mark` is there.
+fn once(dir: &Path, mark: &str, flags: &[&str], package: &str) {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let done = dir.join(mark);
     let _guard = LOCK.lock().unwrap_or_else(|e| e.into_inner());
     if !done.exists() {
         // Other test processes may want it, too.
@@ -24,15 +30,22 @@ pub fn unpacked_for(arch: &str, package: &str) -> PathBuf {
         if !done.exists() {
             let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
             cargo.args(["run", "--quiet", "--package", "xtask", "--target-dir"]).arg(store().join("xtask"));
-            cargo.args(["--", "packages", "--arch", arch]).arg(&dir).arg(package).current_dir(root());
+            cargo.args(["--", "packages"]).args(flags).arg(dir).arg(package).current_dir(root());
             cargo.env_remove("CARGO_TARGET_DIR").stdout(std::process::Stdio::null());
             assert!(
                 cargo.status().expect("cargo starts").success(),
-                "package {package}:{arch} cannot be had"
+                "package {package} ({}) cannot be had",
+                flags.join(" ")
             );
             std::fs::write(&done, "").expect("the store can be written");
         }
     }
+}
+
+/// The directory with the files of a source package.
+pub fn source(package: &str) -> PathBuf {
+    let dir = store().join("packages/source").join(package);
+    once(&dir, ".downloaded", &["--source"], package);
     dir
 }
 

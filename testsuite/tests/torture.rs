@@ -1,4 +1,4 @@
-//! gcc's tests that run: a sample by default, all of them with `cargo xtask test --full`. One test function per corpus and
+//! gcc's tests that run, and qemu's own: a sample by default, all of them with `cargo xtask test --full`. One test function per corpus and
 //! level of gcc. Levels -O0 and -O2 run in all three engines: translated, compiled at run time and interpreted.
 
 use testsuite::guest::Libc;
@@ -102,6 +102,32 @@ fn advsimd_at_os() {
 #[test]
 fn vect() {
     check_engines(Corpus::Vect, "", 900, 20);
+}
+
+/// qemu's own tests, every `step`th, at least `least` of which must pass: by default without those that take long or need
+/// time to pass; with `--full` all.
+fn tcg(engines: &[Engine<'static>], step: usize, least: usize) {
+    let mut tests = Corpus::Tcg.tests("");
+    let least = if testsuite::full() {
+        18
+    } else {
+        let slow = ["linux-test", "/signals", "testthread"];
+        tests.retain(|t| t.unsuitable.is_none() && !slow.iter().any(|n| t.name.contains(n)));
+        tests = tests.into_iter().step_by(step).collect();
+        least
+    };
+    let setup = Setup { libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
+    judge("Tcg", &run(&tests, &setup), engines, least);
+}
+
+#[test]
+fn tcg_optimised() {
+    tcg(&[Engine::lifted()], 2, 7);
+}
+
+#[test]
+fn tcg_in_other_engines() {
+    tcg(&[Engine::unoptimised(), Engine::run_time(), Engine::interpreter()], 1, 14);
 }
 
 /// That tests which share a program are told apart: each prints its name, and some do not pass under qemu.

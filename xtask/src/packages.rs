@@ -1,12 +1,18 @@
 //! Fetches Debian packages of another architecture without touching the machine's package state: apt gets directories
-//! of its own under the target directory. Takes package names, gives an unpacked tree.
+//! of its own under the target directory. Takes package names, gives an unpacked tree, or a source package's files.
 
 use crate::{Result, root, step};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// `[--arch ARCH] DIR PACKAGE…`.
+/// `[--arch ARCH | --source] DIR PACKAGE…`.
 pub fn command(args: &[String]) -> Result<()> {
+    if let [flag, dir, packages @ ..] = args
+        && flag == "--source"
+        && !packages.is_empty()
+    {
+        return sources(dir.as_ref(), packages);
+    }
     let (arch, rest) = match args {
         [flag, arch, rest @ ..] if flag == "--arch" => (arch.as_str(), rest),
         rest => ("arm64", rest),
@@ -45,6 +51,45 @@ pub fn unpack(arch: &str, dir: &Path, packages: &[String]) -> Result<()> {
         step(Command::new("dpkg-deb").arg("-x").arg(deb).arg(dir))?;
     }
     Ok(())
+}
+
+/// Downloads the files of source packages into `dir`. The machine's own package sources need not name any: where they say
+/// `deb`, apt is told `deb-src`.
+fn sources(dir: &Path, packages: &[String]) -> Result<()> {
+    let store = target_dir().join("packages");
+    let state = store.join("state-source");
+    let parts = state.join("parts");
+    for d in [&state.join("lists/partial"), &parts, &store.join("cache/archives/partial"), &dir.to_path_buf()]
+    {
+        std::fs::create_dir_all(d).map_err(|e| format!("cannot create {}: {e}", d.display()))?;
+    }
+    let mut lists = vec![PathBuf::from("/etc/apt/sources.list")];
+    lists.extend(
+        std::fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten().map(|e| e.path()),
+    );
+    for list in lists {
+        let (Ok(text), Some(name)) = (std::fs::read_to_string(&list), list.file_name()) else { continue };
+        std::fs::write(parts.join(name), of_sources(&text))
+            .map_err(|e| format!("{}: {e}", parts.display()))?;
+    }
+    let apt = || {
+        let mut c = apt("amd64", &store, &state);
+        c.arg("-o").arg("Dir::Etc::SourceList=/dev/null");
+        c.arg("-o").arg(format!("Dir::Etc::SourceParts={}", parts.display()));
+        c
+    };
+    step(apt().args(["-q", "update"]))?;
+    step(apt().args(["-q", "source", "--download-only"]).args(packages).current_dir(dir))
+}
+
+/// A list of package sources, in either of apt's formats, that names those of source packages instead of the binary ones.
+fn of_sources(text: &str) -> String {
+    let line = |l: &str| match (l.strip_prefix("deb "), l.strip_prefix("Types:")) {
+        (Some(rest), _) => format!("deb-src {rest}\n"),
+        (None, Some(_)) => "Types: deb-src\n".to_string(),
+        (None, None) => format!("{l}\n"),
+    };
+    text.lines().map(line).collect()
 }
 
 fn apt(arch: &str, store: &Path, state: &Path) -> Command {

@@ -29,6 +29,8 @@ pub enum Corpus {
     DgTorture,
     /// The tests of `gcc.dg` itself that run.
     Dg,
+    /// qemu's own tests of user-mode emulation, which are no files of gcc's: see `tcg`.
+    Tcg,
 }
 
 /// One test at one level.
@@ -58,6 +60,7 @@ impl Corpus {
         ("tsvc", Corpus::Tsvc),
         ("dg-torture", Corpus::DgTorture),
         ("dg", Corpus::Dg),
+        ("tcg", Corpus::Tcg),
     ];
 
     /// True if its `.exp` file runs each test at several levels; the others say in each test how to compile it.
@@ -66,12 +69,15 @@ impl Corpus {
             Corpus::Execute | Corpus::Builtins | Corpus::Aapcs64 | Corpus::AdvSimd | Corpus::DgTorture => {
                 true
             }
-            Corpus::Aarch64 | Corpus::Vect | Corpus::Tsvc | Corpus::Dg => false,
+            Corpus::Aarch64 | Corpus::Vect | Corpus::Tsvc | Corpus::Dg | Corpus::Tcg => false,
         }
     }
 
     /// Its tests, sorted; `level` is ignored where there are none.
     pub fn tests(self, level: &str) -> Vec<Test> {
+        if self == Corpus::Tcg {
+            return super::tcg::tests();
+        }
         let mut all: Vec<Test> = self.files().iter().filter_map(|f| self.test(f, level)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
@@ -94,6 +100,7 @@ impl Corpus {
             Corpus::Tsvc => &["gcc.dg/vect/tsvc"],
             Corpus::DgTorture => &["gcc.dg/torture", "c-c++-common/torture"],
             Corpus::Dg => &["gcc.dg"],
+            Corpus::Tcg => &[],
         }
     }
 
@@ -101,7 +108,7 @@ impl Corpus {
     fn default_action(self) -> &'static str {
         match self {
             Corpus::Execute | Corpus::Builtins | Corpus::Aapcs64 => "run",
-            Corpus::AdvSimd | Corpus::Vect | Corpus::Tsvc => "run",
+            Corpus::AdvSimd | Corpus::Vect | Corpus::Tsvc | Corpus::Tcg => "run",
             Corpus::Aarch64 | Corpus::DgTorture | Corpus::Dg => "compile",
         }
     }
@@ -165,7 +172,7 @@ impl Corpus {
             Corpus::AdvSimd => &["-march=armv8.2-a+fp16"],
             // Included by others.
             Corpus::Vect if stem.ends_with("template") || stem == "complex-operations" => return None,
-            Corpus::Vect | Corpus::Tsvc => &[],
+            Corpus::Vect | Corpus::Tsvc | Corpus::Tcg => &[],
         };
         let defaults = match self {
             Corpus::Vect | Corpus::Tsvc => vect_flags(&stem),

@@ -1,4 +1,4 @@
-//! gcc's execution tests from Debian's `gcc-12-source`: builds each for AArch64, runs it under qemu-user, and if it passes
+//! gcc's execution tests from Debian's `gcc-12-source`, and qemu's own from its source package: builds each for AArch64, runs it under qemu-user, and if it passes
 //! there expects it to pass translated. Takes tests of a corpus, gives one verdict per test. Many tests share a program
 //! (see `group`), because most of a small program's translation is its C library.
 
@@ -6,6 +6,7 @@ pub mod corpus;
 pub mod dg;
 pub mod group;
 pub mod target;
+pub mod tcg;
 
 pub use corpus::{Corpus, Test};
 pub use group::run;
