@@ -77,7 +77,10 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     EQUAL(x[11], at > 4 ? i * (i + 1) / 2 : i * (i - 1) / 2);
     EQUAL(x[13], i + (at > 5));
     EQUAL(me->memory[0], i + (at > 7));
-    // Between the two stores of a pair, Arm lets an interrupt begin the instruction again.
+    // Between the two stores of a pair an interrupt may be taken, and the instruction is executed again: Arm ARM (DDI 0487)
+    // B2.2.1, on what is single-copy atomic (a sequence of accesses, during which exceptions, interrupts included, can be
+    // taken, whatever the type of memory; on return, accesses made before are repeated), and D1, "Taking an interrupt or
+    // other exception during a multi-access load or store". (In AArch32, G1.16.5 allows it for LDM and STM only.)
     if (at != 8 && (i || at > 8)) EQUAL(me->memory[2], i + (at > 8));
     if (at != 8 && (i || at > 8)) EQUAL(me->memory[3], i + (at > 8));
     EQUAL(x[14], N - i - (at > 9));

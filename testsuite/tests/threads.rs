@@ -118,6 +118,38 @@ fn stress() {
     run_each("stress.c", &["-O2", "-march=armv8.1-a"], if full() { &engines } else { &some }, "stress\n");
 }
 
+/// The parts of `signals-load.c`. userfaultfd is looked at where the host allows it.
+const LOAD: &[&str] =
+    &["process", "execute", "queue", "restart", "timers", "waiting", "jumps", "faults", "userfaultfd"];
+
+/// Signals of the process and of threads, queues, restarts, timers, waiting, jumps, nesting, and faults on purpose (guard
+/// pages, safepoints, null checks): what the program finds not as on Linux, it prints. (qemu 7.2 fails in three parts.)
+#[test]
+fn signals_under_load() {
+    let program = ours("signals-load.c", Libc::Musl, &["-O2", "-march=armv8.1-a"]);
+    let engines = [OPTIMISED, COMPILED, INTERPRETED, QUICK];
+    for (xflags, engine) in &engines[..if full() { 4 } else { 2 }] {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        for part in LOAD {
+            for _ in 0..if full() { 5 } else { 1 } {
+                let run = Run {
+                    args: vec![part],
+                    env: vec![("XLATE_ENGINE", engine)],
+                    timeout: Some(Duration::from_secs(180)),
+                    ..Run::default()
+                };
+                let out = run_translated(&translated, &run);
+                let expected = if *part == "execute" { "executed\n" } else { &format!("{part}\n") };
+                let text = String::from_utf8_lossy(&out.stdout);
+                assert!(
+                    out.status == 0 && text == expected && out.stderr.is_empty(),
+                    "{xflags:?} {part}: {out:?}"
+                );
+            }
+        }
+    }
+}
+
 /// Registers, memory and flags are exact in handlers in any thread; queued signals come all, in order.
 #[test]
 fn asynchronous() {

@@ -10,7 +10,7 @@ use crate::context::{self, Context};
 use crate::hostcall::syscall;
 use crate::image::Loaded;
 use crate::mem::AddressSpace;
-use crate::signal::{Actions, SigInfo, ThreadSignals};
+use crate::signal::{Actions, Group, SigInfo, ThreadSignals, UNBLOCKABLE_SET};
 use crate::sys::Limits;
 use crate::trace::Options;
 use crate::verify::{Capture, Verify};
@@ -47,14 +47,30 @@ pub struct Shared {
     pub waiting: AtomicI32,
     /// Its information.
     pub waiting_info: UnsafeCell<SigInfo>,
-    /// Signals that the host may never block (SIGSEGV …) but the guest does: sent by `kill` and kept here, by bit.
-    pub held: AtomicU64,
-    /// Their information, by position in `signal::UNBLOCKABLE`.
-    pub held_info: UnsafeCell<[SigInfo; 5]>,
+    /// Signals that the host may never block (SIGSEGV …), sent to this thread.
+    pub own: Kept,
+    /// The same, sent to the process: the host has chosen this thread to tell. And [`Kept::LOOK`].
+    pub for_process: Kept,
+    /// Of these signals, what the thread blocks now; other threads read it.
+    pub blocked: Arc<AtomicU64>,
     /// Host signal, `si_code` and `si_addr` of the last fault in a guest access of the runtime.
     pub fault: Cell<(i32, i32, u64)>,
     /// What verification keeps at checkpoints, if the thread verifies.
     pub capture: Cell<Option<&'static Capture>>,
+}
+
+/// Signals that handlers have noted and the thread has not yet taken.
+#[derive(Default)]
+pub struct Kept {
+    /// By bit.
+    pub set: AtomicU64,
+    /// Their information, by position in `signal::UNBLOCKABLE`.
+    pub info: UnsafeCell<[SigInfo; 5]>,
+}
+
+impl Kept {
+    /// Among the signals' bits: another thread says that the process has one for this thread.
+    pub const LOOK: u64 = 1 << 63;
 }
 
 /// A guest thread. What `clone` can share or not is behind an `Arc` of its own.
@@ -69,6 +85,8 @@ pub struct Thread {
     pub actions: Arc<Actions>,
     /// Resource limits (CLONE_THREAD).
     pub limits: Arc<Limits>,
+    /// Signals that wait for any thread of the process (CLONE_THREAD).
+    pub group: Arc<Group>,
     /// `personality`, once it was asked for.
     pub personality: Option<u64>,
     /// Mask, alternate stack, and what is to be restarted.
@@ -144,10 +162,13 @@ impl Thread {
         actions: Actions,
         lifted_stack: u64,
     ) -> *mut Thread {
+        let shared = Thread::shared(state);
+        let tid = gettid();
         let thread = Thread::make(Thread {
             process,
-            shared: Thread::shared(state),
-            tid: gettid(),
+            shared,
+            tid,
+            group: Group::of(tid, shared),
             actions: Arc::new(actions),
             limits: Arc::default(),
             personality: None,
@@ -182,6 +203,7 @@ impl Thread {
             tid: 0,
             actions: self.actions.clone(),
             limits: self.limits.clone(),
+            group: self.group.clone(),
             personality: self.personality,
             signals: ThreadSignals::new(self.signals.mask),
             exec: Default::default(),
@@ -198,8 +220,9 @@ impl Thread {
             state: Box::into_raw(Box::new(state)),
             waiting: AtomicI32::new(0),
             waiting_info: UnsafeCell::new(SigInfo::default()),
-            held: AtomicU64::new(0),
-            held_info: UnsafeCell::new([SigInfo::default(); 5]),
+            own: Kept::default(),
+            for_process: Kept::default(),
+            blocked: Arc::new(AtomicU64::new(UNBLOCKABLE_SET)),
             fault: Cell::new((0, 0, 0)),
             capture: Cell::new(None),
         }))

@@ -5,11 +5,12 @@
 //! Reads the slot of the waiting signal under a full host mask.
 #![allow(unsafe_code)]
 
-use super::deliver::recheck_held;
+use super::deliver::{nothing_to_deliver, recheck_held};
 use super::frame;
-use super::host::{block_host, host_mask, set_host_mask, take_held};
+use super::host::{self, block_host, host_mask, publish_mask, set_host_mask, take_held};
 use super::{
-    Action, AltStack, FaultInfo, SS_AUTODISARM, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, UNCATCHABLE_SET, bit,
+    Action, AltStack, FaultInfo, SIG_IGN, SS_AUTODISARM, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET,
+    UNCATCHABLE_SET, bit,
 };
 use crate::access::{SEGV_ACCERR, SEGV_MAPERR, copy_to_guest, read, write};
 use crate::hostcall::{ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
@@ -48,6 +49,9 @@ pub fn rt_sigaction(t: &mut Thread, sig: u64, new: u64, old: u64, size: u64) -> 
                 // No signal of that number may be half-way in while the host's disposition changes.
                 block_host();
                 let before = t.actions.set(sig, a);
+                if a.handler == SIG_IGN && UNBLOCKABLE.contains(&sig) {
+                    host::discard_held(t, sig);
+                }
                 set_host_mask(t);
                 before
             }
@@ -106,7 +110,7 @@ pub fn rt_sigpending(t: &mut Thread, set: u64, size: u64) -> i64 {
     }
     let mut pending: SigSet = 0;
     syscall(libc::SYS_rt_sigpending, [&raw mut pending as u64, 8, 0, 0, 0, 0]);
-    pending |= t.shared.held.load(Ordering::Relaxed);
+    pending |= host::held(t);
     match t.shared.waiting.load(Ordering::Relaxed) {
         0 => {}
         sig => pending |= bit(sig),
@@ -121,10 +125,22 @@ pub fn rt_sigpending(t: &mut Thread, set: u64, size: u64) -> i64 {
 pub fn set_temporary_mask(t: &mut Thread, mask: SigSet) -> SigSet {
     let mask = mask & !UNCATCHABLE_SET;
     t.signals.temporary = Some(mask);
-    if t.shared.held.load(Ordering::Relaxed) & !mask != 0 {
-        super::host::set_pending(t.shared, true);
+    publish_mask(t);
+    if host::held(t) & !mask != 0 {
+        host::set_pending(t.shared, true);
     }
     host_mask(mask)
+}
+
+/// The thread's own mask again.
+pub fn end_temporary_mask(t: &mut Thread) {
+    t.signals.temporary = None;
+    publish_mask(t);
+}
+
+/// Signals of those that the host cannot block which a temporary mask lets through: they end the call.
+pub fn let_through(t: &Thread, mask: SigSet) -> bool {
+    host::held(t) & t.signals.mask & !mask != 0
 }
 
 /// After a host call with a temporary mask gave `r`: true if a signal came before the kernel was entered. It came under the
@@ -132,7 +148,7 @@ pub fn set_temporary_mask(t: &mut Thread, mask: SigSet) -> SigSet {
 pub fn not_begun(t: &mut Thread, r: i64) -> bool {
     let before = matches!(-r, ERESTARTSYS | ERESTARTNOINTR) && came_before(t);
     if before {
-        t.signals.temporary = None;
+        end_temporary_mask(t);
     }
     before
 }
@@ -160,7 +176,13 @@ pub fn rt_sigtimedwait(t: &mut Thread, set: u64, info: u64, timeout: u64, size: 
             read::<[u64; 2]>(timeout)?;
         }
         // Those that the host cannot block are the runtime's to find.
-        if let Some(found) = take_held(t.shared, wanted & UNBLOCKABLE_SET) {
+        if wanted & UNBLOCKABLE_SET != 0 {
+            t.signals.waits_for = wanted & UNBLOCKABLE_SET;
+            publish_mask(t);
+            let found = wait_with_held(t, wanted, timeout);
+            t.signals.waits_for = 0;
+            publish_mask(t);
+            let found = found?;
             if info != 0 {
                 write(info, words(&found))?;
             }
@@ -170,6 +192,72 @@ pub fn rt_sigtimedwait(t: &mut Thread, set: u64, info: u64, timeout: u64, size: 
         // A signal it did not wait for: the kernel says EINTR, whatever SA_RESTART.
         check(if r == -ERESTARTSYS { -libc::EINTR as i64 } else { r })
     })())
+}
+
+/// Waits for signals of which the host cannot wait for some: they interrupt it.
+fn wait_with_held(t: &mut Thread, wanted: SigSet, timeout: u64) -> Result<SigInfo, Errno> {
+    let ours = wanted & UNBLOCKABLE_SET;
+    let rest = wanted & !UNBLOCKABLE_SET;
+    let end = match timeout {
+        0 => None,
+        at => Some(now() + nanoseconds(read::<[u64; 2]>(at)?)?),
+    };
+    loop {
+        if let Some(found) = take_held(t, ours) {
+            return Ok(found);
+        }
+        if !nothing_to_deliver(t, t.signals.mask & !ours) {
+            if host::held(t) & ours != 0 || t.shared.for_process.set.load(Ordering::Relaxed) != 0 {
+                continue;
+            }
+            // One that it did not wait for.
+            return Err(Errno(libc::EINTR));
+        }
+        let left = end.map(|e| e.saturating_sub(now()));
+        let left = left.map(|n| [(n / SECOND) as u64, (n % SECOND) as u64]);
+        let limit = left.as_ref().map_or(0, |l| l.as_ptr() as u64);
+        let mut found = SigInfo::default();
+        let args = [&raw const rest as u64, &raw mut found as u64, limit, 8, 0, 0];
+        match check(safe_syscall(libc::SYS_rt_sigtimedwait, args)) {
+            Ok(_) => return Ok(found),
+            Err(Errno(libc::EINTR | RESTARTSYS | RESTARTNOINTR)) => {}
+            Err(e) => return take_held(t, ours).ok_or(e),
+        }
+    }
+}
+
+const RESTARTSYS: i32 = ERESTARTSYS as i32;
+const RESTARTNOINTR: i32 = ERESTARTNOINTR as i32;
+const SECOND: u128 = 1_000_000_000;
+
+/// A `timespec` in nanoseconds.
+fn nanoseconds([seconds, rest]: [u64; 2]) -> Result<u128, Errno> {
+    if (seconds as i64) < 0 || rest as u128 >= SECOND {
+        return Err(EINVAL);
+    }
+    Ok(seconds as u128 * SECOND + rest as u128)
+}
+
+/// The time since some moment.
+fn now() -> u128 {
+    let mut t = [0u64; 2];
+    syscall(libc::SYS_clock_gettime, [libc::CLOCK_MONOTONIC as u64, t.as_mut_ptr() as u64, 0, 0, 0, 0]);
+    t[0] as u128 * SECOND + t[1] as u128
+}
+
+/// `rt_tgsigqueueinfo`: on the host, nothing in what a thread of this process sends tells that it is for one thread.
+pub fn rt_tgsigqueueinfo(group: u64, thread: u64, sig: u64, info: u64) -> i64 {
+    let ours = group as i32 as i64 == syscall(libc::SYS_getpid, [0; 6]);
+    if !ours || !UNBLOCKABLE.contains(&(sig as i32)) {
+        return syscall(libc::SYS_rt_tgsigqueueinfo, [group, thread, sig, info, 0, 0]);
+    }
+    match read::<[u64; 16]>(info) {
+        Ok(mut words) => {
+            host::mark_for_thread(&mut words);
+            syscall(libc::SYS_rt_tgsigqueueinfo, [group, thread, sig, words.as_ptr() as u64, 0, 0])
+        }
+        Err(e) => e.as_return(),
+    }
 }
 
 fn words(info: &super::SigInfo) -> [u64; 16] {

@@ -8,7 +8,7 @@
 
 use super::frame::{self, FaultInfo};
 use super::host::{self, die_by, hold, release, resend, set_host_mask};
-use super::{Action, SIG_DFL, SIG_IGN, SigInfo, UNBLOCKABLE, bit};
+use super::{Action, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, bit};
 use crate::hostcall::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS};
 use crate::thread::Thread;
 use crate::trace::Topic;
@@ -32,21 +32,16 @@ fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
     loop {
         let blocked = t.signals.temporary.unwrap_or(t.signals.mask);
         let info = match t.shared.waiting.load(Ordering::Relaxed) {
-            0 => match host::take_held(t.shared, !blocked) {
+            0 => match host::take_held(t, !blocked) {
                 Some(info) => {
                     host::block_host();
                     info
                 }
                 None => {
-                    // Held ones are blocked: nothing to look for until the mask changes.
-                    if t.shared.waiting.load(Ordering::Relaxed) == 0 {
-                        host::set_pending(t.shared, false);
-                        if t.shared.waiting.load(Ordering::Relaxed) != 0 {
-                            host::set_pending(t.shared, true);
-                            continue;
-                        }
+                    if nothing_to_deliver(t, blocked) {
+                        return None;
                     }
-                    return None;
+                    continue;
                 }
             },
             _ => {
@@ -78,6 +73,17 @@ fn next(t: &mut Thread) -> Option<(SigInfo, Action)> {
         }
         set_host_mask(t);
     }
+}
+
+/// Stops looking for signals, unless one is to be delivered: those held are blocked, until the mask changes.
+pub fn nothing_to_deliver(t: &Thread, blocked: SigSet) -> bool {
+    host::set_pending(t.shared, false);
+    let new = t.shared.for_process.set.load(Ordering::Relaxed) != 0;
+    let nothing = !new && t.shared.waiting.load(Ordering::Relaxed) == 0 && host::held(t) & !blocked == 0;
+    if !nothing {
+        host::set_pending(t.shared, true);
+    }
+    nothing
 }
 
 /// Makes `s` begin the handler, mask and all. The host's mask is full on entry and right on return.
@@ -114,7 +120,7 @@ fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action) {
 
 /// Held signals may have become deliverable with a change of mask.
 pub fn recheck_held(t: &Thread) {
-    if t.shared.held.load(Ordering::Relaxed) & !t.signals.mask != 0 {
+    if host::held(t) & !t.signals.mask != 0 {
         host::set_pending(t.shared, true);
     }
 }

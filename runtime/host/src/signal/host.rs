@@ -7,11 +7,11 @@
 //! engine words and the image's constant tables. It runs with all signals blocked on a stack of its own.
 #![allow(unsafe_code)]
 
-use super::{Action, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, bit};
+use super::{Action, Group, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET, bit};
 use crate::fault::{self, Context};
 use crate::heap;
 use crate::hostcall::{self, Errno, check, syscall};
-use crate::thread::{self, Shared, Thread};
+use crate::thread::{self, Kept, Shared, Thread};
 use crate::trace::{self, Topic};
 use std::arch::global_asm;
 use std::sync::atomic::Ordering;
@@ -126,9 +126,70 @@ pub fn block_host() {
 /// Makes the host's mask the guest's, unless a signal waits, whose delivery will do it. Called under [`block_host`], or
 /// the answer to whether one waits could change underneath.
 pub fn set_host_mask(t: &Thread) {
+    publish_mask(t);
     if t.shared.waiting.load(Ordering::Relaxed) == 0 {
         swap_host_mask(host_mask(t.signals.mask));
     }
+}
+
+/// Tells other threads which signals of the process this one takes; to be called whenever that may have changed.
+pub fn publish_mask(t: &Thread) {
+    let blocked = t.signals.temporary.unwrap_or(t.signals.mask) & UNBLOCKABLE_SET & !t.signals.waits_for;
+    if t.shared.blocked.load(Ordering::Relaxed) != blocked {
+        t.shared.blocked.store(blocked, Ordering::SeqCst);
+        if t.group.pending() != 0 {
+            t.group.retarget(t.shared);
+        }
+    }
+}
+
+/// Hands the process what the host gave to this thread for it.
+pub fn settle(t: &Thread) {
+    let kept = &t.shared.for_process;
+    if kept.set.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    kept.set.fetch_and(!Kept::LOOK, Ordering::Relaxed);
+    while let Some(info) = take(kept, UNBLOCKABLE_SET) {
+        t.group.add(&info);
+    }
+    t.group.retarget(t.shared);
+}
+
+/// After a signal ended a host call: true if that was one for the process, and this thread does not take it. On Linux it
+/// would not have noticed.
+pub fn was_for_others(t: &Thread) -> bool {
+    let s = t.shared;
+    if s.for_process.set.load(Ordering::Relaxed) == 0 || s.waiting.load(Ordering::Relaxed) != 0 {
+        return false;
+    }
+    settle(t);
+    held(t) & !t.signals.temporary.unwrap_or(t.signals.mask) == 0
+}
+
+/// Signals that the host cannot block and that wait for the thread or its process.
+pub fn held(t: &Thread) -> SigSet {
+    let s = t.shared;
+    (s.own.set.load(Ordering::Relaxed) | s.for_process.set.load(Ordering::Relaxed)) & UNBLOCKABLE_SET
+        | t.group.pending()
+}
+
+/// Takes one out of `set`, the thread's own first.
+pub fn take_held(t: &Thread, set: SigSet) -> Option<SigInfo> {
+    settle(t);
+    take(&t.shared.own, set).or_else(|| t.group.take(set))
+}
+
+/// Forgets one that is ignored from now on.
+pub fn discard_held(t: &Thread, sig: i32) {
+    settle(t);
+    t.shared.own.set.fetch_and(!bit(sig), Ordering::Relaxed);
+    t.group.discard(sig);
+}
+
+/// The signals in a set.
+pub fn bits(set: SigSet) -> impl Iterator<Item = i32> {
+    (1..=64).filter(move |s| set & bit(*s) != 0)
 }
 
 /// Makes dispositions and mask what the program executed next must find. Undone by [`after_exec_failed`].
@@ -139,6 +200,14 @@ pub fn before_exec(t: &Thread) {
         let _ = host_action(sig, Some(HostAction { handler, ..HostAction::default() }));
     }
     swap_host_mask(t.signals.mask);
+    // What waits stays pending for the program; if that is not executed, it comes back through the handler.
+    while let Some(info) = take(&t.shared.own, t.signals.mask & UNBLOCKABLE_SET) {
+        resend(&info);
+    }
+    settle(t);
+    while let Some(info) = t.group.take(t.signals.mask & UNBLOCKABLE_SET) {
+        resend(&info);
+    }
 }
 
 /// Takes back [`before_exec`].
@@ -153,7 +222,9 @@ pub fn after_exec_failed(t: &Thread) {
 /// To be called in the child of a `fork` made under [`block_host`]: signals that wait are the parent's.
 pub fn after_fork_child(t: &mut Thread) {
     t.tid = thread::gettid();
-    t.shared.held.store(0, Ordering::Relaxed);
+    t.shared.own.set.store(0, Ordering::Relaxed);
+    t.shared.for_process.set.store(0, Ordering::Relaxed);
+    t.group = Group::of(t.tid, t.shared);
     release(t.shared);
     set_host_mask(t);
 }
@@ -161,8 +232,8 @@ pub fn after_fork_child(t: &mut Thread) {
 /// Forgets the waiting signal. The host's mask is still full; the caller sets it next.
 pub fn release(s: &Shared) {
     s.waiting.store(0, Ordering::Relaxed);
-    let more = s.held.load(Ordering::Relaxed) != 0;
-    set_pending(s, more);
+    let more = s.own.set.load(Ordering::Relaxed) | s.for_process.set.load(Ordering::Relaxed);
+    set_pending(s, more != 0);
 }
 
 /// Tells engines and system calls whether to look for signals.
@@ -184,6 +255,28 @@ pub fn resend(info: &SigInfo) {
     if syscall(libc::SYS_rt_tgsigqueueinfo, args) < 0 {
         syscall(libc::SYS_tgkill, [pid as u64, tid as u64, info.signo as u64, 0, 0, 0]);
     }
+}
+
+// What the host hands on of a queued signal's information ends with the fourth word of the union, which no kind of queued
+// signal uses. These two mark signals that the host's `si_code` cannot tell apart.
+const MARK: usize = 3;
+/// Sent to a thread: without this a queued signal is taken for one sent to the process.
+const TO_THREAD: u64 = 0x786c_6174_6500_0001;
+/// No signal, but the word that the process has one that this thread takes.
+const LOOK: u64 = 0x786c_6174_6500_0002;
+
+/// Marks the information of a signal that a thread of the process queues for another.
+pub fn mark_for_thread(words: &mut [u64; 16]) {
+    words[2 + MARK] = TO_THREAD;
+}
+
+/// Makes a thread of the process look for what is pending, which is `sig` at least.
+pub fn wake(tid: i32, sig: i32) {
+    let pid = syscall(libc::SYS_getpid, [0; 6]) as u64;
+    let mut info = SigInfo { signo: sig, code: libc::SI_QUEUE, ..SigInfo::default() };
+    info.rest[MARK] = LOOK;
+    // If it has a signal of that number pending on the host, it will look all the same.
+    syscall(libc::SYS_rt_tgsigqueueinfo, [pid, tid as u64, sig as u64, &raw const info as u64, 0, 0]);
 }
 
 /// Ends the process by the default action of the signal, so that the parent sees it.
@@ -219,7 +312,7 @@ unsafe extern "C" fn on_signal(sig: i32, info: *mut SigInfo, uc: *mut libc::ucon
         return;
     }
     if UNBLOCKABLE.contains(&sig) {
-        hold(shared, info);
+        note(shared, info);
     } else {
         // SAFETY: nothing reads the slot while `waiting` is 0, and none of these signals comes while it is not.
         unsafe { *shared.waiting_info.get() = *info };
@@ -238,24 +331,45 @@ fn resend_later(info: &SigInfo) {
 }
 
 /// Keeps a signal that cannot be blocked on the host until the guest takes it.
+fn note(s: &Shared, info: &SigInfo) {
+    const SI_TKILL: i32 = -6;
+    if info.code != SI_TKILL && info.rest[MARK] == LOOK {
+        s.for_process.set.fetch_or(Kept::LOOK, Ordering::Relaxed);
+    } else if info.code == SI_TKILL {
+        keep(&s.own, info);
+    } else if info.rest[MARK] == TO_THREAD {
+        let mut info = *info;
+        info.rest[MARK] = 0;
+        keep(&s.own, &info);
+    } else {
+        keep(&s.for_process, info);
+    }
+    set_pending(s, true);
+}
+
+/// Keeps a signal that was sent to this thread, or came to it by a fault.
 pub fn hold(s: &Shared, info: &SigInfo) {
+    keep(&s.own, info);
+    set_pending(s, true);
+}
+
+fn keep(kept: &Kept, info: &SigInfo) {
     if let Some(i) = UNBLOCKABLE.iter().position(|u| *u == info.signo) {
-        if s.held.load(Ordering::Relaxed) & bit(info.signo) == 0 {
+        if kept.set.load(Ordering::Relaxed) & bit(info.signo) == 0 {
             // SAFETY: only this thread and its handlers use the slots. Like the kernel, what is there already stays.
-            unsafe { (*s.held_info.get())[i] = *info };
+            unsafe { (*kept.info.get())[i] = *info };
         }
-        s.held.fetch_or(bit(info.signo), Ordering::Relaxed);
-        set_pending(s, true);
+        kept.set.fetch_or(bit(info.signo), Ordering::Relaxed);
     }
 }
 
-/// Takes a held signal out of `set`.
-pub fn take_held(s: &Shared, set: SigSet) -> Option<SigInfo> {
-    let sig = (s.held.load(Ordering::Relaxed) & set).trailing_zeros() as i32 + 1;
+/// Takes a signal out of `set`.
+fn take(kept: &Kept, set: SigSet) -> Option<SigInfo> {
+    let sig = bits(kept.set.load(Ordering::Relaxed) & set & UNBLOCKABLE_SET).next()?;
     let i = UNBLOCKABLE.iter().position(|u| *u == sig)?;
-    // SAFETY: as in `hold`.
-    let info = unsafe { (*s.held_info.get())[i] };
-    s.held.fetch_and(!bit(sig), Ordering::Relaxed);
+    // SAFETY: as in `keep`.
+    let info = unsafe { (*kept.info.get())[i] };
+    kept.set.fetch_and(!bit(sig), Ordering::Relaxed);
     Some(info)
 }
 

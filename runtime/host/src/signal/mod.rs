@@ -9,12 +9,14 @@ mod action;
 mod calls;
 mod deliver;
 mod frame;
+mod group;
 pub mod host;
 
 pub use action::{Action, Actions, SIG_DFL, SIG_IGN};
 pub use calls::*;
 pub use deliver::{Restart, deliver, fault, trap};
 pub use frame::FaultInfo;
+pub use group::Group;
 pub use host::{
     after_exec_failed, after_fork_child, before_exec, block_host, install_handlers, is_pending, set_host_mask,
 };
@@ -30,7 +32,8 @@ pub const fn bit(sig: i32) -> SigSet {
     1 << (sig - 1)
 }
 
-const UNBLOCKABLE_SET: SigSet =
+/// These, as a set.
+pub const UNBLOCKABLE_SET: SigSet =
     bit(libc::SIGILL) | bit(libc::SIGTRAP) | bit(libc::SIGBUS) | bit(libc::SIGFPE) | bit(libc::SIGSEGV);
 
 /// SIGKILL and SIGSTOP, which no mask contains.
@@ -86,6 +89,9 @@ pub struct ThreadSignals {
     /// Mask in force until the end of this system call (`rt_sigsuspend`, `ppoll` …); a handler that runs sees it, its
     /// frame saves `mask`.
     pub temporary: Option<SigSet>,
+    /// What `rt_sigtimedwait` waits for of the signals that the host cannot block: the thread takes them though it may
+    /// block them.
+    pub waits_for: SigSet,
     /// Alternate stack.
     pub alt: AltStack,
     /// What the last fault left for signal frames. Linux never takes it back: frames of later signals show it, too.
@@ -100,6 +106,7 @@ impl ThreadSignals {
         ThreadSignals {
             mask: mask & !UNCATCHABLE_SET,
             temporary: None,
+            waits_for: 0,
             alt: AltStack::NONE,
             last_fault: FaultInfo::default(),
             no_restart: false,

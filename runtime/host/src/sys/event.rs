@@ -6,8 +6,7 @@ use super::layout::{EpollEvent, HostEpollEvent};
 use super::table::Interrupt;
 use super::{Call, err};
 use crate::hostcall::{ERESTARTNOHAND, ERESTARTNOINTR, Errno};
-use crate::signal::{SigSet, not_begun, set_temporary_mask};
-use std::sync::atomic::Ordering;
+use crate::signal::{SigSet, end_temporary_mask, let_through, not_begun, set_temporary_mask};
 
 /// Bytes of a signal set; any other size is EINVAL.
 const SET_SIZE: u64 = 8;
@@ -33,12 +32,11 @@ fn wait(c: &mut Call<'_>, args: [u64; 6]) -> i64 {
     let Some(mask) = c.thread.signals.temporary else { return r };
     if r == -ERESTARTNOINTR {
         // Only the temporary mask lets a signal through that was there before: it ends the call.
-        let held = c.thread.shared.held.load(Ordering::Relaxed);
-        return if held & c.thread.signals.mask & !mask != 0 { -ERESTARTNOHAND } else { r };
+        return if let_through(c.thread, mask) { -ERESTARTNOHAND } else { r };
     }
     // As the kernel: the mask is restored at once unless a signal ended the call.
     if r != -ERESTARTNOHAND && r != err(libc::EINTR) {
-        c.thread.signals.temporary = None;
+        end_temporary_mask(c.thread);
     }
     r
 }

@@ -27,6 +27,7 @@ pub use table::{Arg, Interrupt, Policy, Ret, Row, find, table};
 
 use crate::hostcall::{self, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};
 use crate::polycode;
+use crate::signal;
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
@@ -81,6 +82,7 @@ impl Call<'_> {
         match hostcall::safe_syscall(self.host_nr(), args) {
             // The signal came before the call began: it is as if it had come before the `svc`.
             r if r == -ERESTARTSYS || r == -ERESTARTNOINTR => -ERESTARTNOINTR,
+            r if r == err(libc::EINTR) && signal::host::was_for_others(self.thread) => -ERESTARTNOINTR,
             r if r == err(libc::EINTR) => match interrupt {
                 Interrupt::Never | Interrupt::Eintr => r,
                 Interrupt::Restart => -ERESTARTSYS,

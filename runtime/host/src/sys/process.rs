@@ -198,12 +198,13 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     let space = c.thread.process.mem.hold();
     let actions = c.thread.actions.hold();
     let limits = c.thread.limits.hold();
+    let group = c.thread.group.hold();
     let heap = heap::hold();
     // The host keeps its own stack and thread pointer.
     let host = CloneArgs { flags: args.flags & !SETTLS, stack: 0, tls: 0, ..*args };
     let r = host_clone(&host, hostcall::syscall);
     drop(heap);
-    drop((limits, actions, space, text, compiler));
+    drop((group, limits, actions, space, text, compiler));
     if r == 0 {
         crate::jit::after_fork_child();
         contexts.after_fork_child(c.thread.context);
@@ -269,6 +270,7 @@ fn prepare(c: &mut Call<'_>, args: &CloneArgs, context: &'static Context) -> *mu
     }
     if args.flags & THREAD == 0 {
         child.limits = Arc::new(Limits::copy(&c.thread.limits));
+        child.group = Arc::default();
     }
     if args.flags & VFORK != 0 {
         // The alternate stack stays: the kernel takes it away only from children that run beside their parent.
@@ -296,6 +298,7 @@ pub fn begin(t: &mut Thread) {
         // Like the kernel, which does not say that it could not.
         at => drop(guest::write(at, t.tid)),
     }
+    t.group.join(t.tid, t.shared);
     signal::set_host_mask(t);
 }
 
@@ -324,6 +327,9 @@ pub fn exit(c: &mut Call<'_>) -> i64 {
         // It came before.
         return -ERESTARTNOINTR;
     }
+    // What the host told this thread for the process, others take.
+    signal::host::settle(c.thread);
+    c.thread.group.leave(c.thread.tid);
     match c.thread.context {
         // SAFETY: this never returns, so the call's references are not used any more.
         Some(context) => unsafe { context::leave(context, std::ptr::from_mut(c.thread), c.args[0]) },

@@ -315,7 +315,7 @@ pub(super) static ROWS: &[Row] = &[
     fwd!(set_mempolicy Never [Int, Ptr, Size]),
     fwd!(migrate_pages Never [Int, Size, Ptr, Ptr]),
     fwd!(move_pages Never [Int, Size, Ptr, Ptr, Ptr, Hex]),
-    fwd!(rt_tgsigqueueinfo Never [Int, Int, Signal, Ptr]),
+    over!(Convert rt_tgsigqueueinfo Never [Int, Int, Signal, Ptr] Int signals::rt_tgsigqueueinfo, "signals that the runtime must not block are marked as a thread's"),
     fwd!(perf_event_open Never [Ptr, Int, Int, Fd, Hex]),
     fwd!(accept4 Socket [Fd, Ptr, Ptr, FdFlags]),
     fwd!(recvmmsg Socket [Fd, Ptr, Int, Hex, Timespec]),

@@ -45,6 +45,12 @@ pub fn rt_sigreturn(c: &mut Call<'_>) -> i64 {
     signal::rt_sigreturn(c.thread, c.state)
 }
 
+/// `rt_tgsigqueueinfo`.
+pub fn rt_tgsigqueueinfo(c: &mut Call<'_>) -> i64 {
+    let a = c.args;
+    signal::rt_tgsigqueueinfo(a[0], a[1], a[2], a[3])
+}
+
 /// `restart_syscall`: no call waits for its rest, since the runtime repeats interrupted calls itself.
 pub fn restart_syscall(_: &mut Call<'_>) -> i64 {
     err(libc::EINTR)
