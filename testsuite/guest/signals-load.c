@@ -214,7 +214,7 @@ static void t_process(void)
     handle(SIGRTMIN, note, 0);
     mask(SIG_BLOCK, SIGRTMIN, 0);
     for (long kind = 0; kind < 5; kind++) {
-        int rounds = kind < 2 ? 40 : 60;
+        int rounds = 20;
         stop = ready = 0;
         taken[1] = 0;
         t = start(bodies[kind], (void *)1L);
@@ -303,7 +303,7 @@ static void t_process(void)
     handle(SIGSEGV, note, SA_RESTART);
     // Threads that end while they are to take one: it is the next's.
     SAME(taken[0], 0);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 30; i++) {
         taken[3] = taken[4] = 0;
         T a = start(ends_at_once, (void *)3L);
         kill(getpid(), SIGBUS);
@@ -325,7 +325,7 @@ static void t_process(void)
     t = start(spinner, (void *)1L);
     T r = start(blocked_reader, fd);
     wait_for(&ready, 2);
-    for (int i = 0; i < 100; i++) {
+    for (int i = 0; i < 30; i++) {
         kill(getpid(), SIGSEGV);
         wait_for(&taken[1], i + 1);
     }
@@ -718,7 +718,7 @@ static void t_restart(void)
             prepare(c);
             T t = start(caller, 0);
             while (!inside) sched_yield();
-            for (int i = 0; i < 50; i++) {
+            for (int i = 0; i < 20; i++) {
                 pthread_kill(t, SIGUSR2);
                 wait_for(&handled, i + 1);
                 if (i % 8 == 7) usleep(200);
@@ -950,7 +950,7 @@ static void *jumping(void *a)
     ready++;
     // The counters agree however often the loop is left in its middle.
     static __thread volatile uint64_t x, y;
-    for (volatile int i = 0; i < 300; i++) {
+    for (volatile int i = 0; i < 100; i++) {
         if (!sigsetjmp(away, 1)) {
             pthread_kill(pthread_self(), SIGRTMIN + 1);
             CHECK(!"jumped");
@@ -1103,7 +1103,7 @@ static void *mutator(void *a)
 {
     uint64_t sum = 0;
     long n = (long)a;
-    for (int i = 0; i < 2000; i++) sum += add_all(pages + (n * 16 + i % 16) * 4096, 10, pages + (n * 16 + i % 16) * 4096 + 24);
+    for (int i = 0; i < 480; i++) sum += add_all(pages + (n * 16 + i % 16) * 4096, 10, pages + (n * 16 + i % 16) * 4096 + 24);
     ready++;
     return (void *)sum;
 }
@@ -1142,17 +1142,17 @@ static void t_faults(void)
     mprotect(pages, PAGES * 4096, PROT_READ | PROT_WRITE);
     uint64_t sum = 0;
     for (int i = 0; i < WORKERS; i++) sum += (uint64_t)join(t[i]);
-    SAME(sum, WORKERS * 20000);
+    SAME(sum, WORKERS * 4800);
     CHECK(guarded >= PAGES);
     for (int i = 0; i < PAGES; i++) {
         uint64_t *w = (uint64_t *)(pages + i * 4096);
-        for (int k = 0; k < 7; k++) SAME(w[k], k == 2 ? 0 : 1250);
+        for (int k = 0; k < 7; k++) SAME(w[k], k == 2 ? 0 : 300);
     }
     // Each safepoint stops all threads.
     stop = ready = 0;
     for (long i = 0; i < WORKERS; i++) t[i] = start(poller, pages);
     wait_for(&ready, WORKERS);
-    for (int round = 0; round < 50; round++) {
+    for (int round = 0; round < 25; round++) {
         parked = 0;
         mprotect(pages, 4096, PROT_NONE);
         wait_for(&parked, WORKERS);

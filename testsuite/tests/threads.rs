@@ -135,7 +135,7 @@ fn signals_under_load() {
                 let run = Run {
                     args: vec![part],
                     env: vec![("XLATE_ENGINE", engine)],
-                    timeout: Some(Duration::from_secs(180)),
+                    timeout: Some(Duration::from_secs(600)),
                     ..Run::default()
                 };
                 let out = run_translated(&translated, &run);
