@@ -2,7 +2,8 @@
 //! Takes the region and what `live` found, gives the guest address for each trap code.
 
 use crate::flags::{FLAG_HOMES, Form, HOMES, Operand, flag_number, flag_register};
-use crate::live::{Live, Set, bit, commits};
+use crate::live::{Live, Set, bit};
+use crate::point::Point;
 use crate::region::Region;
 use crate::{Arena, Atomic, AtomicOp, Left, Request};
 use abi::{GuestState, flag};
@@ -70,8 +71,7 @@ pub(crate) fn emit(
         compared: Vec::new(),
         dirty: 0,
         word: None,
-        pc: region.entry.0,
-        access: None,
+        point: live.points.begin(BlockId(0), region.entry.0),
         b,
     };
     fx.prologue();
@@ -135,9 +135,8 @@ pub(crate) struct Fx<'a> {
     dirty: Set,
     /// The flags' description, if it is a constant.
     word: Option<u32>,
-    /// The guest instruction, and the trap code of its accesses, if it has one.
-    pc: u64,
-    access: Option<u8>,
+    /// Where the interpreter would go on.
+    point: Point,
     pub(crate) b: FunctionBuilder<'a>,
 }
 
@@ -195,8 +194,10 @@ impl Fx<'_> {
         self.dirty = self.live.dirty[n];
         self.compared.clear();
         self.word = self.live.words[n];
-        self.access = None;
-        self.pc = self.cur.pc.0;
+        self.point = self.live.points.begin(id, self.cur.pc.0);
+        if self.live.early[n] {
+            self.commit();
+        }
         if self.live.polls[n] {
             self.poll(self.cur.pc.0);
         }
@@ -339,18 +340,15 @@ impl Fx<'_> {
         }
     }
 
-    /// Flags of an access of the current guest instruction.
+    /// Flags of an access.
     fn access(&mut self) -> MemFlags {
-        let code = match self.access {
-            Some(code) => code,
-            None => {
-                self.codes.push(self.pc);
-                let code = self.codes.len() as u8;
-                self.access = Some(code);
-                code
-            }
-        };
-        MemFlags::new().with_trap_code(TrapCode::user(code))
+        let pc = self.point.pc();
+        let known = self.codes.iter().rposition(|&c| c == pc);
+        let n = known.unwrap_or_else(|| {
+            self.codes.push(pc);
+            self.codes.len() - 1
+        });
+        MemFlags::new().with_trap_code(TrapCode::user(n as u8 + 1))
     }
 
     pub(crate) fn define(&mut self, i: usize, v: V) {
@@ -358,14 +356,11 @@ impl Fx<'_> {
     }
 
     fn inst(&mut self, i: usize, inst: &Inst) {
-        if commits(inst) {
+        if self.point.step(inst) {
             self.commit();
         }
         match *inst {
-            Inst::Mark(pc) => {
-                self.pc = pc.0;
-                self.access = None;
-            }
+            Inst::Mark(_) => {}
             Inst::Const { ty, bits } => {
                 let v = self.typed_const(ty, bits);
                 self.define(i, v);
@@ -484,7 +479,7 @@ impl Fx<'_> {
     }
 
     /// Leaves the instruction to the interpreter if the address is not a multiple of the size. Called before the instruction
-    /// has done anything, the state being exact.
+    /// has done anything.
     fn check(&mut self, addr: V, ty: Type, align: Align) {
         if align == Align::Any || ty.bytes() == 1 {
             return;
@@ -498,7 +493,7 @@ impl Fx<'_> {
         self.b.set_cold_block(out);
         self.b.ins().brif(c, out, &[], on, &[]);
         self.b.switch_to_block(out);
-        self.ret(Left::Alone, self.pc);
+        self.ret(Left::Alone, self.point.pc());
         self.b.switch_to_block(on);
     }
 

@@ -3,8 +3,8 @@
 //! that is the host part's. Knows no system call, and of an instruction set only what `isa` says.
 //!
 //! A *region* is a piece of a guest function: what direct jumps reach from its entry. Guest registers are SSA values in it.
-//! Before each access that can fault all registers written since the last one are stored to the guest state, which is therefore
-//! exact at each access; only the pc has to be found, by the table. Regions end in [`Link`]s or come back to the
+//! Before an access that can fault all registers written since the last one are stored to the guest state, unless all that was
+//! done since then may be done again (see `point`); the pc at which the state is exact has to be found, by the table. Regions end in [`Link`]s or come back to the
 //! dispatcher with one of [`Left`]'s reasons.
 
 mod emit;
@@ -12,6 +12,7 @@ mod flags;
 mod float;
 mod live;
 mod op;
+mod point;
 mod region;
 mod vector;
 
@@ -132,7 +133,8 @@ pub struct Request<'a> {
 pub struct Compiled {
     /// Host code, which begins with the entry.
     pub code: Vec<u8>,
-    /// Offset of each instruction in it that accesses guest memory, in order, and the guest instruction's address.
+    /// Offset of each instruction in it that accesses guest memory, in order, and the address of the guest instruction before
+    /// which the state is exact then: that of the access or one before, from which the interpreter comes to the access.
     pub accesses: Vec<(u32, u64)>,
     /// The guest code: address and length, sorted, not touching each other.
     pub ranges: Vec<(u64, u32)>,

@@ -2,6 +2,7 @@
 //! sets per block; knows nothing of host code.
 
 use crate::flags::{self, FLAG_HOMES, Group, is_flag};
+use crate::point::{self, Point, Points};
 use ir::{BlockId, Function, Inst, Term};
 
 /// A set of registers by index, with the homes of flags behind them.
@@ -20,8 +21,12 @@ pub(crate) struct Live {
     pub(crate) dirty: Vec<Set>,
     /// The flags' description at the block's beginning, if they are among those and it is always the same constant.
     pub(crate) words: Vec<Option<u32>>,
-    /// Loops that make the state exact: whoever enters one does so before, so that in the loop only what the loop
-    /// writes is stored.
+    /// See there.
+    pub(crate) points: Points,
+    /// Heads of loops at which the state is made exact: that does for the accesses of a round until one cannot be done again.
+    pub(crate) early: Vec<bool>,
+    /// Heads of loops with accesses. Whoever enters one makes the state exact before, so that in the loop only what
+    /// the loop writes is stored.
     exact: Vec<bool>,
     /// Position in `order`.
     position: Vec<usize>,
@@ -46,15 +51,28 @@ impl Live {
     pub(crate) fn of(f: &Function, ways: &[Vec<BlockId>]) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
         let (order, polls) = order(ways);
-        let events: Vec<Vec<Event>> =
-            f.blocks.iter().zip(&groups).map(|(b, g)| events(&b.insts, g)).collect();
         let mut position = vec![usize::MAX; f.blocks.len()];
         for (n, b) in order.iter().enumerate() {
             position[b.0 as usize] = n;
         }
-        let commits: Vec<bool> =
-            events.iter().map(|e| e.iter().any(|e| matches!(e, Event::Commit))).collect();
-        let exact = exact_loops(ways, &order, &position, &polls, &commits);
+        let accesses =
+            |b: &ir::Block| b.insts.iter().any(|i| i.is_checkpoint() || matches!(i, Inst::ReadSys(_)));
+        let accesses: Vec<bool> = f.blocks.iter().map(accesses).collect();
+        let loops = loops(ways, &order, &position, &polls, &accesses);
+        let exact: Vec<bool> = loops.iter().map(Option::is_some).collect();
+        let early = |l: &Option<Vec<bool>>| l.as_ref().is_some_and(|inside| point::pays(f, inside));
+        let early: Vec<bool> = loops.iter().map(early).collect();
+        let points = Points::of(&f.blocks, ways, &order, &polls, &early);
+        let events: Vec<Vec<Event>> = (0..f.blocks.len())
+            .map(|n| {
+                let b = &f.blocks[n];
+                let mut all = events(&b.insts, &groups[n], points.begin(BlockId(n as u32), b.pc.0));
+                if early[n] {
+                    all.insert(0, Event::Commit);
+                }
+                all
+            })
+            .collect();
         let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
         let mut dirty = vec![0; f.blocks.len()];
         let mut words = vec![Word::None; f.blocks.len()];
@@ -123,7 +141,7 @@ impl Live {
         }
         let entry = need[0];
         let words = words.into_iter().map(|w| if let Word::One(d) = w { Some(d) } else { None }).collect();
-        Live { groups, dirty, words, exact, position, entry, polls, order }
+        Live { groups, dirty, words, points, early, exact, position, entry, polls, order }
     }
 
     /// True if the state must be exact on the way from one block to the other.
@@ -154,21 +172,21 @@ impl Word {
     }
 }
 
-/// Heads of loops in which a block makes the state exact.
-fn exact_loops(
+/// The blocks of loops in which one accesses memory, by their heads.
+fn loops(
     ways: &[Vec<BlockId>],
     order: &[BlockId],
     position: &[usize],
     polls: &[bool],
-    commits: &[bool],
-) -> Vec<bool> {
+    accesses: &[bool],
+) -> Vec<Option<Vec<bool>>> {
     let mut before: Vec<Vec<BlockId>> = vec![Vec::new(); ways.len()];
     for &b in order {
         for &s in &ways[b.0 as usize] {
             before[s.0 as usize].push(b);
         }
     }
-    let mut exact = vec![false; ways.len()];
+    let mut loops = vec![None; ways.len()];
     for &head in order.iter().filter(|b| polls[b.0 as usize]) {
         let h = head.0 as usize;
         let mut seen = vec![false; ways.len()];
@@ -180,9 +198,10 @@ fn exact_loops(
                 stack.extend(&before[b.0 as usize]);
             }
         }
-        exact[h] = (0..ways.len()).any(|n| seen[n] && commits[n] && position[n] >= position[h]);
+        let inside: Vec<bool> = (0..ways.len()).map(|n| seen[n] && position[n] >= position[h]).collect();
+        loops[h] = (0..ways.len()).any(|n| inside[n] && accesses[n]).then_some(inside);
     }
-    exact
+    loops
 }
 
 /// True if control may leave the region at the block's end.
@@ -194,20 +213,17 @@ fn leaves(term: &Term, ways: &[BlockId]) -> bool {
     }
 }
 
-/// True if the state must be exact before the instruction.
-pub(crate) fn commits(inst: &Inst) -> bool {
-    inst.is_checkpoint() || matches!(inst, Inst::ReadSys(_))
-}
-
-fn events(insts: &[Inst], groups: &[Group]) -> Vec<Event> {
+fn events(insts: &[Inst], groups: &[Group], mut point: Point) -> Vec<Event> {
     let mut out = Vec::new();
     let mut groups = groups.iter().peekable();
     for (i, inst) in insts.iter().enumerate() {
+        if point.step(inst) {
+            out.push(Event::Commit);
+        }
         match inst {
             Inst::Get(r) => out.push(Event::Read(r.0)),
             Inst::Set(r, _) if is_flag(*r) => out.push(Event::Define(bit(r.0))),
             Inst::Set(r, _) => out.push(Event::Write(bit(r.0))),
-            inst if commits(inst) => out.push(Event::Commit),
             _ => {}
         }
         if let Some(g) = groups.next_if(|g| g.at == i) {

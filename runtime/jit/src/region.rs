@@ -188,7 +188,7 @@ fn shorten(f: &mut Function, i: usize) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::{Helpers, Table};
 
@@ -200,7 +200,8 @@ mod tests {
         }
     }
 
-    fn region(words: &[u32], stop: &dyn Fn(u64) -> bool) -> Option<Region> {
+    /// The region of that code at 0x1000.
+    pub(crate) fn region(words: &[u32], stop: &dyn Fn(u64) -> bool) -> Option<Region> {
         let code = Words(words.to_vec());
         let helpers = Helpers { soft: 0, settle: 0, read_sys: 0, atomic: 0 };
         let table = Table { base: 0, log2: 0 };
