@@ -27,7 +27,8 @@ use ir::{GuestAddr, SysReg, TypedOp};
 use jit::{Arena, Atomic, AtomicOp, Compiler, Features, Helpers, Left, Link, Request, Table};
 use std::arch::global_asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
-use std::collections::{HashMap, HashSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem::offset_of;
 use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -195,7 +196,28 @@ struct Region {
     host: u64,
     /// Guest code: address and length.
     ranges: Vec<(u64, u32)>,
+    /// Its bytes when it was compiled.
+    code: Box<[u8]>,
+    /// Ways lead there. A region that is not valid becomes so again if its guest code turns out to be the same.
     valid: bool,
+}
+
+impl Region {
+    /// The pages of its code; one may come twice.
+    fn pages(&self) -> impl Iterator<Item = u64> + use<> {
+        let numbers = |(start, len): (u64, u32)| start / PAGE..=(start + len as u64 - 1) / PAGE;
+        self.ranges.clone().into_iter().flat_map(numbers)
+    }
+
+    /// True if its code can be executed, and is what it was.
+    fn is_current(&self, memory: &Memory) -> bool {
+        let mut rest = &self.code[..];
+        self.ranges.iter().all(|&(start, len)| {
+            let (this, behind) = rest.split_at(len as usize);
+            rest = behind;
+            memory.code_is(start, this)
+        })
+    }
 }
 
 /// What regions refer to by address. Boxes, so that it stays where it is.
@@ -245,20 +267,42 @@ struct Jit {
     most: usize,
     regions: Vec<Region>,
     found: HashMap<Key, usize>,
+    /// Regions by where they begin, made of different code each; the latest comes last.
+    versions: HashMap<Key, Vec<usize>>,
+    /// Valid regions by the pages of their code.
+    by_page: BTreeMap<u64, Vec<usize>>,
     /// Links by where they lead, followed or not.
     links: HashMap<Key, Vec<*const Link>>,
     things: Things,
     /// Not to be compiled.
     refused: HashSet<Key>,
-    /// How often regions that begin there were invalidated.
-    changes: HashMap<u64, u32>,
+    /// Where code changed.
+    changes: HashMap<Key, Changes>,
+}
+
+/// What is known of code that changed.
+#[derive(Default)]
+struct Changes {
+    /// How often it was compiled anew.
+    count: u32,
+    /// How often it is to become hot before that is done again.
+    wait: u32,
 }
 
 // SAFETY: the pointers are to boxes of `things`.
 unsafe impl Send for Jit {}
 
-/// Code that changes more often stays interpreted.
-const MOST_CHANGES: u32 = 64;
+/// Where code is compiled after fewer entries, they do not tell what else is executed.
+const LEAST_COUNTS: u8 = 8;
+
+/// Regions of different code that are kept for one address: programs switch between two or three.
+const VERSIONS: usize = 4;
+
+/// How often code is to become hot again after so many changes: compiling takes as long as hundreds of executions by the
+/// interpreter, but code that has changed often and then stays is to be compiled in the end.
+fn patience(changes: u32) -> u32 {
+    (1 << (changes / 8).min(8)) - 1
+}
 
 fn lock() -> MutexGuard<'static, Option<Jit>> {
     JIT.lock().unwrap_or_else(PoisonError::into_inner)
@@ -327,6 +371,8 @@ impl Jit {
             most,
             regions: Vec::new(),
             found: HashMap::new(),
+            versions: HashMap::new(),
+            by_page: BTreeMap::new(),
             links: HashMap::new(),
             things: Things::default(),
             refused: HashSet::new(),
@@ -359,28 +405,48 @@ impl Jit {
 
     /// Makes the region found by lookups of host code.
     fn publish(&mut self, key: Key, host: u64) {
-        let link = self.things.link(key.0) as *const Link;
+        let links = self.links.entry(key).or_default();
+        if links.is_empty() {
+            links.push(self.things.link(key.0) as *const Link);
+        }
+        let link = links[0];
         // SAFETY: a box of `things`.
         unsafe { (*link).host.store(host, Ordering::Release) };
-        self.links.entry(key).or_default().push(link);
         Self::entry(key).store(link.cast_mut(), Ordering::Release);
     }
 
     /// Compiles the region there.
     fn compile(&mut self, process: &'static Process, key: Key) -> Option<u64> {
-        if self.refused.contains(&key) || self.changes.get(&key.0).is_some_and(|n| *n > MOST_CHANGES) {
+        if self.refused.contains(&key) {
             return None;
         }
         Self::make_table(key.1)?;
         let invalidations = INVALIDATIONS.load(Ordering::SeqCst);
         let memory = Memory::new(&process.mem);
-        let code = Fetch(&memory);
+        let versions = self.versions.get(&key).into_iter().flatten();
+        let same = versions.rev().copied().find(|&n| self.regions[n].is_current(&memory));
+        if let Some(n) = same {
+            return self.validate(n, invalidations);
+        }
+        if self.versions.contains_key(&key) {
+            let changes = self.changes.entry(key).or_default();
+            if changes.wait > 0 {
+                changes.wait -= 1;
+                return None;
+            }
+            changes.count += 1;
+            changes.wait = patience(changes.count);
+        }
+        let code = Fetch { memory: &memory, words: RefCell::default() };
         let lifted = !process.options.interpreter_only;
         let stop = |pc: u64| lifted && process.image.entry(pc).is_some();
+        let counts = process.options.jit_threshold >= LEAST_COUNTS;
+        let seen = |pc| !counts || counter(pc).load(Ordering::Relaxed) != 0;
         let request = Request {
             code: &code,
             pc: GuestAddr(key.0),
             stop: &stop,
+            seen: &seen,
             soft_float: key.1 != 0,
             helpers: helpers(),
             table: Self::table(key.1),
@@ -414,21 +480,19 @@ impl Jit {
         self.things.accesses.push(accesses);
         // SAFETY: room for `most` of them, and readers stop at the count.
         unsafe { PLACES.load(Ordering::Relaxed).add(self.regions.len()).write(place) };
-        for &(start, len) in &compiled.ranges {
-            PAGES.add(start, len as u64);
-        }
         for link in &self.things.links[first_link..] {
             self.links.entry((link.pc, key.1)).or_default().push(&raw const **link);
         }
-        self.found.insert(key, self.regions.len());
-        self.regions.push(Region { key, host, ranges: compiled.ranges, valid: true });
-        PLACE_COUNT.store(self.regions.len(), Ordering::Release);
-        if INVALIDATIONS.load(Ordering::SeqCst) != invalidations {
-            // Another thread changed code after it was read and before `PAGES` said that it matters.
-            self.unlink(self.regions.len() - 1);
-            return None;
+        let n = self.regions.len();
+        let code = code.bytes(&compiled.ranges);
+        self.regions.push(Region { key, host, ranges: compiled.ranges, code, valid: false });
+        let versions = self.versions.entry(key).or_default();
+        if versions.len() == VERSIONS {
+            versions.remove(0);
         }
-        self.publish(key, host);
+        versions.push(n);
+        PLACE_COUNT.store(self.regions.len(), Ordering::Release);
+        let host = self.validate(n, invalidations)?;
         for (count, by) in [
             (&COUNTS.regions, 1),
             (&COUNTS.insns, compiled.insns as u64),
@@ -472,10 +536,41 @@ impl Jit {
         true
     }
 
+    /// Makes ways to the region, whose code was looked at when there had been so many invalidations.
+    fn validate(&mut self, n: usize, invalidations: u64) -> Option<u64> {
+        let Region { key, host, .. } = self.regions[n];
+        self.regions[n].valid = true;
+        self.found.insert(key, n);
+        for &(start, len) in &self.regions[n].ranges {
+            PAGES.add(start, len as u64);
+        }
+        for page in self.regions[n].pages() {
+            let there = self.by_page.entry(page).or_default();
+            if there.last() != Some(&n) {
+                there.push(n);
+            }
+        }
+        if INVALIDATIONS.load(Ordering::SeqCst) != invalidations {
+            // Another thread changed code after it was read and before `PAGES` said that it matters.
+            self.unlink(n);
+            return None;
+        }
+        self.publish(key, host);
+        Some(host)
+    }
+
     /// Takes all ways to the region.
     fn unlink(&mut self, n: usize) {
         let key = self.regions[n].key;
         self.regions[n].valid = false;
+        for page in self.regions[n].pages() {
+            if let Some(there) = self.by_page.get_mut(&page) {
+                there.retain(|&m| m != n);
+                if there.is_empty() {
+                    self.by_page.remove(&page);
+                }
+            }
+        }
         self.found.remove(&key);
         for link in self.links.get(&key).into_iter().flatten() {
             // SAFETY: boxes of `things`.
@@ -501,6 +596,7 @@ impl Jit {
         crate::trace!(Topic::Dispatch, "flushing {} compiled regions", self.regions.len());
         PLACE_COUNT.store(0, Ordering::Release);
         self.regions.clear();
+        self.versions.clear();
         self.links.clear();
         self.things = Things::default();
         // Children of a fork may still be executing what was there: their memory is the same.
@@ -520,16 +616,33 @@ impl Jit {
     }
 }
 
-struct Fetch<'a>(&'a Memory);
+/// Guest code as it was when it was first looked at.
+struct Fetch<'a> {
+    memory: &'a Memory,
+    words: RefCell<HashMap<u64, u32>>,
+}
+
+impl Fetch<'_> {
+    fn bytes(&self, ranges: &[(u64, u32)]) -> Box<[u8]> {
+        let words = self.words.borrow();
+        let of = |(start, len): (u64, u32)| (start..start + len as u64).step_by(4);
+        ranges.iter().flat_map(|&r| of(r)).flat_map(|pc| words[&pc].to_le_bytes()).collect()
+    }
+}
 
 impl isa::Code for Fetch<'_> {
     fn word(&self, pc: GuestAddr) -> Option<u32> {
         if pc.0 & 3 != 0 {
             return None;
         }
+        if let Some(&word) = self.words.borrow().get(&pc.0) {
+            return Some(word);
+        }
         let mut bytes = [0; 4];
-        self.0.fetch(pc.0, &mut bytes).ok()?;
-        Some(u32::from_le_bytes(bytes))
+        self.memory.fetch(pc.0, &mut bytes).ok()?;
+        let word = u32::from_le_bytes(bytes);
+        self.words.borrow_mut().insert(pc.0, word);
+        Some(word)
     }
 }
 
@@ -673,7 +786,7 @@ fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Optio
             }
             let host = jit.compile(process, key);
             if host.is_none() {
-                counter(key.0).store(0, Ordering::Relaxed);
+                counter(key.0).store(1, Ordering::Relaxed);
             }
             host?
         }
@@ -714,11 +827,14 @@ pub fn invalidate(start: u64, len: u64) {
     let mut guard = lock();
     let Some(jit) = guard.as_mut() else { return };
     let end = start.saturating_add(len);
-    for n in 0..jit.regions.len() {
+    let pages = start / PAGE..=(end - 1) / PAGE;
+    let mut there: Vec<usize> = jit.by_page.range(pages).flat_map(|(_, there)| there).copied().collect();
+    there.sort_unstable();
+    there.dedup();
+    for n in there {
         let r = &jit.regions[n];
-        if r.valid && r.ranges.iter().any(|&(s, l)| s < end && s + l as u64 > start) {
-            crate::trace!(Topic::Dispatch, "{:#x}: compiled code is no longer valid", r.key.0);
-            *jit.changes.entry(r.key.0).or_default() += 1;
+        if r.ranges.iter().any(|&(s, l)| s < end && s + l as u64 > start) {
+            crate::trace!(Topic::Dispatch, "{:#x}: compiled code may be no longer valid", r.key.0);
             jit.unlink(n);
             COUNTS.invalidated.fetch_add(1, Ordering::Relaxed);
         }

@@ -116,6 +116,9 @@ pub struct Request<'a> {
     pub pc: GuestAddr,
     /// True of addresses that no region goes on at: where there is other code.
     pub stop: &'a dyn Fn(u64) -> bool,
+    /// False of addresses that were not executed so far: regions do not go on there either. Most of what is never executed, such as the
+    /// ways out of code that other run-time compilers make, is not compiled then.
+    pub seen: &'a dyn Fn(u64) -> bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
     pub soft_float: bool,
     /// See there.

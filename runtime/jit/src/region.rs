@@ -125,12 +125,20 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
                 }
                 Flow::Jump(a) => go(a),
                 Flow::Branch(a) => {
-                    go(next);
-                    go(a);
+                    // Who says that neither was executed does not know.
+                    let (on, off) = ((request.seen)(next.0), (request.seen)(a.0));
+                    if on || !off {
+                        go(next);
+                    }
+                    if off || !on {
+                        go(a);
+                    }
                 }
                 Flow::Call(a) => {
                     go(a);
-                    go(next);
+                    if (request.seen)(next.0) {
+                        go(next);
+                    }
                 }
                 Flow::IndirectCall | Flow::Indirect | Flow::Return | Flow::Syscall | Flow::Trap => {}
             }
@@ -210,6 +218,7 @@ pub(crate) mod tests {
             code: &code,
             pc,
             stop,
+            seen: &|_| true,
             soft_float: false,
             helpers,
             table,
