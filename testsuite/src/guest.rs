@@ -70,6 +70,42 @@ pub fn ours(name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
     build(&source, libc, flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
+/// Builds `testsuite/guest/<name>` with `archive` of Debian's `package` for arm64, whose headers are in `include` below
+/// `/usr/include`, too.
+pub fn with_package(name: &str, package: &str, archive: &str, include: &str) -> PathBuf {
+    let usr = packages::unpacked(package).join("usr");
+    let lib = usr.join("lib/aarch64-linux-gnu").join(archive).display().to_string();
+    let all = usr.join("include");
+    let flags =
+        ["-O2".to_string(), format!("-I{}", all.display()), format!("-I{}", all.join(include).display()), lib];
+    let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    flags.push("-ldl");
+    ours(name, Libc::Glibc, &flags)
+}
+
+/// Builds the Go program `testsuite/guest/<name>`: static, without C.
+pub fn go(name: &str) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(name);
+    let text = std::fs::read(&source).expect("the source can be read");
+    let dir = store().join("guest");
+    std::fs::create_dir_all(&dir).expect("the store can be written");
+    let stem = source.file_stem().expect("a source file has a name").to_string_lossy();
+    let out = dir.join(format!("{stem}-{:016x}", content_hash(&text)));
+    if !out.exists() {
+        let temp = temporary(&out);
+        let mut go = Command::new(tools::go());
+        go.args(["build", "-trimpath", "-o"]).arg(&temp).arg(&source).env("GOCACHE", store().join("go"));
+        for (name, value) in
+            [("GO111MODULE", "off"), ("GOOS", "linux"), ("GOARCH", "arm64"), ("CGO_ENABLED", "0"), ("GOFLAGS", "")]
+        {
+            go.env(name, value);
+        }
+        checked(&mut go).unwrap_or_else(|e| panic!("{e}"));
+        std::fs::rename(&temp, &out).expect("the store can be written");
+    }
+    out
+}
+
 /// Compiles `sources` without linking into one object file `out`.
 pub fn object(sources: &[PathBuf], libc: Libc, flags: &[String], out: &Path) -> Result<(), String> {
     let mut parts = Vec::new();

@@ -60,3 +60,9 @@ pub fn cross_objdump() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();
     NAME.get_or_init(|| first(&["aarch64-linux-gnu-objdump"], "binutils-aarch64-linux-gnu"))
 }
+
+/// Go's compiler.
+pub fn go() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| first(&["go"], "golang-go"))
+}

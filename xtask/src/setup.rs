@@ -25,7 +25,7 @@ const BUILD: &[&str] = &[
     "libffi-dev",
 ];
 
-/// Cross compiler and cross libraries for guest programs, the oracle, a second disassembler, gcc's torture tests.
+/// Cross compiler and cross libraries for guest programs, the oracle, a second disassembler, gcc's torture tests, Go.
 const TEST: &[&str] = &[
     "gcc-aarch64-linux-gnu",
     "g++-aarch64-linux-gnu",
@@ -36,6 +36,7 @@ const TEST: &[&str] = &[
     "gcc-12-source",
     "xz-utils",
     "bzip2",
+    "golang-go",
 ];
 
 /// Installs what is missing.

@@ -36,12 +36,12 @@ static const struct {
     {"\\X{2}", PCRE2_UTF},
     {"(?m)^#\\s*include\\s*[<\"]([^>\"]+)", 0},
     {"(\\w+)(?:,\\s*(\\w+))*;", 0},
-    {"(?:(?:(?:(?:(?:a?){2}){2}){2}){2}){2}b", 0},
+    {"(?:(?:(?:a?){2}){2}){2}b", 0},
     {"\\R+\\K\\h*\\w", 0},
     {"(?C1)a(?C2)b", 0},
     {"a(?=b(*ACCEPT)c)|q", 0},
     {"(?<n>a)(?&m)(?(DEFINE)(?<m>b+c))", 0},
-    {"^(?:a?b?){20}$", PCRE2_MULTILINE},
+    {"^(?:a?b?){8}$", PCRE2_MULTILINE},
 };
 
 static const char *const subjects[] = {
@@ -159,7 +159,7 @@ int main(int argc, char **argv) {
         }
     }
     // Large subjects, partial matches, the fast path, substitution, the limits.
-    size_t len = (size_t)(argc > 2 ? atoi(argv[2]) : 16) << 10;
+    size_t len = (size_t)(argc > 2 ? atoi(argv[2]) : 4) << 10;
     char *big = malloc(len + 1);
     unsigned seed = 1;
     for (size_t i = 0; i < len; i++) {
