@@ -76,8 +76,12 @@ pub fn with_package(name: &str, package: &str, archive: &str, include: &str) -> 
     let usr = packages::unpacked(package).join("usr");
     let lib = usr.join("lib/aarch64-linux-gnu").join(archive).display().to_string();
     let all = usr.join("include");
-    let flags =
-        ["-O2".to_string(), format!("-I{}", all.display()), format!("-I{}", all.join(include).display()), lib];
+    let flags = [
+        "-O2".to_string(),
+        format!("-I{}", all.display()),
+        format!("-I{}", all.join(include).display()),
+        lib,
+    ];
     let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     flags.push("-ldl");
     ours(name, Libc::Glibc, &flags)
@@ -95,9 +99,13 @@ pub fn go(name: &str) -> PathBuf {
         let temp = temporary(&out);
         let mut go = Command::new(tools::go());
         go.args(["build", "-trimpath", "-o"]).arg(&temp).arg(&source).env("GOCACHE", store().join("go"));
-        for (name, value) in
-            [("GO111MODULE", "off"), ("GOOS", "linux"), ("GOARCH", "arm64"), ("CGO_ENABLED", "0"), ("GOFLAGS", "")]
-        {
+        for (name, value) in [
+            ("GO111MODULE", "off"),
+            ("GOOS", "linux"),
+            ("GOARCH", "arm64"),
+            ("CGO_ENABLED", "0"),
+            ("GOFLAGS", ""),
+        ] {
             go.env(name, value);
         }
         checked(&mut go).unwrap_or_else(|e| panic!("{e}"));
