@@ -2,8 +2,12 @@
 //! case must hold in every engine, and must not when changes are ignored, or it would show nothing.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
+use testsuite::full;
 use testsuite::guest::{Libc, build_all};
+
+const SIGALRM: i32 = 14;
 
 const OPTIMISED: &[&str] = &["-O2"];
 const QUICK: &[&str] = &["-O0"];
@@ -13,8 +17,12 @@ const QUICK: &[&str] = &["-O0"];
 const QEMU_FAILS: [&str; 5] = ["alias", "alias_line", "shared", "mem", "vm"];
 
 fn guest(flags: &[&str]) -> PathBuf {
+    guest_of(["poly.c", "poly-code.S"], flags)
+}
+
+fn guest_of(sources: [&str; 2], flags: &[&str]) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
-    let sources = [dir.join("poly.c"), dir.join("poly-code.S")];
+    let sources = sources.map(|s| dir.join(s));
     let sources: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
     build_all(&sources, Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
 }
@@ -59,6 +67,72 @@ fn check(program: &Path) {
 #[test]
 fn changed_text_is_not_executed_stale() {
     check(&guest(&["-O1"]));
+}
+
+/// Threads are in the code that another changes: `guest/poly-threads.c`. Where they would never come out by themselves, the case must
+/// not end while nobody calls them.
+#[test]
+fn threads_in_changed_text() {
+    const NEVER_LEAVE: [&str; 4] = ["loop", "clean", "outer", "probe_inside"];
+    let program = guest_of(["poly-threads.c", "poly-threads-code.S"], &["-O1"]);
+    let cases = cases(&program);
+    assert!(cases.len() >= 7, "{cases:?}");
+    let rounds = if full() { "3000" } else { "4" };
+    let mut wrong = Vec::new();
+    for (flags, engine) in [(QUICK, "auto"), (OPTIMISED, "auto"), (QUICK, "jit"), (QUICK, "interp")] {
+        let translated = translate(&program, flags).unwrap_or_else(|e| panic!("{e}"));
+        for case in &cases {
+            let env = vec![("XLATE_ENGINE", engine)];
+            let timeout = Some(Duration::from_secs(if full() { 1800 } else { 120 }));
+            let got = run_translated(
+                &translated,
+                &Run { args: vec![case, rounds], env, timeout, ..Run::default() },
+            );
+            if got.status != 0 || !got.stdout.is_empty() || !got.stderr.is_empty() {
+                wrong.push(format!("{case} {flags:?} {engine}: {got:?}"));
+            }
+            if engine == "interp"
+                || flags == QUICK && engine == "auto"
+                || !NEVER_LEAVE.contains(&case.as_str())
+            {
+                continue;
+            }
+            let env = vec![("XLATE_ENGINE", engine), ("XLATE_NO_INVALIDATION", "threads")];
+            let got =
+                run_translated(&translated, &Run { args: vec![case, rounds, "1"], env, ..Run::default() });
+            if got.status != -SIGALRM {
+                wrong.push(format!("{case} {flags:?} {engine}: nobody is called: {got:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Code written at run time that changes without cache maintenance: `guest/poly-forget.c`. In the run-time compiler, each case must not
+/// hold while such code does not look at itself.
+#[test]
+fn forgotten_maintenance() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+    let program =
+        build_all(&[&dir.join("poly-forget.c")], Libc::Glibc, &["-O1"]).unwrap_or_else(|e| panic!("{e}"));
+    let cases = cases(&program);
+    assert!(cases.len() >= 10, "{cases:?}");
+    let translated = translate(&program, QUICK).unwrap_or_else(|e| panic!("{e}"));
+    let mut wrong = Vec::new();
+    for case in &cases {
+        for engine in ["auto", "jit", "interp"] {
+            let got = run(&translated, case, vec![("XLATE_ENGINE", engine)]);
+            if got.status != 0 || !got.stdout.is_empty() || !got.stderr.is_empty() {
+                wrong.push(format!("{case} {engine}: {got:?}"));
+            }
+        }
+        let env = vec![("XLATE_ENGINE", "jit"), ("XLATE_NO_INVALIDATION", "writes")];
+        let stale = run_translated(&translated, &Run { args: vec![case, "1"], env, ..Run::default() });
+        if stale.status == 0 {
+            wrong.push(format!("{case}: holds without looking"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// A text segment that is writable and executable: text can change from the first instruction on.

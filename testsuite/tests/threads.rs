@@ -161,3 +161,38 @@ fn asynchronous() {
     let engines = [(INTERPRETED, args), (COMPILED, args), (QUICK, args), (OPTIMISED, args)];
     run_each("async-threads.c", &["-O2", "-march=armv8.1-a"], &engines, expected);
 }
+
+/// Threads meet in a code cache that holds a fraction of what they execute: generations of code begin and end all the time.
+#[test]
+fn small_caches() {
+    let caches: &[&str] = if full() { &["20000", "40000", "65536"] } else { &["20000", "65536"] };
+    let program = ours("threads.c", Libc::Musl, &["-O2", "-w", "-march=armv8.1-a"]);
+    let translated = translate(&program, COMPILED.0).unwrap_or_else(|e| panic!("{e}"));
+    for cache in caches {
+        let mut cases = EXPECTED.iter().filter(|(test, _)| {
+            full() || ["basic", "mutex", "sync", "signals", "processes", "atomics"].contains(test)
+        });
+        for (test, expected) in &mut cases {
+            let env = vec![("XLATE_ENGINE", "jit"), ("XLATE_JIT_CACHE", *cache)];
+            let timeout = Some(Duration::from_secs(120));
+            let out = run_translated(&translated, &Run { args: vec![test], env, timeout, ..Run::default() });
+            let text = String::from_utf8_lossy(&out.stdout);
+            assert!(out.status == 0 && text == *expected && out.stderr.is_empty(), "{cache} {test}: {out:?}");
+        }
+    }
+}
+
+/// Who is killed in compiled code does not count as being in it.
+#[test]
+fn killed_in_compiled_code() {
+    let program = ours("vfork-killed.c", Libc::Glibc, &["-O2"]);
+    let translated = translate(&program, COMPILED.0).unwrap_or_else(|e| panic!("{e}"));
+    let env = vec![("XLATE_ENGINE", "jit"), ("XLATE_JIT_CACHE", "65536"), ("XLATE_STATS", "1")];
+    let timeout = Some(Duration::from_secs(120));
+    let out = run_translated(&translated, &Run { env, timeout, ..Run::default() });
+    let sum: u64 = 4 * 31 * (0..500).sum::<u64>();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert_eq!((out.status, &*text), (0, &*format!("killed 6, sum {sum}\n")), "{out:?}");
+    let report = String::from_utf8_lossy(&out.stderr);
+    assert!(report.contains(" flushes") && !report.contains("not all left"), "{report}");
+}

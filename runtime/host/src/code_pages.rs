@@ -2,8 +2,7 @@
 //! code is no longer valid: because the guest says so (IC IVAU) or because it is mapped anew, unmapped or protected otherwise.
 //! Tells then whether any compiled code may be concerned, fast where there is none.
 //!
-//! Writes are not watched: by the architecture, and by CTR_EL0 as the guest sees it (IDC = DIC = 0), code that was written is
-//! executed only after IC IVAU of its line; until then old instructions may be executed, on hardware, too.
+//! Writes are not watched: code that can be written looks at itself (`jit`), in case the guest does not say that it has changed.
 
 use crate::mem::PAGE;
 use std::collections::BTreeMap;

@@ -14,6 +14,7 @@
 use crate::entry;
 use crate::heap;
 use crate::hostcall::{Errno, check, syscall};
+use crate::recall;
 use crate::signal::host::{self, host_action, swap_host_mask};
 use crate::thread::{self, Thread};
 use std::arch::{asm, global_asm};
@@ -309,6 +310,10 @@ impl Context {
     /// Frees what ran here and could not do so itself; to be called when it has left.
     fn free_thread(&self) {
         let thread = self.thread.load(Ordering::Relaxed);
+        if !thread.is_null() {
+            // SAFETY: `lend` put it there, and it was not freed.
+            recall::leave(unsafe { (*thread).shared });
+        }
         if self.ended.load(Ordering::Relaxed) && !thread.is_null() {
             // SAFETY: `lend` put it there; who ran it has ended.
             unsafe { Thread::end(thread) };

@@ -20,7 +20,7 @@ use crate::verify;
 use abi::{Exit, GuestState};
 use exec::{Access, Event, Fault, FaultKind};
 use ir::TrapKind;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, compiler_fence};
 
 const ILL_ILLOPC: i32 = 1;
 const TRAP_BRKPT: i32 = 1;
@@ -278,7 +278,11 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
     system_call(t, s);
     loop {
         polycode::settle();
+        // Whoever changes the epoch from here on calls this thread.
+        set_in_lifted(state, true);
+        compiler_fence(Ordering::SeqCst);
         if s.code_epoch != polycode::epoch() {
+            set_in_lifted(state, false);
             // Frames may be of functions whose guest code has changed.
             s.exit = Exit::Pc as u32;
             verify::start(t, s);
@@ -286,7 +290,6 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
             // SAFETY: called by lifted code; the state is complete, and only references are left behind.
             unsafe { entry::leave(state) }
         }
-        set_in_lifted(state, true);
         if !signal::is_pending(t.shared) {
             stats::begin(stats);
             verify::behind_system_call(t, s);

@@ -6,10 +6,11 @@
 //! See `signal/host.rs`: nothing is allocated and no lock taken. The state pointer is the interrupted thread's own.
 #![allow(unsafe_code)]
 
+use crate::hostcall;
 use crate::signal::{SigInfo, host};
 use crate::thread::{self, Shared};
 use crate::trace::{self, Topic};
-use crate::{entry, float_sites, verify};
+use crate::{entry, float_sites, polycode, verify};
 use abi::Exit;
 use exec::Flushed;
 
@@ -38,6 +39,26 @@ impl<'a> Context<'a> {
     /// Where it goes on.
     pub fn set_rip(&mut self, to: u64) {
         *self.reg(libc::REG_RIP) = to as i64;
+    }
+
+    /// A call that the present signal alone has interrupted, and that the guest must not see interrupted, begins again.
+    pub fn begin_call_again(&mut self) {
+        const INTERRUPTED: i64 = -libc::EINTR as i64;
+        if let Some(insn) = hostcall::behind_call(self.rip())
+            && *self.reg(libc::REG_RAX) == INTERRUPTED
+        {
+            *self.reg(libc::REG_RAX) = *self.reg(libc::REG_RBX);
+            self.set_rip(insn);
+        }
+    }
+
+    /// Goes on at `to`, which is to return to `back`.
+    fn call(&mut self, to: u64, back: u64) {
+        let sp = self.reg(libc::REG_RSP);
+        *sp -= 8;
+        // SAFETY: lifted code is interrupted at the entry of a function, below whose return address nothing lives.
+        unsafe { (*sp as *mut u64).write(back) };
+        self.set_rip(to);
     }
 
     fn single_step(&mut self, on: bool) {
@@ -84,8 +105,9 @@ impl<'a> Context<'a> {
     }
 }
 
-fn in_lifted(s: &Shared) -> bool {
-    // SAFETY: the thread's own state.
+/// True if the thread may be in lifted code.
+pub fn in_lifted(s: &Shared) -> bool {
+    // SAFETY: the state lives as long as what is shared; the word is written by the thread.
     unsafe { (&raw const (*s.state).in_lifted).read_volatile() != 0 }
 }
 
@@ -135,6 +157,12 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
         }
         return;
     }
+    if info.signo == libc::SIGTRAP
+        && is_lifted(rip)
+        && let Some((to, back)) = polycode::trapped(rip)
+    {
+        return ctx.call(to, back);
+    }
     if let Some(c) = verify::capture(s).filter(|c| c.is_resume(rip)) {
         return c.restore(ctx.0);
     }
@@ -166,6 +194,11 @@ pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
 /// A signal was noted: lets no system call begin, and brings lifted code to its next checkpoint.
 pub fn interrupt(s: &Shared, ctx: &mut Context<'_>) {
     host::keep_from_kernel(ctx);
+    to_checkpoint(s, ctx);
+}
+
+/// Brings lifted code to its next checkpoint, where it leaves; `pending` is set.
+pub fn to_checkpoint(s: &Shared, ctx: &mut Context<'_>) {
     if in_lifted(s) && !(is_lifted(ctx.rip()) && ctx.leave(s)) {
         ctx.single_step(true);
     }

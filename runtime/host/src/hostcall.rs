@@ -52,8 +52,10 @@ global_asm!(
     ".globl xl_safe_syscall",
     ".hidden xl_safe_syscall",
     "xl_safe_syscall:", // (rdi: *const u32 pending, rsi: nr, rdx: *const [u64; 6])
+    "push rbx",
     "mov r11, rdi",
     "mov rax, rsi",
+    "mov rbx, rsi",
     "mov rcx, rdx",
     "mov rdi, [rcx]",
     "mov rsi, [rcx + 8]",
@@ -70,14 +72,20 @@ global_asm!(
     ".hidden xl_safe_insn",
     "xl_safe_insn:",
     "syscall",
+    ".globl xl_safe_behind",
+    ".hidden xl_safe_behind",
+    "xl_safe_behind:",
+    "pop rbx",
     "ret",
     "xl_safe_pending:",
     "mov rax, -512",
+    "pop rbx",
     "ret",
     ".globl xl_safe_interrupted",
     ".hidden xl_safe_interrupted",
     "xl_safe_interrupted:",
     "mov rax, -513",
+    "pop rbx",
     "ret",
 );
 
@@ -85,6 +93,7 @@ unsafe extern "C" {
     fn xl_safe_syscall(pending: *const u32, nr: i64, args: *const [u64; 6]) -> i64;
     static xl_safe_begin: u8;
     static xl_safe_insn: u8;
+    static xl_safe_behind: u8;
     static xl_safe_interrupted: u8;
 }
 
@@ -94,6 +103,12 @@ pub fn safe_syscall(nr: i64, args: [u64; 6]) -> i64 {
     let Some(t) = crate::thread::current() else { return syscall(nr, args) };
     // SAFETY: the current thread's state outlives the call; the routine follows the C convention.
     unsafe { xl_safe_syscall(&raw const (*t.state).pending, nr, &args) }
+}
+
+/// For a signal handler interrupted at `rip`, where a system call may just have ended that can be interrupted: where its instruction
+/// is. It may be executed again with its number, which is in rbx then, in rax.
+pub fn behind_call(rip: u64) -> Option<u64> {
+    (rip == &raw const xl_safe_behind as u64).then_some(&raw const xl_safe_insn as u64)
 }
 
 /// For a signal handler interrupted at `rip`: where to go on so that a system call not yet begun does not begin.

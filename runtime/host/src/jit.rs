@@ -3,7 +3,13 @@
 //!
 //! One lock guards all changes. Host code reads links and tables without it: an entry of a table points to a link, which never
 //! changes its guest address, and whose host entry always is code, if only that which returns to the dispatcher. A region that
-//! is no longer valid loses its links first; its memory is used again when all is flushed, while no thread is in host code.
+//! is no longer valid loses its links first.
+//!
+//! When memory is used up, a new *generation* of code begins: all ways into the present one are taken, threads in it are called
+//! out (`recall`), and its memory is given back when none is left in it. For this each thread says, while it is in host code or
+//! looks at links, which generation was the present one when it began. While no generation can begin because too many are not
+//! left yet, nothing is compiled; nor for a while after one in which compiling took most of the time: what runs is more than
+//! memory can hold then, and is interpreted faster.
 //!
 //! Code is written through a second mapping of the same memory, so that no page is ever writable where it is executed, and
 //! regions stand close together. Such memory is shared with children of a fork: it is therefore written once only, by the
@@ -11,15 +17,17 @@
 //!
 //! # Safety
 //! Host code follows the protocol of [`jit::Compiled`]. Code is written where none was since the memory was mapped. Links, operations and tables of accesses live until the flush that ends the last region; the fault handler looks
-//! at those of the interrupted region, which is not flushed before its thread has left.
+//! at those of the interrupted region, which is not given back before its thread has left.
 #![allow(unsafe_code)]
 
 use crate::access;
 use crate::code_pages::{self, CodePages};
 use crate::hostcall::{check, syscall};
-use crate::mem::PAGE;
+use crate::mem::{PAGE, Vma, WRITE};
 use crate::memory::Memory;
-use crate::thread::{Process, Thread};
+use crate::recall;
+use crate::stats::ticks;
+use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
 use abi::GuestState;
 use exec::{GuestMemory, Soft, untag};
@@ -30,7 +38,7 @@ use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem::offset_of;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 global_asm!(
@@ -146,14 +154,32 @@ struct Place {
     count: usize,
 }
 
-/// The cache's bounds and its regions by address, for the fault handler: 0 while there are none.
-static CODE_START: AtomicU64 = AtomicU64::new(0);
-static CODE_END: AtomicU64 = AtomicU64::new(0);
-static PLACES: AtomicPtr<Place> = AtomicPtr::new(std::ptr::null_mut());
-static PLACE_COUNT: AtomicUsize = AtomicUsize::new(0);
+/// Address space for one generation, and its regions by address, for the fault handler. Bounds are set once.
+struct Slot {
+    start: AtomicU64,
+    end: AtomicU64,
+    places: AtomicPtr<Place>,
+    count: AtomicUsize,
+}
 
-/// Threads in host code of the cache, or looking at links.
-static INSIDE: AtomicU32 = AtomicU32::new(0);
+/// Generations whose memory is in use at most: the present one, and those that threads have not left yet.
+const SLOTS: usize = 4;
+
+static SLOT: [Slot; SLOTS] = [const {
+    Slot {
+        start: AtomicU64::new(0),
+        end: AtomicU64::new(0),
+        places: AtomicPtr::new(std::ptr::null_mut()),
+        count: AtomicUsize::new(0),
+    }
+}; SLOTS];
+
+/// Number of the present generation. A thread in host code, or looking at links, has the number in `Shared::compiled` that this was
+/// when it began: it may be in that generation or a later one.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
+/// No generation begins before the time stamp counter says this; 0: one may.
+static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 
 /// Counts calls of [`invalidate`]: code that is being compiled meanwhile may be stale.
 static INVALIDATIONS: AtomicU64 = AtomicU64::new(0);
@@ -193,6 +219,8 @@ type Key = (u64, usize);
 
 struct Region {
     key: Key,
+    /// It looks at its guest code itself.
+    checked: bool,
     host: u64,
     /// Guest code: address and length.
     ranges: Vec<(u64, u32)>,
@@ -249,9 +277,10 @@ impl Arena for Things {
     }
 }
 
-struct Jit {
-    compiler: Compiler,
-    features: Features,
+/// What a generation's code stands in and refers to.
+struct Space {
+    /// Index of its slot.
+    slot: usize,
     /// Where code is executed: address space only, but for the chunks.
     base: u64,
     size: u64,
@@ -263,8 +292,24 @@ struct Jit {
     writable: u64,
     /// Addresses and sizes of what is mapped writable.
     views: Vec<(u64, u64)>,
-    /// Most regions that `PLACES` has room for.
+    things: Things,
+}
+
+struct Jit {
+    compiler: Compiler,
+    features: Features,
+    /// Bytes of host code of a generation.
+    size: u64,
+    /// Most regions of one.
     most: usize,
+    /// Where the present generation is; none if there is no room for one.
+    space: Option<Space>,
+    /// When it began, and how long was compiled for it, by the time stamp counter.
+    began: u64,
+    compiling: u64,
+    /// Generations that threads may be in still, with their numbers.
+    past: Vec<(u64, Space)>,
+    /// Those of the present generation.
     regions: Vec<Region>,
     found: HashMap<Key, usize>,
     /// Regions by where they begin, made of different code each; the latest comes last.
@@ -273,7 +318,6 @@ struct Jit {
     by_page: BTreeMap<u64, Vec<usize>>,
     /// Links by where they lead, followed or not.
     links: HashMap<Key, Vec<*const Link>>,
-    things: Things,
     /// Not to be compiled.
     refused: HashSet<Key>,
     /// Where code changed.
@@ -352,29 +396,21 @@ impl Jit {
         let compiler = Compiler::new(features)?;
         let size = crate::mem::page_up(process.options.jit_cache.clamp(4 * PAGE, 1 << 30))?;
         let most = (size / LEAST) as usize;
-        let rw = libc::PROT_READ | libc::PROT_WRITE;
-        let base = map(size, libc::PROT_NONE)?;
-        let places = map((most * size_of::<Place>()) as u64, rw)?;
         NOWHERE.host.store(unlinked(), Ordering::Relaxed);
-        PLACES.store(places as *mut Place, Ordering::Release);
-        CODE_END.store(base + size, Ordering::Release);
-        CODE_START.store(base, Ordering::Release);
         Some(Jit {
             compiler,
             features,
-            base,
             size,
-            mapped: 0,
-            used: 0,
-            writable: 0,
-            views: Vec::new(),
             most,
+            space: None,
+            began: 0,
+            compiling: 0,
+            past: Vec::new(),
             regions: Vec::new(),
             found: HashMap::new(),
             versions: HashMap::new(),
             by_page: BTreeMap::new(),
             links: HashMap::new(),
-            things: Things::default(),
             refused: HashSet::new(),
             changes: HashMap::new(),
         })
@@ -405,9 +441,10 @@ impl Jit {
 
     /// Makes the region found by lookups of host code.
     fn publish(&mut self, key: Key, host: u64) {
+        let Some(space) = &mut self.space else { return };
         let links = self.links.entry(key).or_default();
         if links.is_empty() {
-            links.push(self.things.link(key.0) as *const Link);
+            links.push(space.things.link(key.0) as *const Link);
         }
         let link = links[0];
         // SAFETY: a box of `things`.
@@ -421,10 +458,20 @@ impl Jit {
             return None;
         }
         Self::make_table(key.1)?;
+        if self.space.is_none() {
+            self.begin_generation();
+        }
         let invalidations = INVALIDATIONS.load(Ordering::SeqCst);
         let memory = Memory::new(&process.mem);
+        // Where the guest may write, nothing but the code itself tells that it has changed.
+        let area = process.mem.query(key.0);
+        let writable = |v: Option<Vma>| v.is_some_and(|v| v.prot & WRITE != 0);
+        let checked = writable(area) && !process.options.no_checks;
         let versions = self.versions.get(&key).into_iter().flatten();
-        let same = versions.rev().copied().find(|&n| self.regions[n].is_current(&memory));
+        let same = versions.rev().copied().find(|&n| {
+            let r = &self.regions[n];
+            r.checked == checked && r.is_current(&memory)
+        });
         if let Some(n) = same {
             return self.validate(n, invalidations);
         }
@@ -439,7 +486,11 @@ impl Jit {
         }
         let code = Fetch { memory: &memory, words: RefCell::default() };
         let lifted = !process.options.interpreter_only;
-        let stop = |pc: u64| lifted && process.image.entry(pc).is_some();
+        let stop = |pc: u64| {
+            lifted && process.image.entry(pc).is_some()
+                || area.is_none_or(|v| !(v.start..v.end).contains(&pc))
+                    && writable(process.mem.query(pc)) != writable(area)
+        };
         let counts = process.options.jit_threshold >= LEAST_COUNTS;
         let seen = |pc| !counts || counter(pc).load(Ordering::Relaxed) != 0;
         let request = Request {
@@ -447,51 +498,58 @@ impl Jit {
             pc: GuestAddr(key.0),
             stop: &stop,
             seen: &seen,
+            checked,
             soft_float: key.1 != 0,
             helpers: helpers(),
             table: Self::table(key.1),
             fma: self.features.fma,
             debug: process.options.traces(Topic::Jit),
         };
-        let first_link = self.things.links.len();
-        let compiled = self.compiler.compile(&request, &mut self.things);
+        let space = self.space.as_mut()?;
+        let first_link = space.things.links.len();
+        let before = ticks();
+        let compiled = self.compiler.compile(&request, &mut space.things);
+        self.compiling += ticks().saturating_sub(before);
         let Some(compiled) = compiled else {
             self.refused.insert(key);
             return None;
         };
         let size = (compiled.code.len() as u64).next_multiple_of(ALIGN);
         let room =
-            self.regions.len() < self.most && (self.used + size <= self.mapped || self.add_chunk(size));
+            self.regions.len() < self.most && (space.used + size <= space.mapped || space.add_chunk(size));
         if !room {
-            if size > self.size || !self.flush() {
+            if size > self.size {
+                self.refused.insert(key);
                 return None;
             }
+            self.end_generation();
             // Its links are gone.
             return self.compile(process, key);
         }
-        let host = self.base + self.used;
-        let to = host.wrapping_add(self.writable) as *mut u8;
+        let host = space.base + space.used;
+        let to = host.wrapping_add(space.writable) as *mut u8;
         // SAFETY: the writable view of a part of the cache that was not used yet.
         unsafe { std::ptr::copy_nonoverlapping(compiled.code.as_ptr(), to, compiled.code.len()) };
-        self.used += size;
+        space.used += size;
         let accesses = compiled.accesses.into_boxed_slice();
         let place =
             Place { start: host, end: host + size, accesses: accesses.as_ptr(), count: accesses.len() };
-        self.things.accesses.push(accesses);
+        space.things.accesses.push(accesses);
+        let slot = &SLOT[space.slot];
         // SAFETY: room for `most` of them, and readers stop at the count.
-        unsafe { PLACES.load(Ordering::Relaxed).add(self.regions.len()).write(place) };
-        for link in &self.things.links[first_link..] {
+        unsafe { slot.places.load(Ordering::Relaxed).add(self.regions.len()).write(place) };
+        for link in &space.things.links[first_link..] {
             self.links.entry((link.pc, key.1)).or_default().push(&raw const **link);
         }
         let n = self.regions.len();
         let code = code.bytes(&compiled.ranges);
-        self.regions.push(Region { key, host, ranges: compiled.ranges, code, valid: false });
+        self.regions.push(Region { key, host, ranges: compiled.ranges, code, checked, valid: false });
         let versions = self.versions.entry(key).or_default();
         if versions.len() == VERSIONS {
             versions.remove(0);
         }
         versions.push(n);
-        PLACE_COUNT.store(self.regions.len(), Ordering::Release);
+        slot.count.store(self.regions.len(), Ordering::Release);
         let host = self.validate(n, invalidations)?;
         for (count, by) in [
             (&COUNTS.regions, 1),
@@ -508,32 +566,6 @@ impl Jit {
             compiled.code.len()
         );
         Some(host)
-    }
-
-    /// Maps memory for at least `least` bytes more; false if there is none.
-    fn add_chunk(&mut self, least: u64) -> bool {
-        let at = self.mapped;
-        let size = least.next_multiple_of(CHUNK).min(self.size - at);
-        if size < least {
-            return false;
-        }
-        let rw = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-        let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
-        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else {
-            return false;
-        };
-        // The same memory once more (an old size of 0 asks for that), over the address space that is kept for it.
-        let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
-        let code = check(syscall(libc::SYS_mremap, [view, 0, size, how, self.base + at, 0]));
-        let rx = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-        if code.and_then(|c| check(syscall(libc::SYS_mprotect, [c, size, rx, 0, 0, 0]))).is_err() {
-            syscall(libc::SYS_munmap, [view, size, 0, 0, 0, 0]);
-            return false;
-        }
-        self.views.push((view, size));
-        self.writable = view.wrapping_sub(self.base + at);
-        (self.used, self.mapped) = (at, at + size);
-        true
     }
 
     /// Makes ways to the region, whose code was looked at when there had been so many invalidations.
@@ -559,6 +591,14 @@ impl Jit {
         Some(host)
     }
 
+    /// The region's code may have changed.
+    fn give_up(&mut self, n: usize) {
+        let pc = self.regions[n].key.0;
+        crate::trace!(Topic::Dispatch, "{pc:#x}: compiled code may be no longer valid");
+        self.unlink(n);
+        COUNTS.invalidated.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Takes all ways to the region.
     fn unlink(&mut self, n: usize) {
         let key = self.regions[n].key;
@@ -582,36 +622,94 @@ impl Jit {
         }
     }
 
-    /// Empties the cache, unless a thread is in it: it finds no way on then, and the next attempt will do.
-    fn flush(&mut self) -> bool {
+    /// Takes all ways into the present generation.
+    fn end_generation(&mut self) {
         for n in 0..self.regions.len() {
             if self.regions[n].valid {
                 self.unlink(n);
             }
         }
-        // A write, so that it comes after the stores above: who is counted later finds nothing.
-        if INSIDE.fetch_add(0, Ordering::SeqCst) != 0 {
-            return false;
-        }
         crate::trace!(Topic::Dispatch, "flushing {} compiled regions", self.regions.len());
-        PLACE_COUNT.store(0, Ordering::Release);
         self.regions.clear();
         self.versions.clear();
         self.links.clear();
-        self.things = Things::default();
+        // Whoever begins with the new number finds nothing of the old generation.
+        let number = GENERATION.fetch_add(1, Ordering::SeqCst);
+        self.past.extend(self.space.take().map(|space| (number, space)));
+        recall::from_compiled();
+        let now = ticks();
+        if self.compiling > now.saturating_sub(self.began) / 2 {
+            NOT_BEFORE.store(now + 4 * self.compiling, Ordering::Relaxed);
+        }
+        COUNTS.flushes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives back what no thread is in any more, and begins a generation if there is room.
+    fn begin_generation(&mut self) {
+        if pauses() {
+            return;
+        }
+        NOT_BEFORE.store(0, Ordering::Relaxed);
+        (self.began, self.compiling) = (ticks(), 0);
+        let oldest = if self.past.is_empty() { 0 } else { recall::oldest() };
+        for (_, space) in self.past.extract_if(.., |(number, _)| oldest == 0 || *number < oldest) {
+            space.free();
+        }
+        let free = (0..SLOTS).find(|slot| self.past.iter().all(|(_, space)| space.slot != *slot));
+        self.space = free.and_then(|slot| Space::new(slot, self.size, self.most));
+    }
+}
+
+impl Space {
+    fn new(slot: usize, size: u64, most: usize) -> Option<Space> {
+        let s = &SLOT[slot];
+        if s.start.load(Ordering::Relaxed) == 0 {
+            let base = map(size, libc::PROT_NONE)?;
+            let places =
+                map((most * size_of::<Place>()) as u64, libc::PROT_READ | libc::PROT_WRITE)? as *mut Place;
+            s.places.store(places, Ordering::Release);
+            s.end.store(base + size, Ordering::Release);
+            s.start.store(base, Ordering::Release);
+        }
+        let base = s.start.load(Ordering::Relaxed);
+        let (views, things) = (Vec::new(), Things::default());
+        Some(Space { slot, base, size, mapped: 0, used: 0, writable: 0, views, things })
+    }
+
+    /// Gives the memory back: no thread is in it.
+    fn free(self) {
+        SLOT[self.slot].count.store(0, Ordering::Release);
         // Children of a fork may still be executing what was there: their memory is the same.
-        for (at, size) in self.views.drain(..) {
+        for (at, size) in self.views {
             syscall(libc::SYS_munmap, [at, size, 0, 0, 0, 0]);
         }
         let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED) as u64;
         syscall(libc::SYS_mmap, [self.base, self.size, libc::PROT_NONE as u64, flags, u64::MAX, 0]);
-        (self.used, self.mapped) = (0, 0);
-        for mode in (0..2).filter(|&m| !TABLES[m].load(Ordering::Acquire).is_null()) {
-            for n in 0..1u64 << TABLE_LOG2 {
-                Self::entry((n << 2, mode)).store((&raw const NOWHERE).cast_mut(), Ordering::Release);
-            }
+    }
+
+    /// Maps memory for at least `least` bytes more; false if there is none.
+    fn add_chunk(&mut self, least: u64) -> bool {
+        let at = self.mapped;
+        let size = least.next_multiple_of(CHUNK).min(self.size - at);
+        if size < least {
+            return false;
         }
-        COUNTS.flushes.fetch_add(1, Ordering::Relaxed);
+        let rw = (libc::PROT_READ | libc::PROT_WRITE) as u64;
+        let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
+        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else {
+            return false;
+        };
+        // The same memory once more (an old size of 0 asks for that), over the address space that is kept for it.
+        let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
+        let code = check(syscall(libc::SYS_mremap, [view, 0, size, how, self.base + at, 0]));
+        let rx = (libc::PROT_READ | libc::PROT_EXEC) as u64;
+        if code.and_then(|c| check(syscall(libc::SYS_mprotect, [c, size, rx, 0, 0, 0]))).is_err() {
+            syscall(libc::SYS_munmap, [view, size, 0, 0, 0, 0]);
+            return false;
+        }
+        self.views.push((view, size));
+        self.writable = view.wrapping_sub(self.base + at);
+        (self.used, self.mapped) = (at, at + size);
         true
     }
 }
@@ -653,16 +751,36 @@ pub fn mode(s: &GuestState) -> usize {
     (s.fpcr & FPCR_FZ != 0) as usize
 }
 
-/// The host entry for that address, without the lock. The calling thread is counted in `INSIDE`.
+/// The calling thread, to which `shared` belongs, is about to look at links; gives the present generation.
+fn begin(shared: &Shared) -> u64 {
+    let generation = GENERATION.load(Ordering::SeqCst);
+    // An exchange, so that it is seen before what follows looks.
+    shared.compiled.swap(generation, Ordering::SeqCst);
+    generation
+}
+
+/// It looks at none any more.
+fn end(shared: &Shared) {
+    shared.compiled.store(0, Ordering::Release);
+}
+
+/// The host entry for that address, without the lock. The calling thread has begun.
 fn lookup(key: Key) -> Option<u64> {
     if TABLES[key.1].load(Ordering::Acquire).is_null() {
         return None;
     }
-    // SAFETY: entries point to `NOWHERE` or to links of the present epoch: the callers count the thread in `INSIDE`, so that no
-    // flush comes between.
+    // SAFETY: entries point to `NOWHERE` or to links of a generation that the thread keeps from being given back.
     let link = unsafe { &*Jit::entry(key).load(Ordering::Acquire) };
     let host = link.host.load(Ordering::Acquire);
     (link.pc == key.0 && host != unlinked()).then_some(host)
+}
+
+/// True while nothing is compiled, and nothing that was compiled can be entered.
+fn pauses() -> bool {
+    match NOT_BEFORE.load(Ordering::Relaxed) {
+        0 => false,
+        time => ticks() < time,
+    }
 }
 
 fn counter(pc: u64) -> &'static AtomicU8 {
@@ -671,6 +789,9 @@ fn counter(pc: u64) -> &'static AtomicU8 {
 
 /// For the interpreter at the end of a run: true if there is, or should be, compiled code for what comes next.
 pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
+    if pauses() {
+        return false;
+    }
     let n = counter(pc).load(Ordering::Relaxed).saturating_add(1);
     counter(pc).store(n, Ordering::Relaxed);
     if n < threshold {
@@ -680,9 +801,10 @@ pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
     if n == threshold || n == u8::MAX {
         return true;
     }
-    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let Some(shared) = thread::current() else { return true };
+    begin(shared);
     let found = lookup((pc, s_mode)).is_some();
-    INSIDE.fetch_sub(1, Ordering::SeqCst);
+    end(shared);
     found
 }
 
@@ -705,34 +827,42 @@ pub enum Ran {
 pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
     // SAFETY: as the caller promises; constant while compiled code runs, or written by it.
     let (pc, mode) = unsafe { ((*state).pc, mode(&*state)) };
+    // SAFETY: as above; constant in the thread.
+    let shared = unsafe { (*((*state).thread as *const Thread)).shared };
     let mut key = (untag(pc), mode);
-    INSIDE.fetch_add(1, Ordering::SeqCst);
+    let mut generation = begin(shared);
     let mut found = lookup(key);
     if found.is_none() {
-        INSIDE.fetch_sub(1, Ordering::SeqCst);
+        end(shared);
         found = find(process, key, None);
         if found.is_none() {
             return Ran::Not;
         }
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        // Another thread may have flushed the cache meanwhile.
+        generation = begin(shared);
+        // It may be gone again.
         found = lookup(key);
     }
     let mut ran = Ran::Not;
     while let Some(host) = found {
         COUNTS.entries.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: an entry of the cache, which is not flushed while `INSIDE` counts us.
+        // SAFETY: an entry of a generation that is not given back while this thread may be in it.
         let left = unsafe { xl_jit_enter(state, host) };
         const PC: u64 = Left::Pc as u64;
         const ALONE: u64 = Left::Alone as u64;
         const SYSCALL: u64 = Left::Syscall as u64;
+        const CHANGED: u64 = Left::Changed as u64;
         ran = Ran::On;
         match left {
             PC => break,
             ALONE => ran = Ran::Alone,
             SYSCALL => ran = Ran::Syscall,
+            CHANGED => {
+                // SAFETY: compiled code is back.
+                changed(unsafe { (*state).pc });
+                break;
+            }
             link => {
-                // SAFETY: a link, which is not flushed while `INSIDE` counts us.
+                // SAFETY: a link of such a generation.
                 let pc = unsafe { (*(link as *const Link)).pc };
                 // SAFETY: compiled code is back.
                 unsafe { (*state).pc = pc };
@@ -741,20 +871,28 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
                 // SAFETY: as above; its handlers write the word.
                 let pending = unsafe { (&raw const (*state).pending).read_volatile() } != 0;
                 if !lifted && !pending {
-                    found = find(process, key, Some(link as *const Link));
+                    found = find(process, key, Some((link as *const Link, generation)));
+                    if GENERATION.load(Ordering::SeqCst) != generation {
+                        // What is kept from being given back is to be the present one.
+                        generation = begin(shared);
+                        found = lookup(key);
+                    }
                     continue;
                 }
             }
         }
         break;
     }
-    INSIDE.fetch_sub(1, Ordering::SeqCst);
+    end(shared);
     ran
 }
 
 /// The entry for that address; compiled if it was entered often enough. Leads `link`, which goes there, to it; with a link, the
-/// calling thread is counted in `INSIDE`.
-fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Option<u64> {
+/// calling thread has begun, in the generation given.
+fn find(process: &'static Process, key: Key, link: Option<(*const Link, u64)>) -> Option<u64> {
+    if pauses() {
+        return None;
+    }
     let n = counter(key.0).load(Ordering::Relaxed);
     if n < process.options.jit_threshold {
         counter(key.0).store(n + 1, Ordering::Relaxed);
@@ -780,10 +918,6 @@ fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Optio
             host
         }
         None => {
-            if link.is_some() && jit.used + CHUNK / 8 > jit.size {
-                // Not from within: a flush needs everybody outside.
-                return None;
-            }
             let host = jit.compile(process, key);
             if host.is_none() {
                 counter(key.0).store(1, Ordering::Relaxed);
@@ -791,8 +925,9 @@ fn find(process: &'static Process, key: Key, link: Option<*const Link>) -> Optio
             host?
         }
     };
-    if let Some(link) = link {
-        // SAFETY: nothing was flushed since the caller got it.
+    // A link of an earlier generation would not be found again.
+    if let Some((link, _)) = link.filter(|l| l.1 == GENERATION.load(Ordering::SeqCst)) {
+        // SAFETY: a link of the present generation.
         unsafe { (*link).host.store(host, Ordering::Release) };
     }
     Some(host)
@@ -807,6 +942,24 @@ impl Jit {
             Some(link) => Self::entry(key).store(link.cast_mut(), Ordering::Release),
             None => self.publish(key, host),
         }
+    }
+}
+
+/// A checked region has found that code there, or behind it, is not what it was.
+fn changed(pc: u64) {
+    let mut guard = lock();
+    let Some(jit) = guard.as_mut() else { return };
+    let Some(process) = thread::try_process() else { return };
+    let memory = Memory::new(&process.mem);
+    let mut any = false;
+    for n in jit.by_page.get(&(pc / PAGE)).cloned().unwrap_or_default() {
+        if !jit.regions[n].is_current(&memory) {
+            jit.give_up(n);
+            any = true;
+        }
+    }
+    if any {
+        recall::from_compiled();
     }
 }
 
@@ -827,6 +980,7 @@ pub fn invalidate(start: u64, len: u64) {
     let mut guard = lock();
     let Some(jit) = guard.as_mut() else { return };
     let end = start.saturating_add(len);
+    let before = COUNTS.invalidated.load(Ordering::Relaxed);
     let pages = start / PAGE..=(end - 1) / PAGE;
     let mut there: Vec<usize> = jit.by_page.range(pages).flat_map(|(_, there)| there).copied().collect();
     there.sort_unstable();
@@ -834,24 +988,26 @@ pub fn invalidate(start: u64, len: u64) {
     for n in there {
         let r = &jit.regions[n];
         if r.ranges.iter().any(|&(s, l)| s < end && s + l as u64 > start) {
-            crate::trace!(Topic::Dispatch, "{:#x}: compiled code may be no longer valid", r.key.0);
-            jit.unlink(n);
-            COUNTS.invalidated.fetch_add(1, Ordering::Relaxed);
+            jit.give_up(n);
         }
     }
     jit.refused.retain(|k| !(start..end).contains(&k.0));
+    if COUNTS.invalidated.load(Ordering::Relaxed) != before {
+        // Who is in a loop goes on in what it was.
+        recall::from_compiled();
+    }
 }
 
 /// For the fault handler: the guest address of the access at that host address, if it is one of compiled code.
 /// Async-signal-safe.
 pub fn guest_pc(rip: u64) -> Option<u64> {
-    let start = CODE_START.load(Ordering::Acquire);
-    if start == 0 || !(start..CODE_END.load(Ordering::Acquire)).contains(&rip) {
-        return None;
-    }
-    let n = PLACE_COUNT.load(Ordering::Acquire);
+    let slot = SLOT.iter().find(|s| {
+        let start = s.start.load(Ordering::Acquire);
+        start != 0 && (start..s.end.load(Ordering::Acquire)).contains(&rip)
+    })?;
+    let n = slot.count.load(Ordering::Acquire);
     // SAFETY: so many were written; those of a region that a thread is in do not change.
-    let places = unsafe { std::slice::from_raw_parts(PLACES.load(Ordering::Acquire), n) };
+    let places = unsafe { std::slice::from_raw_parts(slot.places.load(Ordering::Acquire), n) };
     let p = &places[places.partition_point(|p| p.end <= rip)..].first()?;
     // SAFETY: as above.
     let accesses = unsafe { std::slice::from_raw_parts(p.accesses, p.count) };
@@ -866,10 +1022,9 @@ pub fn leave_address() -> u64 {
 
 /// In the child of a fork there are no other threads, so none is in compiled code.
 pub fn after_fork_child() {
-    INSIDE.store(0, Ordering::SeqCst);
-    if let Some(jit) = lock().as_mut() {
+    if let Some(space) = lock().as_mut().and_then(|jit| jit.space.as_mut()) {
         // What is left of the last chunk is the parent's.
-        jit.used = jit.mapped;
+        space.used = space.mapped;
     }
 }
 
@@ -888,7 +1043,12 @@ impl std::fmt::Display for Report {
             get(&COUNTS.entries),
             get(&COUNTS.invalidated),
             get(&COUNTS.flushes),
-        )
+        )?;
+        // At the end of a process, by the threads that it ends.
+        match recall::oldest() {
+            0 => Ok(()),
+            _ => write!(f, ", not all left"),
+        }
     }
 }
 

@@ -19,6 +19,7 @@ pub mod mem;
 pub mod memory;
 pub mod polycode;
 pub mod profile;
+pub mod recall;
 pub mod signal;
 pub mod soft;
 pub mod stack;

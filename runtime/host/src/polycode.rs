@@ -9,16 +9,15 @@
 //! left to the other engines for good. Nothing of this costs anything as long as text is not writable.
 //!
 //! # Safety
-//! Writes the output's own tables and the first bytes of lifted functions. The calling thread is not in lifted code. Of other
-//! threads nothing is known: a function that calls or can be resumed begins with an instruction longer than these bytes, so
-//! that none stands between them; a thread in a leaf function's first bytes is not provided for, nor are frames of other
-//! threads dropped before their next system call.
+//! Writes the output's own tables and the first bytes of lifted functions. The calling thread is not in lifted code. Other
+//! threads may be: what is written is right for whoever stands there (`patch`), and they are called out behind it (`recall`).
 #![allow(unsafe_code)]
 
 mod patch;
 
 use crate::access;
 use crate::mem::{PAGE, WRITE, page_down};
+use crate::recall;
 use crate::thread::{self, Process};
 use crate::trace::Topic;
 use abi::CodeRange;
@@ -28,7 +27,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use patch::{guest_entry, refused};
+pub use patch::{guest_entry, refused, trapped};
 
 /// Writes to a page after which its functions are given up. Each costs two host signals and two changes of protection.
 const MOST_WRITES: u32 = 64;
@@ -288,6 +287,8 @@ impl Text {
             crate::trace!(Topic::Dispatch, "{:#x}: changed", self.process.image.text().start + guest);
             self.functions[f as usize].stale = Some(saved);
         }
+        // Who is inside goes on in what it was.
+        recall::everybody();
     }
 
     fn make_live(&mut self, functions: &[u32]) {

@@ -10,7 +10,7 @@ use crate::mem::AddressSpace;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, float_sites, loader, polycode, profile, stack};
+use crate::{dispatch, entry, float_sites, loader, polycode, profile, recall, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
 use std::ffi::{CStr, CString, c_char};
 
@@ -115,6 +115,8 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     if let Err(e) = signal::install_handlers() {
         fail(format_args!("cannot set up signal handling: {}", std::io::Error::from_raw_os_error(e.0)));
     }
+    // SAFETY: made above.
+    recall::enter(unsafe { (*thread).shared });
     signal::block_host();
     // SAFETY: made above, where its stack was, too; the reference ends with the call.
     unsafe {

@@ -25,7 +25,8 @@ thread_local! {
     static SINCE: Cell<u64> = const { Cell::new(0) };
 }
 
-fn ticks() -> u64 {
+/// The time stamp counter.
+pub fn ticks() -> u64 {
     // SAFETY: every x86-64 processor has the instruction.
     unsafe { std::arch::x86_64::_rdtsc() }
 }

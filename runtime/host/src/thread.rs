@@ -17,7 +17,7 @@ use crate::verify::{Capture, Verify};
 use abi::GuestState;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
-use std::sync::atomic::{AtomicI32, AtomicU64};
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 use std::sync::{Arc, OnceLock};
 
 /// What all tasks have in common that share the guest's memory: the threads of the process, and children that `vfork` or
@@ -55,6 +55,10 @@ pub struct Shared {
     pub blocked: Arc<AtomicU64>,
     /// Host signal, `si_code` and `si_addr` of the last fault in a guest access of the runtime.
     pub fault: Cell<(i32, i32, u64)>,
+    /// 1 while the host signal of `recall` is on its way to the thread.
+    pub called: AtomicU32,
+    /// The oldest generation of compiled code that the thread may be in; 0 if it is in none (see `jit`).
+    pub compiled: AtomicU64,
     /// What verification keeps at checkpoints, if the thread verifies.
     pub capture: Cell<Option<&'static Capture>>,
 }
@@ -224,6 +228,8 @@ impl Thread {
             for_process: Kept::default(),
             blocked: Arc::new(AtomicU64::new(UNBLOCKABLE_SET)),
             fault: Cell::new((0, 0, 0)),
+            called: AtomicU32::new(0),
+            compiled: AtomicU64::new(0),
             capture: Cell::new(None),
         }))
     }

@@ -24,6 +24,10 @@ pub struct Options {
     pub verify: bool,
     /// `XLATE_NO_INVALIDATION`: go on with lifted code of text that has changed. For tests of the tests.
     pub no_invalidation: bool,
+    /// `XLATE_NO_INVALIDATION=threads`: leave other threads where they are when code changes. For tests of the tests.
+    pub no_recall: bool,
+    /// `XLATE_NO_INVALIDATION=writes`: compile code that can be written as if nobody would. For tests of the tests.
+    pub no_checks: bool,
     /// `XLATE_STRACE`: print system calls.
     pub strace: bool,
     /// `XLATE_TRACE`: a set of [`Topic`]s by bit.
@@ -69,7 +73,12 @@ impl Options {
     pub fn from_env(var: impl Fn(&str) -> Option<String>) -> Options {
         let mut o = Options { strace: var("XLATE_STRACE").is_some_and(|v| v != "0"), ..Options::default() };
         o.verify = var("XLATE_VERIFY").is_some_and(|v| !matches!(v.as_str(), "" | "0"));
-        o.no_invalidation = var("XLATE_NO_INVALIDATION").is_some_and(|v| v != "0");
+        match var("XLATE_NO_INVALIDATION").as_deref() {
+            None | Some("" | "0") => {}
+            Some("threads") => o.no_recall = true,
+            Some("writes") => o.no_checks = true,
+            Some(_) => o.no_invalidation = true,
+        }
         o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
         o.stats = var("XLATE_STATS").is_some_and(|v| v != "0");
         (o.interpreter_only, o.jit, o.jit_threshold) = (false, true, AUTO_THRESHOLD);

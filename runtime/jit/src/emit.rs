@@ -31,7 +31,7 @@ pub(crate) fn emit(
     request: &Request<'_>,
     arena: &mut dyn Arena,
 ) -> Vec<u64> {
-    let Region { function: region, ways, .. } = region;
+    let Region { function: region, ways, ranges, spans, .. } = region;
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.push(AbiParam::new(types::I64));
     signature.params.push(AbiParam::new(types::I64));
@@ -54,6 +54,8 @@ pub(crate) fn emit(
     let mut fx = Fx {
         region,
         ways,
+        ranges,
+        spans,
         live,
         request,
         arena,
@@ -84,6 +86,18 @@ pub(crate) fn emit(
     codes
 }
 
+/// Sorted ranges without those that touch.
+fn join(ranges: &[(u64, u32)]) -> Vec<(u64, u32)> {
+    let mut out: Vec<(u64, u32)> = Vec::new();
+    for &(start, len) in ranges {
+        match out.last_mut() {
+            Some((at, n)) if *at + *n as u64 == start => *n += len,
+            _ => out.push((start, len)),
+        }
+    }
+    out
+}
+
 /// Type and place of a register, or of what describes flags.
 fn home(n: u16) -> (clif::Type, u32) {
     match HOMES.iter().find(|h| h.0 == n) {
@@ -112,6 +126,9 @@ pub(crate) fn clif_type(ty: Type) -> clif::Type {
 pub(crate) struct Fx<'a> {
     region: &'a Function,
     ways: &'a [Vec<BlockId>],
+    /// See `Region`.
+    ranges: &'a [(u64, u32)],
+    spans: &'a [(u64, u32)],
     live: &'a Live,
     pub(crate) request: &'a Request<'a>,
     pub(crate) arena: &'a mut dyn Arena,
@@ -159,6 +176,9 @@ impl Fx<'_> {
 
     fn prologue(&mut self) {
         self.poll(self.region.entry.0);
+        if self.request.checked {
+            self.check_code(self.ranges, self.region.entry.0);
+        }
         let entry = self.live.entry;
         let wants_flags = (0..4).any(|n| entry & bit(flag_register(n)) != 0);
         if wants_flags {
@@ -199,6 +219,13 @@ impl Fx<'_> {
             self.commit();
         }
         if self.live.polls[n] {
+            if self.request.checked {
+                let inside = self.live.bodies[n].as_deref().unwrap_or_default();
+                let spans = self.spans.iter().zip(inside).filter(|(_, inside)| **inside);
+                let mut body: Vec<(u64, u32)> = spans.map(|(span, _)| *span).collect();
+                body.sort_unstable();
+                self.check_code(&join(&body), self.cur.pc.0);
+            }
             self.poll(self.cur.pc.0);
         }
         let mut groups = self.live.groups[n].iter().peekable();
@@ -209,6 +236,64 @@ impl Fx<'_> {
             }
         }
         self.term();
+    }
+
+    /// Leaves if the guest code of these ranges is not what the region is compiled from. The state is exact.
+    fn check_code(&mut self, ranges: &[(u64, u32)], pc: u64) {
+        let flags = self.access();
+        let code = self.request.code;
+        let (mut low, mut wide): (Option<V>, Option<V>) = (None, None);
+        for &(start, len) in ranges {
+            let words: Vec<u32> =
+                (0..len / 4).map(|n| code.word(GuestAddr(start + n as u64 * 4)).unwrap_or(0)).collect();
+            let base = self.iconst(types::I64, start);
+            let value = |w: &[u32]| w.iter().rev().fold(0u128, |v, w| v << 32 | *w as u128);
+            let mut at = 0;
+            while at < words.len() {
+                let n = [4, 2, 1].into_iter().find(|n| at + n <= words.len()).unwrap_or(1);
+                let expected = value(&words[at..at + n]);
+                let offset = at as i32 * 4;
+                let collected = if n == 4 { &mut wide } else { &mut low };
+                let (now, then) = match n {
+                    4 => {
+                        let c = self.b.func.dfg.constants.insert(expected.to_le_bytes().to_vec().into());
+                        (
+                            self.b.ins().load(types::I8X16, flags, base, offset),
+                            self.b.ins().vconst(types::I8X16, c),
+                        )
+                    }
+                    2 => (
+                        self.b.ins().load(types::I64, flags, base, offset),
+                        self.b.ins().iconst(types::I64, expected as u64 as i64),
+                    ),
+                    _ => (
+                        self.b.ins().uload32(flags, base, offset),
+                        self.b.ins().iconst(types::I64, expected as u64 as i64),
+                    ),
+                };
+                let differs = self.b.ins().bxor(now, then);
+                *collected = Some(match *collected {
+                    Some(c) => self.b.ins().bor(c, differs),
+                    None => differs,
+                });
+                at += n;
+            }
+        }
+        if let Some(wide) = wide {
+            let any = self.b.ins().vany_true(wide);
+            let any = self.b.ins().uextend(types::I64, any);
+            low = Some(match low {
+                Some(low) => self.b.ins().bor(low, any),
+                None => any,
+            });
+        }
+        let Some(differs) = low else { return };
+        let (out, on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(out);
+        self.b.ins().brif(differs, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        self.ret(Left::Changed, pc);
+        self.b.switch_to_block(on);
     }
 
     /// Leaves if a signal waits; at the entry, where the state is exact, and at loops' heads.

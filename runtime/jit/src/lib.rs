@@ -6,6 +6,9 @@
 //! Before an access that can fault all registers written since the last one are stored to the guest state, unless all that was
 //! done since then may be done again (see `point`); the pc at which the state is exact has to be found, by the table. Regions end in [`Link`]s or come back to the
 //! dispatcher with one of [`Left`]'s reasons.
+//!
+//! A *checked* region looks at its own guest code: at its entry at all of it, at the head of a loop at the loop's. So each instruction
+//! was what it was compiled from when the region was entered, or the present turn of the loop began.
 
 mod emit;
 mod flags;
@@ -46,6 +49,8 @@ pub enum Left {
     Alone = 1,
     /// A system call, whose return address is there.
     Syscall = 2,
+    /// The code there, or behind it, is not what it was.
+    Changed = 3,
 }
 
 /// Addresses of the runtime's helpers, called with the C convention. Those that keep all registers cost nothing where they are
@@ -119,6 +124,8 @@ pub struct Request<'a> {
     /// False of addresses that were not executed so far: regions do not go on there either. Most of what is never executed, such as the
     /// ways out of code that other run-time compilers make, is not compiled then.
     pub seen: &'a dyn Fn(u64) -> bool,
+    /// The region is checked; see the module's heading.
+    pub checked: bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
     pub soft_float: bool,
     /// See there.
@@ -214,7 +221,7 @@ impl Compiler {
     /// Compiles a region; `None` if there is no code, or if it cannot be compiled: it is interpreted then.
     pub fn compile(&mut self, request: &Request<'_>, arena: &mut dyn Arena) -> Option<Compiled> {
         let region = region::Region::find(request)?;
-        let live = live::Live::of(&region.function, &region.ways);
+        let live = live::Live::of(&region.function, &region.ways, request.checked);
         self.context.clear();
         let accesses = emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena);
         if request.debug {

@@ -34,6 +34,8 @@ pub(crate) struct Live {
     pub(crate) entry: Set,
     /// Blocks at which host code looks for signals: heads of loops.
     pub(crate) polls: Vec<bool>,
+    /// In checked regions, the blocks of the loops with these heads.
+    pub(crate) bodies: Vec<Option<Vec<bool>>>,
     /// Blocks in the order of emission; the others are not reached.
     pub(crate) order: Vec<BlockId>,
 }
@@ -48,7 +50,8 @@ enum Event {
 }
 
 impl Live {
-    pub(crate) fn of(f: &Function, ways: &[Vec<BlockId>]) -> Live {
+    /// `checked`: code is compared at heads of loops, where the state is exact for it.
+    pub(crate) fn of(f: &Function, ways: &[Vec<BlockId>], checked: bool) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
         let (order, polls) = order(ways);
         let mut position = vec![usize::MAX; f.blocks.len()];
@@ -61,7 +64,10 @@ impl Live {
         let loops = loops(ways, &order, &position, &polls, &accesses);
         let exact: Vec<bool> = loops.iter().map(Option::is_some).collect();
         let early = |l: &Option<Vec<bool>>| l.as_ref().is_some_and(|inside| point::pays(f, inside));
-        let early: Vec<bool> = loops.iter().map(early).collect();
+        let early: Vec<bool> =
+            loops.iter().zip(&polls).map(|(l, head)| checked && *head || early(l)).collect();
+        let all = vec![checked; f.blocks.len()];
+        let bodies = self::loops(ways, &order, &position, &polls, &all);
         let points = Points::of(&f.blocks, ways, &order, &polls, &early);
         let events: Vec<Vec<Event>> = (0..f.blocks.len())
             .map(|n| {
@@ -141,7 +147,7 @@ impl Live {
         }
         let entry = need[0];
         let words = words.into_iter().map(|w| if let Word::One(d) = w { Some(d) } else { None }).collect();
-        Live { groups, dirty, words, points, early, exact, position, entry, polls, order }
+        Live { groups, dirty, words, points, early, exact, position, entry, polls, bodies, order }
     }
 
     /// True if the state must be exact on the way from one block to the other.

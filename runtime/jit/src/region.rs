@@ -9,6 +9,9 @@ use std::collections::{BTreeSet, VecDeque};
 /// Guest instructions of a region at most: their accesses have to be told apart by Cranelift's trap codes.
 pub const MAX_INSNS: usize = 240;
 
+/// The same for checked regions, all of whose code is compared at each entry.
+const MAX_CHECKED: usize = 100;
+
 /// A region in the IR.
 pub(crate) struct Region {
     pub(crate) function: Function,
@@ -16,6 +19,8 @@ pub(crate) struct Region {
     /// where such calls return.
     pub(crate) ways: Vec<Vec<BlockId>>,
     pub(crate) ranges: Vec<(u64, u32)>,
+    /// Those of the first blocks, which are the region's.
+    pub(crate) spans: Vec<(u64, u32)>,
     pub(crate) insns: u32,
 }
 
@@ -50,7 +55,8 @@ impl Region {
             }
         }
         let ways = ways(&function, shape.blocks.len());
-        Some(Region { function, ways, ranges, insns })
+        let spans = shape.blocks.iter().map(|b| (b.start.0, (b.end.0 - b.start.0) as u32)).collect();
+        Some(Region { function, ways, ranges, spans, insns })
     }
 }
 
@@ -99,6 +105,7 @@ fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
 fn shape(request: &Request<'_>) -> Option<FunctionShape> {
     let entry = request.pc;
     request.code.word(entry)?;
+    let most = if request.checked { MAX_CHECKED } else { MAX_INSNS };
     let mut seen: BTreeSet<GuestAddr> = BTreeSet::new();
     let mut leaders: BTreeSet<GuestAddr> = BTreeSet::from([entry]);
     // Behind these, control does not go on to the next instruction of the same block.
@@ -107,7 +114,7 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
     while let Some(start) = queue.pop_front() {
         let mut pc = start;
         loop {
-            if seen.contains(&pc) || seen.len() >= MAX_INSNS || (pc != entry && (request.stop)(pc.0)) {
+            if seen.contains(&pc) || seen.len() >= most || (pc != entry && (request.stop)(pc.0)) {
                 break;
             }
             let Some(word) = request.code.word(pc) else { break };
@@ -219,6 +226,7 @@ pub(crate) mod tests {
             pc,
             stop,
             seen: &|_| true,
+            checked: false,
             soft_float: false,
             helpers,
             table,

@@ -1,13 +1,18 @@
 //! Takes lifted functions out of the output and puts them back: their dispatch and resume entries, and the first bytes of
 //! their host code, which become a call to code that leaves to the dispatcher.
 //!
+//! Another thread may stand between the first bytes only if an instruction ends there: all functions that call or can be
+//! resumed begin with a longer one. Of others the first byte alone becomes a trap, which the handler makes the same call of, while
+//! there are other threads.
+//!
 //! # Safety
-//! No thread executes the first bytes of these functions meanwhile, and their frames are dropped by whoever asks.
+//! Frames of these functions are dropped by whoever asks.
 #![allow(unsafe_code)]
 
 use crate::hostcall::{check, syscall};
 use crate::image::Loaded;
 use crate::mem::{PAGE, page_down};
+use crate::recall;
 use crate::trace::{self, Topic};
 use abi::{Exit, GuestState};
 use std::arch::global_asm;
@@ -43,6 +48,10 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 /// `call rel32`.
 const CALL: u8 = 0xe8;
 const CALL_LEN: usize = 5;
+/// `int3`.
+const TRAP: u8 = 0xcc;
+/// How functions begin that look at their stack: `cmp rsp, [rax + disp32]`.
+const LOOK: [u8; 3] = [0x48, 0x3b, 0xa0];
 
 /// Host and guest entries of all functions, by host address.
 static ENTRIES: OnceLock<Vec<(u64, u64)>> = OnceLock::new();
@@ -70,6 +79,15 @@ pub fn guest_entry(back: u64) -> u64 {
             trace::die(format_args!("internal error: no function at host {host:#x}; this is a bug in xlate"))
         }
     }
+}
+
+/// For the signal handler of a trap behind which rip is: where execution goes on, with the return address given pushed, if that is the
+/// entry of a function that was taken out. Async-signal-safe.
+pub fn trapped(rip: u64) -> Option<(u64, u64)> {
+    let host = rip - 1;
+    let entries = ENTRIES.get()?;
+    entries.binary_search_by_key(&host, |e| e.0).ok()?;
+    Some((xl_host_stale as *const () as u64, host + CALL_LEN as u64))
 }
 
 fn host_entry(image: &Loaded, function: usize) -> u64 {
@@ -189,7 +207,11 @@ pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
         let resume = resume.into_iter().map(clear).collect();
         let distance = (xl_host_stale as *const () as u64).wrapping_sub(host + CALL_LEN as u64) as i32;
         let [a, b, c, d] = distance.to_le_bytes();
-        write_code(host, [CALL, a, b, c, d]);
+        let stands = !recall::alone() && code[..LOOK.len()] != LOOK;
+        write_code(
+            host,
+            if stands { [TRAP, code[1], code[2], code[3], code[4]] } else { [CALL, a, b, c, d] },
+        );
         Saved { code, dispatch, resume }
     };
     functions.iter().zip(resume).map(|(&f, points)| take(f as usize, points)).collect()

@@ -95,6 +95,13 @@ fn came_before(t: &Thread) -> bool {
     t.shared.waiting.load(Ordering::Relaxed) != 0
 }
 
+/// True if there is a signal to be delivered.
+fn is_due(t: &Thread) -> bool {
+    came_before(t)
+        || t.shared.for_process.set.load(Ordering::Relaxed) != 0
+        || host::held(t) & !t.signals.mask != 0
+}
+
 /// Sets the guest's mask.
 pub fn set_mask(t: &mut Thread, mask: SigSet) {
     block_host();
@@ -190,7 +197,12 @@ pub fn rt_sigtimedwait(t: &mut Thread, set: u64, info: u64, timeout: u64, size: 
         }
         let r = safe_syscall(libc::SYS_rt_sigtimedwait, [set, info, timeout, 8, 0, 0]);
         // A signal it did not wait for: the kernel says EINTR, whatever SA_RESTART.
-        check(if r == -ERESTARTSYS { -libc::EINTR as i64 } else { r })
+        match r {
+            // Called out for the runtime's own ends.
+            r if r == -ERESTARTSYS && !is_due(t) => Ok(-ERESTARTNOINTR as u64),
+            r if r == -ERESTARTSYS => Err(Errno(libc::EINTR)),
+            r => check(r),
+        }
     })())
 }
 

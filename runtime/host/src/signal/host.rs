@@ -11,10 +11,11 @@ use super::{Action, Group, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, UNBLO
 use crate::fault::{self, Context};
 use crate::heap;
 use crate::hostcall::{self, Errno, check, syscall};
+use crate::recall;
 use crate::thread::{self, Kept, Shared, Thread};
 use crate::trace::{self, Topic};
 use std::arch::global_asm;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// `struct sigaction` of the x86-64 kernel interface.
 #[derive(Clone, Copy, Default)]
@@ -196,8 +197,10 @@ pub fn bits(set: SigSet) -> impl Iterator<Item = i32> {
 pub fn before_exec(t: &Thread) {
     block_host();
     for sig in UNBLOCKABLE {
-        let handler = if t.actions.get(sig).handler == SIG_IGN { SIG_IGN } else { SIG_DFL };
-        let _ = host_action(sig, Some(HostAction { handler, ..HostAction::default() }));
+        // The kernel takes handlers away itself; until then other threads need them.
+        if t.actions.get(sig).handler == SIG_IGN {
+            let _ = host_action(sig, Some(HostAction { handler: SIG_IGN, ..HostAction::default() }));
+        }
     }
     swap_host_mask(t.signals.mask);
     // What waits stays pending for the program; if that is not executed, it comes back through the handler.
@@ -238,8 +241,9 @@ pub fn release(s: &Shared) {
 
 /// Tells engines and system calls whether to look for signals.
 pub fn set_pending(s: &Shared, pending: bool) {
-    // SAFETY: the state is this thread's; the word is shared with the handler and engines only.
-    unsafe { (&raw mut (*s.state).pending).write_volatile(pending as u32) };
+    // SAFETY: the state lives as long as what is shared; the word is read and written by its thread, the handler, engines, and
+    // threads that call it (`recall`). An exchange, so that what is looked at behind it is not older.
+    unsafe { AtomicU32::from_ptr(&raw mut (*s.state).pending) }.swap(pending as u32, Ordering::SeqCst);
 }
 
 /// True if a signal may have to be delivered.
@@ -301,6 +305,12 @@ unsafe extern "C" fn on_signal(sig: i32, info: *mut SigInfo, uc: *mut libc::ucon
     // SAFETY: the kernel passes valid pointers to its frame on this stack.
     let (info, mut ctx) = unsafe { (&*info, Context::new(&mut *uc)) };
     let synchronous = info.code > 0 && UNBLOCKABLE.contains(&sig);
+    if recall::is_call(info) {
+        if let Some(shared) = thread::current() {
+            recall::called(shared, &mut ctx);
+        }
+        return;
+    }
     let Some(shared) = thread::current() else {
         if synchronous {
             fault::runtime_bug(info, &ctx);

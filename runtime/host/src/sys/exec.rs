@@ -4,7 +4,7 @@
 use super::guest::{self, PATH_MAX};
 use super::{Call, err, file, limits};
 use crate::hostcall::{ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
-use crate::signal;
+use crate::{recall, signal};
 use std::ffi::CString;
 
 /// Most interpreters of interpreters, as in the kernel.
@@ -224,10 +224,15 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
     if let Some(context) = c.thread.context {
         context.set_ended(true);
     }
+    // Nothing of the runtime's own may wait for what is executed.
+    recall::leave(c.thread.shared);
     signal::before_exec(c.thread);
     // A signal that comes with the guest's mask in force lets the call not begin.
     let r = safe_syscall(nr, args);
     signal::after_exec_failed(c.thread);
+    recall::enter(c.thread.shared);
+    // Calls were not heard meanwhile, not even by others if the signal was ignored.
+    recall::everybody();
     if let Some(context) = c.thread.context {
         context.set_ended(false);
     }

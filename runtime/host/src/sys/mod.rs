@@ -27,6 +27,7 @@ pub use table::{Arg, Interrupt, Policy, Ret, Row, find, table};
 
 use crate::hostcall::{self, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};
 use crate::polycode;
+use crate::recall;
 use crate::signal;
 use crate::thread::Thread;
 use crate::trace::Topic;
@@ -131,8 +132,16 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
     if polycode::guards() {
         text::before(row, &args);
     }
+    // Not while the same signal is on its way to that thread from the runtime.
+    let held = match row.name {
+        _ if args[1] != SIGNAL && args[2] != SIGNAL => None,
+        "tkill" if args[1] == SIGNAL => Some(recall::hold_for_signal(args[0] as i32)),
+        "tgkill" | "rt_tgsigqueueinfo" if args[2] == SIGNAL => Some(recall::hold_for_signal(args[1] as i32)),
+        _ => None,
+    };
     let mut call = Call { thread, state, row, args };
     let r = call.run();
+    drop(held);
     text::after(row, &args, r);
     if let Some(line) = traced {
         line.leave(call.thread.tid, row, r);
@@ -141,6 +150,9 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
         call.state.x[0] = r as u64;
     }
 }
+
+/// See [`recall::SIGNAL`].
+const SIGNAL: u64 = recall::SIGNAL as u64;
 
 /// Says once per number, under `XLATE_TRACE=syscall`, that the guest asked for something it did not get.
 fn note_once(nr: u64, why: &str) {

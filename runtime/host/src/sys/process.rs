@@ -10,6 +10,7 @@
 use super::{Call, Limits, err, guest, memory};
 use crate::context::{self, Context};
 use crate::hostcall::{self, ERESTARTNOINTR, Errno};
+use crate::recall;
 use crate::signal::{self, Action, Actions};
 use crate::thread::{self, Thread};
 use crate::{heap, mem};
@@ -196,6 +197,7 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     let compiler = crate::jit::hold();
     let text = crate::polycode::hold();
     let space = c.thread.process.mem.hold();
+    let members = recall::hold();
     let actions = c.thread.actions.hold();
     let limits = c.thread.limits.hold();
     let group = c.thread.group.hold();
@@ -204,7 +206,13 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
     let host = CloneArgs { flags: args.flags & !SETTLS, stack: 0, tls: 0, ..*args };
     let r = host_clone(&host, hostcall::syscall);
     drop(heap);
-    drop((group, limits, actions, space, text, compiler));
+    drop((group, limits, actions));
+    if r == 0 {
+        members.after_fork_child();
+    } else {
+        drop(members);
+    }
+    drop((space, text, compiler));
     if r == 0 {
         crate::jit::after_fork_child();
         contexts.after_fork_child(c.thread.context);
@@ -299,6 +307,7 @@ pub fn begin(t: &mut Thread) {
         at => drop(guest::write(at, t.tid)),
     }
     t.group.join(t.tid, t.shared);
+    recall::enter(t.shared);
     signal::set_host_mask(t);
 }
 
@@ -330,6 +339,7 @@ pub fn exit(c: &mut Call<'_>) -> i64 {
     // What the host told this thread for the process, others take.
     signal::host::settle(c.thread);
     c.thread.group.leave(c.thread.tid);
+    recall::leave(c.thread.shared);
     match c.thread.context {
         // SAFETY: this never returns, so the call's references are not used any more.
         Some(context) => unsafe { context::leave(context, std::ptr::from_mut(c.thread), c.args[0]) },
