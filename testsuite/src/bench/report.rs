@@ -27,18 +27,33 @@ struct Mean {
 }
 
 fn means(rows: &[Row]) -> Vec<Mean> {
+    by_group(
+        rows,
+        |r| &r.class,
+        |group, rows| {
+            Some(Mean {
+                group,
+                programs: rows.len(),
+                translated_per_native: geomean(rows.iter().map(|r| r.ratio()))?,
+                qemu_per_native: geomean(rows.iter().map(|r| r.qemu_ratio()))?,
+                qemu_per_translated: geomean(rows.iter().map(|r| r.gain()))?,
+                checkpoints_cost: geomean(rows.iter().filter_map(|r| r.exactness())),
+            })
+        },
+    )
+}
+
+/// What `mean` makes of the rows of each group; a group for which it makes nothing is left out.
+fn by_group<'a, R, M>(
+    rows: &'a [R],
+    class: impl Fn(&R) -> &str,
+    mean: impl Fn(&'static str, &[&'a R]) -> Option<M>,
+) -> Vec<M> {
     GROUPS
         .iter()
         .filter_map(|(group, member)| {
-            let rows = || rows.iter().filter(|r| member(&r.class));
-            Some(Mean {
-                group,
-                programs: rows().count(),
-                translated_per_native: geomean(rows().map(Row::ratio))?,
-                qemu_per_native: geomean(rows().map(Row::qemu_ratio))?,
-                qemu_per_translated: geomean(rows().map(Row::gain))?,
-                checkpoints_cost: geomean(rows().filter_map(Row::exactness)),
-            })
+            let rows: Vec<&R> = rows.iter().filter(|r| member(class(r))).collect();
+            mean(group, &rows)
         })
         .collect()
 }
@@ -65,19 +80,19 @@ struct SteadyMean {
 }
 
 fn steady_means(rows: &[Steady]) -> Vec<SteadyMean> {
-    GROUPS
-        .iter()
-        .filter_map(|(group, member)| {
-            let rows = || rows.iter().filter(|r| member(&r.class));
+    by_group(
+        rows,
+        |r| &r.class,
+        |group, rows| {
             Some(SteadyMean {
                 group,
-                programs: rows().count(),
-                jit_per_native: geomean(rows().map(Steady::ratio))?,
-                qemu_per_native: geomean(rows().map(Steady::qemu_ratio))?,
-                qemu_per_jit: geomean(rows().map(Steady::gain))?,
+                programs: rows.len(),
+                jit_per_native: geomean(rows.iter().map(|r| r.ratio()))?,
+                qemu_per_native: geomean(rows.iter().map(|r| r.qemu_ratio()))?,
+                qemu_per_jit: geomean(rows.iter().map(|r| r.gain()))?,
             })
-        })
-        .collect()
+        },
+    )
 }
 
 /// The tables of the run-time compiler.
