@@ -16,13 +16,18 @@
 //! process that mapped it; a flush and a child map new memory.
 //!
 //! # Safety
-//! Host code follows the protocol of [`jit::Compiled`]. Code is written where none was since the memory was mapped. Links, operations and tables of accesses live until the flush that ends the last region; the fault handler looks
-//! at those of the interrupted region, which is not given back before its thread has left.
+//! Host code follows the protocol of [`jit::Compiled`]. Code is written where none was since the memory was mapped. Links,
+//! operations and tables of accesses live as long as their generation; the fault handler looks at those of the interrupted region,
+//! which is not given back before its thread has left.
 #![allow(unsafe_code)]
 
-use crate::access;
+mod region;
+mod space;
+mod stubs;
+
+pub use space::guest_pc;
+
 use crate::code_pages::{self, CodePages};
-use crate::hostcall::{check, syscall};
 use crate::mem::{PAGE, Vma, WRITE};
 use crate::memory::Memory;
 use crate::recall;
@@ -30,111 +35,22 @@ use crate::stats::ticks;
 use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
 use abi::GuestState;
-use exec::{GuestMemory, Soft, untag};
-use ir::{GuestAddr, SysReg, TypedOp};
-use jit::{Arena, Atomic, AtomicOp, Compiler, Features, Helpers, Left, Link, Request, Table};
-use std::arch::global_asm;
+use exec::untag;
+use ir::GuestAddr;
+use jit::{Arena, Compiler, Features, Left, Link, Request, Table};
+use region::{Fetch, Key, Region};
+use space::{Place, SLOT, SLOTS, Space, map};
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::mem::offset_of;
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-global_asm!(
-    // (rdi state, rsi host entry) → rax link or reason
-    ".globl xl_jit_enter",
-    ".hidden xl_jit_enter",
-    ".p2align 4",
-    "xl_jit_enter:",
-    "push rbp",
-    "push rbx",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
-    "mov [rdi + {host_sp}], rsp",
-    "sub rsp, 8",
-    "mov rax, rsi",
-    "xor esi, esi",
-    "call rax",
-    "add rsp, 8",
-    "jmp 2f",
-    // After a fault: rdi state, which is exact.
-    ".globl xl_jit_leave",
-    ".hidden xl_jit_leave",
-    "xl_jit_leave:",
-    "mov rsp, [rdi + {host_sp}]",
-    "mov eax, {alone}",
-    "2:",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop rbx",
-    "pop rbp",
-    "ret",
-    // The entry of links that lead nowhere yet: (rdi state, rsi link) → link
-    ".globl xl_jit_unlinked",
-    ".hidden xl_jit_unlinked",
-    ".p2align 4",
-    "xl_jit_unlinked:",
-    "mov rax, rsi",
-    "ret",
-    // Helpers that keep all registers but the flags: Rust keeps rbx and r12–r15, compiled code uses no ymm.
-    ".macro xl_keeping name, function",
-    ".globl \\name",
-    ".hidden \\name",
-    ".p2align 4",
-    "\\name:",
-    "push rbp",
-    "mov rbp, rsp",
-    ".irp r, rax,rcx,rdx,rsi,rdi,r8,r9,r10,r11",
-    "push \\r",
-    ".endr",
-    "sub rsp, 264",
-    "and rsp, -16",
-    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
-    "movaps xmmword ptr [rsp + 16*\\i], xmm\\i",
-    ".endr",
-    "call \\function",
-    ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
-    "movaps xmm\\i, xmmword ptr [rsp + 16*\\i]",
-    ".endr",
-    "lea rsp, [rbp - 72]",
-    ".irp r, r11,r10,r9,r8,rdi,rsi,rdx,rcx,rax",
-    "pop \\r",
-    ".endr",
-    "pop rbp",
-    "ret",
-    ".endm",
-    "xl_keeping xl_jit_soft, {soft}",
-    "xl_keeping xl_jit_settle, {settle}",
-    ".purgem xl_keeping",
-    soft = sym soft,
-    settle = sym settle,
-    host_sp = const offset_of!(GuestState, host_sp),
-    alone = const Left::Alone as u64,
-);
-
-unsafe extern "C" {
-    fn xl_jit_enter(state: *mut GuestState, host: u64) -> u64;
-    fn xl_jit_leave();
-    fn xl_jit_unlinked();
-    fn xl_jit_soft();
-    fn xl_jit_settle();
-}
-
-fn unlinked() -> u64 {
-    xl_jit_unlinked as *const () as u64
-}
+use stubs::{helpers, unlinked, xl_jit_enter, xl_jit_leave};
 
 /// Entries of a table, as a power of two.
 const TABLE_LOG2: u32 = 16;
 /// Counters of entries, as a power of two.
 const COUNTERS_LOG2: u32 = 14;
-/// Memory for code is mapped in pieces of this size.
-const CHUNK: u64 = 1 << 20;
 /// Regions begin at multiples of this.
 const ALIGN: u64 = 32;
 /// Bytes of a region on average at least, for the size of tables.
@@ -144,35 +60,6 @@ pub const CACHE: u64 = 64 << 20;
 
 /// The link that every empty entry of a table points to. No jump ends at its address: top byte and upper half disagree.
 static NOWHERE: Link = Link { host: AtomicU64::new(0), pc: 0x0001_ffff_ffff_fffe };
-
-/// What the fault handler needs of a region.
-#[derive(Clone, Copy)]
-struct Place {
-    start: u64,
-    end: u64,
-    accesses: *const (u32, u64),
-    count: usize,
-}
-
-/// Address space for one generation, and its regions by address, for the fault handler. Bounds are set once.
-struct Slot {
-    start: AtomicU64,
-    end: AtomicU64,
-    places: AtomicPtr<Place>,
-    count: AtomicUsize,
-}
-
-/// Generations whose memory is in use at most: the present one, and those that threads have not left yet.
-const SLOTS: usize = 4;
-
-static SLOT: [Slot; SLOTS] = [const {
-    Slot {
-        start: AtomicU64::new(0),
-        end: AtomicU64::new(0),
-        places: AtomicPtr::new(std::ptr::null_mut()),
-        count: AtomicUsize::new(0),
-    }
-}; SLOTS];
 
 /// Number of the present generation. A thread in host code, or looking at links, has the number in `Shared::compiled` that this was
 /// when it began: it may be in that generation or a later one.
@@ -213,87 +100,6 @@ static COUNTS: Counts = Counts {
     flushes: AtomicU64::new(0),
     invalidated: AtomicU64::new(0),
 };
-
-/// A guest address and a mode: 1 with FPCR.FZ, else 0.
-type Key = (u64, usize);
-
-struct Region {
-    key: Key,
-    /// It looks at its guest code itself.
-    checked: bool,
-    host: u64,
-    /// Guest code: address and length.
-    ranges: Vec<(u64, u32)>,
-    /// Its bytes when it was compiled.
-    code: Box<[u8]>,
-    /// Ways lead there. A region that is not valid becomes so again if its guest code turns out to be the same.
-    valid: bool,
-}
-
-impl Region {
-    /// The pages of its code; one may come twice.
-    fn pages(&self) -> impl Iterator<Item = u64> + use<> {
-        let numbers = |(start, len): (u64, u32)| start / PAGE..=(start + len as u64 - 1) / PAGE;
-        self.ranges.clone().into_iter().flat_map(numbers)
-    }
-
-    /// True if its code can be executed, and is what it was.
-    fn is_current(&self, memory: &Memory) -> bool {
-        let mut rest = &self.code[..];
-        self.ranges.iter().all(|&(start, len)| {
-            let (this, behind) = rest.split_at(len as usize);
-            rest = behind;
-            memory.code_is(start, this)
-        })
-    }
-}
-
-/// What regions refer to by address. Boxes, so that it stays where it is.
-#[derive(Default)]
-#[allow(clippy::vec_box)]
-struct Things {
-    links: Vec<Box<Link>>,
-    ops: HashMap<String, Box<TypedOp>>,
-    atomics: Vec<Box<Atomic>>,
-    accesses: Vec<Box<[(u32, u64)]>>,
-}
-
-impl Arena for Things {
-    fn link(&mut self, pc: u64) -> u64 {
-        self.links.push(Box::new(Link { host: AtomicU64::new(unlinked()), pc }));
-        &raw const **self.links.last().expect("invariant: just pushed") as u64
-    }
-
-    fn typed_op(&mut self, op: TypedOp) -> u64 {
-        &raw const **self.ops.entry(format!("{op:?}")).or_insert_with(|| Box::new(op)) as u64
-    }
-
-    fn atomic(&mut self, op: Atomic) -> u64 {
-        if let Some(a) = self.atomics.iter().find(|a| ***a == op) {
-            return &raw const **a as u64;
-        }
-        self.atomics.push(Box::new(op));
-        &raw const **self.atomics.last().expect("invariant: just pushed") as u64
-    }
-}
-
-/// What a generation's code stands in and refers to.
-struct Space {
-    /// Index of its slot.
-    slot: usize,
-    /// Where code is executed: address space only, but for the chunks.
-    base: u64,
-    size: u64,
-    /// Bytes of it that chunks take, or took.
-    mapped: u64,
-    /// Bytes of it used.
-    used: u64,
-    /// Writable address − executable address of the last chunk.
-    writable: u64,
-    /// Addresses and sizes of what is mapped writable.
-    views: Vec<(u64, u64)>,
-    things: Things,
-}
 
 struct Jit {
     compiler: Compiler,
@@ -362,11 +168,6 @@ pub struct Held {
 pub fn hold() -> Held {
     let guard = lock();
     Held { _pages: PAGES.hold(), _guard: guard }
-}
-
-fn map(size: u64, prot: i32) -> Option<u64> {
-    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-    check(syscall(libc::SYS_mmap, [0, size, prot as u64, flags as u64, u64::MAX, 0])).ok()
 }
 
 fn features() -> Features {
@@ -660,90 +461,6 @@ impl Jit {
     }
 }
 
-impl Space {
-    fn new(slot: usize, size: u64, most: usize) -> Option<Space> {
-        let s = &SLOT[slot];
-        if s.start.load(Ordering::Relaxed) == 0 {
-            let base = map(size, libc::PROT_NONE)?;
-            let places =
-                map((most * size_of::<Place>()) as u64, libc::PROT_READ | libc::PROT_WRITE)? as *mut Place;
-            s.places.store(places, Ordering::Release);
-            s.end.store(base + size, Ordering::Release);
-            s.start.store(base, Ordering::Release);
-        }
-        let base = s.start.load(Ordering::Relaxed);
-        let (views, things) = (Vec::new(), Things::default());
-        Some(Space { slot, base, size, mapped: 0, used: 0, writable: 0, views, things })
-    }
-
-    /// Gives the memory back: no thread is in it.
-    fn free(self) {
-        SLOT[self.slot].count.store(0, Ordering::Release);
-        // Children of a fork may still be executing what was there: their memory is the same.
-        for (at, size) in self.views {
-            syscall(libc::SYS_munmap, [at, size, 0, 0, 0, 0]);
-        }
-        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED) as u64;
-        syscall(libc::SYS_mmap, [self.base, self.size, libc::PROT_NONE as u64, flags, u64::MAX, 0]);
-    }
-
-    /// Maps memory for at least `least` bytes more; false if there is none.
-    fn add_chunk(&mut self, least: u64) -> bool {
-        let at = self.mapped;
-        let size = least.next_multiple_of(CHUNK).min(self.size - at);
-        if size < least {
-            return false;
-        }
-        let rw = (libc::PROT_READ | libc::PROT_WRITE) as u64;
-        let flags = (libc::MAP_SHARED | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE) as u64;
-        let Ok(view) = check(syscall(libc::SYS_mmap, [0, size, rw, flags, u64::MAX, 0])) else {
-            return false;
-        };
-        // The same memory once more (an old size of 0 asks for that), over the address space that is kept for it.
-        let how = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
-        let code = check(syscall(libc::SYS_mremap, [view, 0, size, how, self.base + at, 0]));
-        let rx = (libc::PROT_READ | libc::PROT_EXEC) as u64;
-        if code.and_then(|c| check(syscall(libc::SYS_mprotect, [c, size, rx, 0, 0, 0]))).is_err() {
-            syscall(libc::SYS_munmap, [view, size, 0, 0, 0, 0]);
-            return false;
-        }
-        self.views.push((view, size));
-        self.writable = view.wrapping_sub(self.base + at);
-        (self.used, self.mapped) = (at, at + size);
-        true
-    }
-}
-
-/// Guest code as it was when it was first looked at.
-struct Fetch<'a> {
-    memory: &'a Memory,
-    words: RefCell<HashMap<u64, u32>>,
-}
-
-impl Fetch<'_> {
-    fn bytes(&self, ranges: &[(u64, u32)]) -> Box<[u8]> {
-        let words = self.words.borrow();
-        let of = |(start, len): (u64, u32)| (start..start + len as u64).step_by(4);
-        ranges.iter().flat_map(|&r| of(r)).flat_map(|pc| words[&pc].to_le_bytes()).collect()
-    }
-}
-
-impl isa::Code for Fetch<'_> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        if pc.0 & 3 != 0 {
-            return None;
-        }
-        if let Some(&word) = self.words.borrow().get(&pc.0) {
-            return Some(word);
-        }
-        let mut bytes = [0; 4];
-        self.memory.fetch(pc.0, &mut bytes).ok()?;
-        let word = u32::from_le_bytes(bytes);
-        self.words.borrow_mut().insert(pc.0, word);
-        Some(word)
-    }
-}
-
 const FPCR_FZ: u32 = 1 << 24;
 
 /// The mode that compiled code depends on: see `Key`.
@@ -998,23 +715,6 @@ pub fn invalidate(start: u64, len: u64) {
     }
 }
 
-/// For the fault handler: the guest address of the access at that host address, if it is one of compiled code.
-/// Async-signal-safe.
-pub fn guest_pc(rip: u64) -> Option<u64> {
-    let slot = SLOT.iter().find(|s| {
-        let start = s.start.load(Ordering::Acquire);
-        start != 0 && (start..s.end.load(Ordering::Acquire)).contains(&rip)
-    })?;
-    let n = slot.count.load(Ordering::Acquire);
-    // SAFETY: so many were written; those of a region that a thread is in do not change.
-    let places = unsafe { std::slice::from_raw_parts(slot.places.load(Ordering::Acquire), n) };
-    let p = &places[places.partition_point(|p| p.end <= rip)..].first()?;
-    // SAFETY: as above.
-    let accesses = unsafe { std::slice::from_raw_parts(p.accesses, p.count) };
-    let offset = rip.checked_sub(p.start)? as u32;
-    accesses.binary_search_by_key(&offset, |a| a.0).ok().map(|i| accesses[i].1)
-}
-
 /// Where the fault handler sends compiled code whose state is exact; with rdi = the state.
 pub fn leave_address() -> u64 {
     xl_jit_leave as *const () as u64
@@ -1049,81 +749,5 @@ impl std::fmt::Display for Report {
             0 => Ok(()),
             _ => write!(f, ", not all left"),
         }
-    }
-}
-
-fn helpers() -> Helpers {
-    Helpers {
-        soft: xl_jit_soft as *const () as u64,
-        settle: xl_jit_settle as *const () as u64,
-        read_sys: read_sys as *const () as u64,
-        atomic: atomic as *const () as u64,
-    }
-}
-
-unsafe extern "C" fn soft(
-    state: *mut GuestState,
-    op: *const TypedOp,
-    args: *const [u128; 3],
-    out: *mut u128,
-) {
-    // SAFETY: compiled code passes its thread's state, an operation of the arena, and its own frame.
-    unsafe { *out = exec::eval_in(&mut *state, &*op, &*args) };
-}
-
-unsafe extern "C" fn settle(state: *mut GuestState) {
-    // SAFETY: compiled code passes its thread's state.
-    unsafe { (*state).settle_flags() };
-}
-
-unsafe extern "C" fn read_sys(state: *mut GuestState, reg: u64) -> u64 {
-    let reg = [SysReg::Fpcr, SysReg::Fpsr, SysReg::Counter][reg as usize];
-    // SAFETY: compiled code passes its thread's state.
-    let state = unsafe { &mut *state };
-    Soft::Read(reg).run(state);
-    state.soft_result[0]
-}
-
-/// See [`Helpers::atomic`].
-unsafe extern "C" fn atomic(
-    state: *mut GuestState,
-    op: *const Atomic,
-    addr: u64,
-    args: *const [u128; 2],
-    out: *mut u128,
-) -> u64 {
-    // SAFETY: compiled code passes its thread's state, an access of the arena, and its own frame.
-    let (s, op, args) = unsafe { (&mut *state, &*op, &*args) };
-    // SAFETY: the thread's, see `thread`; only its constant part is looked at.
-    let process = unsafe { (*(s.thread as *const Thread)).process };
-    let (addr, size) = (untag(addr), op.size);
-    let mask = if size == 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
-    let result = match op.op {
-        AtomicOp::Rmw(rmw) => {
-            let r = Memory::new(&process.mem).rmw(rmw, addr, size, (args[0] & mask) as u64);
-            r.map(u128::from).map_err(drop)
-        }
-        AtomicOp::Cas => access::cas(addr, size, args[0] & mask, args[1] & mask).map_err(drop),
-        AtomicOp::StoreEx => {
-            let open = s.excl_size == size as u64 && untag(s.excl_addr) == addr;
-            let expected = (s.excl_value[0] as u128 | (s.excl_value[1] as u128) << 64) & mask;
-            let stored = if open {
-                access::cas(addr, size, expected, args[0] & mask).map(|old| old == expected)
-            } else {
-                Ok(false)
-            };
-            if stored.is_ok() {
-                s.excl_size = 0;
-            }
-            stored.map(|stored| !stored as u128).map_err(drop)
-        }
-    };
-    match result {
-        Ok(v) => {
-            // SAFETY: as above.
-            unsafe { *out = v };
-            0
-        }
-        Err(()) => 1,
     }
 }
