@@ -21,7 +21,16 @@ pub struct Outcome {
 
 impl std::fmt::Debug for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let cut = |b: &[u8]| String::from_utf8_lossy(&b[..b.len().min(2000)]).into_owned();
+        const SHOWN: usize = 3000;
+        let cut = |b: &[u8]| {
+            let text = |b| String::from_utf8_lossy(b).into_owned();
+            match b.len().checked_sub(2 * SHOWN) {
+                Some(left) if left > 0 => {
+                    format!("{} [{left} bytes] {}", text(&b[..SHOWN]), text(&b[SHOWN + left..]))
+                }
+                _ => text(b),
+            }
+        };
         write!(f, "status {} stdout {:?} stderr {:?}", self.status, cut(&self.stdout), cut(&self.stderr))
     }
 }

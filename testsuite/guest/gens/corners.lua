@@ -314,7 +314,7 @@ do
   print(calls, lines, counts > 40, x)
 end
 
-section("a hook set by a signal")
+section("signals in traces")
 do
   timer(true)
   local s, from = 0, 0
