@@ -25,6 +25,11 @@ impl<'r> Builder<'r> {
         self.regs
     }
 
+    /// The instructions so far.
+    pub fn insts(&self) -> &[Inst] {
+        &self.insts
+    }
+
     /// Ends the block.
     pub fn finish(self, term: Term) -> Block {
         Block { pc: self.pc, insts: self.insts, term, resume: false }

@@ -1,11 +1,14 @@
 //! The instruction sets: bytes at an address → guest instructions → IR. The one place where ARM instructions have a
 //! meaning; every engine gets it from here. Knows no ELF, no LLVM and no system call.
 
+pub mod a32;
 pub mod a64;
+mod cond;
+mod cx;
 mod function;
 
 pub use function::{BlockShape, FunctionShape, lift_function};
-use ir::{CallTarget, GuestAddr, Inst, TrapKind, Value};
+use ir::{CallTarget, GuestAddr, Inst, RegFile, TrapKind, Value};
 
 /// How a straight run of guest instructions ends. As [`ir::Term`], but with addresses for blocks.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -91,8 +94,84 @@ pub enum Flow {
     Trap,
 }
 
+/// The instruction sets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+pub enum Isa {
+    /// AArch64.
+    #[default]
+    A64,
+    /// AArch32: A32 and T32, the state being part of code addresses (see [`a32::Place`]).
+    A32,
+}
+
+impl Isa {
+    /// The registers.
+    pub fn file(self) -> &'static RegFile {
+        match self {
+            Isa::A64 => &a64::FILE,
+            Isa::A32 => &a32::FILE,
+        }
+    }
+
+    /// Builds the tables that decoding needs and otherwise builds when it is first asked.
+    pub fn prepare(self) {
+        match self {
+            Isa::A64 => a64::prepare(),
+            Isa::A32 => a32::prepare(),
+        }
+    }
+
+    /// Lifts the straight run that begins at `pc` and ends before `end`, after `max_insns` instructions, or at the first
+    /// instruction that transfers control; A32: or before one whose condition decides.
+    pub fn lift_run(self, code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
+        match self {
+            Isa::A64 => a64::lift_run(code, pc, end, max_insns),
+            Isa::A32 => a32::lift_run(code, pc, end, max_insns),
+        }
+    }
+
+    /// The address that a data access to the 64-bit value `addr` goes to: A64 ignores the top byte, bits 63:56 become copies of
+    /// bit 55; A32 computes modulo 2³².
+    pub const fn data_addr(self, addr: u64) -> u64 {
+        match self {
+            Isa::A64 => ((addr << 8) as i64 >> 8) as u64,
+            Isa::A32 => addr as u32 as u64,
+        }
+    }
+
+    /// The code address that a branch to the 64-bit value `addr` goes to.
+    pub const fn code_addr(self, addr: u64) -> u64 {
+        match self {
+            Isa::A64 => self.data_addr(addr),
+            Isa::A32 => addr,
+        }
+    }
+
+    /// The address of the instruction's bytes, of its code address.
+    pub fn bytes_at(self, pc: u64) -> u64 {
+        match self {
+            Isa::A64 => pc,
+            Isa::A32 => u64::from(a32::Place::from(GuestAddr(pc)).addr),
+        }
+    }
+
+    /// Instructions lie at multiples of this many bytes, at the code address `pc`.
+    pub const fn alignment(self, pc: u64) -> u64 {
+        match self {
+            Isa::A32 if pc & 1 != 0 => 2,
+            Isa::A64 | Isa::A32 => 4,
+        }
+    }
+}
+
 /// Where code bytes come from. Implemented by images (at lifting) and by guest memory (at run time).
 pub trait Code {
     /// The little-endian 32-bit word at `pc`, if it can be fetched as an instruction.
     fn word(&self, pc: GuestAddr) -> Option<u32>;
+
+    /// The little-endian halfword at `pc`, a multiple of 2 (Thumb).
+    fn half(&self, pc: GuestAddr) -> Option<u16> {
+        let word = self.word(GuestAddr(pc.0 & !3))?;
+        Some((word >> (pc.0 & 2) * 8) as u16)
+    }
 }

@@ -5,15 +5,15 @@
 #[derive(Clone, Default)]
 #[repr(C, align(64))]
 pub struct GuestState {
-    /// A64: x0–x30. A32: r0–r14 in the low halves of the first 15.
+    /// A64: x0–x30. A32: r0–r12 and r14 (lr), zero-extended, at their numbers; r13 is `sp`.
     pub x: [u64; 31],
-    /// A64 stack pointer.
+    /// Stack pointer.
     pub sp: u64,
-    /// Run-time guest address of the next instruction; valid while no lifted code of this thread runs, and at exits.
+    /// Run-time guest address of the next instruction (A32: with its state, see `isa::a32::Place`); valid while no lifted code of this thread runs, and at exits.
     pub pc: u64,
     /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind` is 0, as it always is while no lifted code of this thread runs.
     pub nzcv: [u8; 4],
-    /// A32: Q, then GE0–GE3, each 0 or 1; then the T bit, then the IT state byte.
+    /// A32: Q, then GE0–GE3, each 0 or 1; two bytes unused.
     pub a32_flags: [u8; 7],
     /// FPSR.QC of operations of lifted code, 0 or 1; read together with `fpsr`.
     pub qc: u8,
@@ -70,11 +70,13 @@ pub struct GuestState {
     pub soft_args: [[u64; 2]; 3],
     /// Its result.
     pub soft_result: [u64; 2],
-    /// V0–V31 (A32: Q0–Q15 in the first 16).
+    /// V0–V31 (A32: D0–D31 in the halves of the first 16).
     pub v: [[u64; 2]; 32],
     /// Number of the state of the image's code in which lifted code was entered: if it has changed, host frames may be of
     /// functions whose guest code has changed.
     pub code_epoch: u64,
+    /// A32: FPSCR's N, Z, C, V, each 0 or 1.
+    pub fp_nzcv: [u8; 4],
 }
 
 const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));

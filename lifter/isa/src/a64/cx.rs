@@ -1,43 +1,10 @@
-//! The context in which one A64 instruction is lifted: operand readers and writers that every group shares. Takes the
-//! block builder and the instruction's address; knows registers, not encodings.
+//! Operand readers and writers that every group of A64 shares. Takes the block builder and the instruction's address;
+//! knows registers, not encodings.
 
-use super::cond::FlagSource;
 use super::reg;
-use crate::Exit;
-use ir::{Builder, GuestAddr, IntBin, Type, Value};
+use ir::{GuestAddr, IntBin, Type, Value};
 
-/// The word is UNDEFINED.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Undefined;
-
-/// Result of a lift function: `Ok(None)` goes on behind the instruction, `Ok(Some(exit))` ends the run.
-pub type Lift = Result<Option<Exit>, Undefined>;
-
-/// Context of one instruction.
-pub struct Cx<'b, 'r> {
-    /// The block under construction.
-    pub b: &'b mut Builder<'r>,
-    /// Address of the instruction.
-    pub pc: GuestAddr,
-    /// What set the flags, if it was in this run: see [`Cx::condition`]. Whoever writes flags must set or clear it.
-    pub flags: &'b mut Option<FlagSource>,
-}
-
-/// Bits `hi..=lo` of a word.
-pub const fn bits(word: u32, hi: u32, lo: u32) -> u32 {
-    (word >> lo) & (u32::MAX >> (31 - (hi - lo)))
-}
-
-/// Bit `n` of a word.
-pub const fn bit(word: u32, n: u32) -> bool {
-    word >> n & 1 != 0
-}
-
-/// Bits `hi..=lo` sign-extended.
-pub const fn sbits(word: u32, hi: u32, lo: u32) -> i64 {
-    let width = hi - lo + 1;
-    ((bits(word, hi, lo) as i64) << (64 - width)) >> (64 - width)
-}
+pub use crate::cx::{Cx, Lift, Undefined, bit, bits, sbits};
 
 /// Rd / Rt, bits 4:0.
 pub const fn rd(word: u32) -> u32 {

@@ -1,7 +1,7 @@
 //! Data processing with registers (Arm ARM C4.1.68): logical, add and subtract, carry, flag manipulation, conditional
 //! compare and select, one, two and three sources.
 
-use super::cond::holds;
+use crate::cond::holds;
 use super::cx::{Cx, Lift, Undefined, bit, bits, ra, rd, rm, rn};
 use super::integer_imm::{add_sub, logical_op};
 use super::reg;

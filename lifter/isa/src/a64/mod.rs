@@ -1,7 +1,6 @@
 //! AArch64: the register file, decoding and lifting. Takes instruction words, gives IR and control flow; knows neither
 //! where the words come from nor which engine runs the result.
 
-mod cond;
 mod cx;
 mod regs;
 mod table;
@@ -20,7 +19,7 @@ mod system;
 pub mod decode;
 pub mod features;
 
-pub use cond::{Compare, FlagSource};
+pub use crate::cond::{Compare, FlagSource};
 pub use cx::{Cx, Lift, Undefined};
 pub use integer_imm::bit_mask_immediate;
 pub use regs::{FILE, reg};

@@ -1,9 +1,9 @@
 //! Flags and conditions. Takes the operands of what sets the flags, gives the four flag writes; takes a condition code,
 //! gives one i1. A condition whose flags were set in the same run becomes one comparison of the original operands,
-//! because LLVM does not recover `jle` from `z | (n ^ v)`.
+//! because LLVM does not recover `jle` from `z | (n ^ v)`. The flags have the same places in all register files.
 
-use super::cx::Cx;
-use super::reg;
+use crate::a64::reg;
+use crate::cx::Cx;
 use ir::{FCmp, FShape, IntCmp, PureOp, Type, Value};
 
 /// A comparison that sets all four flags.
@@ -13,6 +13,8 @@ pub enum Compare {
     Sub(Value, Value, Value),
     /// ANDS, BICS: the result; C = V = 0.
     Logic(Value),
+    /// AArch32's logical and shift instructions: the result, whose N and Z are meant; C and V are what the flags say.
+    Result(Value),
     /// FCMP, FCMPE (signaling).
     Fp(Value, Value, FShape, bool),
 }
@@ -91,6 +93,13 @@ impl Cx<'_, '_> {
                 // C = V = 0: CS, VS and HI never hold; CC, VC and LS always do.
                 2 | 6 | 8 => self.b.i1(false),
                 _ => self.b.i1(true),
+            }),
+            Compare::Result(result) => Some(match cond {
+                0 => self.with_zero(IntCmp::Eq, result),
+                1 => self.with_zero(IntCmp::Ne, result),
+                4 => self.with_zero(IntCmp::Slt, result),
+                5 => self.with_zero(IntCmp::Sge, result),
+                _ => return None,
             }),
             Compare::Fp(a, b, shape, signaling) => {
                 // Less: N. Equal: Z, C. Greater: C. Unordered: C, V.

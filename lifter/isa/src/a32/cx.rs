@@ -1,0 +1,192 @@
+//! The context in which one AArch32 instruction is lifted: operand readers and writers that every group shares. Takes the
+//! block builder and the instruction's place; knows registers, not encodings. Lifters write registers only through
+//! [`Cx::set`] and what is built on it, so that an instruction can be made conditional without a branch.
+
+use super::{Place, reg};
+use crate::Exit;
+use crate::cond::FlagSource;
+use ir::{Builder, GuestAddr, IntBin, IntCmp, Reg, Type, Value};
+use std::ops::{Deref, DerefMut};
+
+pub use crate::cx::{Lift, Undefined, bit, bits, sbits};
+
+/// Context of one instruction.
+pub struct Cx<'b, 'r> {
+    core: crate::cx::Cx<'b, 'r>,
+    /// Where it stands.
+    pub at: Place,
+    /// Its length in bytes.
+    pub len: u32,
+    /// Registers are written only if this i1 holds.
+    predicate: Option<Value>,
+}
+
+impl<'b, 'r> Deref for Cx<'b, 'r> {
+    type Target = crate::cx::Cx<'b, 'r>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.core
+    }
+}
+
+impl DerefMut for Cx<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.core
+    }
+}
+
+/// Rd of A32's data processing, bits 15:12; also Rt.
+pub const fn rd(word: u32) -> u32 {
+    bits(word, 15, 12)
+}
+
+/// Rn, bits 19:16.
+pub const fn rn(word: u32) -> u32 {
+    bits(word, 19, 16)
+}
+
+/// Rm, bits 3:0.
+pub const fn rm(word: u32) -> u32 {
+    bits(word, 3, 0)
+}
+
+/// Rs of A32, bits 11:8; also T32's Rd.
+pub const fn rs(word: u32) -> u32 {
+    bits(word, 11, 8)
+}
+
+impl<'b, 'r> Cx<'b, 'r> {
+    /// A context for the instruction of `len` bytes at `at`.
+    pub(super) fn new(
+        b: &'b mut Builder<'r>,
+        flags: &'b mut Option<FlagSource>,
+        at: Place,
+        len: u32,
+        predicate: Option<Value>,
+    ) -> Self {
+        Cx { core: crate::cx::Cx { b, pc: at.into(), flags }, at, len, predicate }
+    }
+
+    /// Writes a register; kept as it is if the instruction is conditional and its condition does not hold.
+    pub fn set(&mut self, r: Reg, v: Value) {
+        let v = match self.predicate {
+            Some(c) => {
+                let old = self.b.get(r);
+                self.b.select(c, v, old)
+            }
+            None => v,
+        };
+        self.b.set(r, v);
+    }
+
+    /// A constant of 32 bits.
+    pub fn i32(&mut self, v: u32) -> Value {
+        self.b.i32(v)
+    }
+
+    /// The run-time address of an address in this program, i64, zero-extended.
+    pub fn address_of(&mut self, addr: u32) -> Value {
+        self.b.code_addr(GuestAddr(u64::from(addr)))
+    }
+
+    /// R`n` as i32; 15 reads as the address two instructions on.
+    pub fn reg(&mut self, n: u32) -> Value {
+        let v = self.base(n);
+        self.b.zext_or_trunc(Type::I32, v)
+    }
+
+    /// R`n` as i64, zero-extended, as addresses are built on it; 15 reads as the address two instructions on (not aligned).
+    pub fn base(&mut self, n: u32) -> Value {
+        if n == 15 {
+            let pc = self.at.pc();
+            return self.address_of(pc);
+        }
+        self.b.get(reg::r(n))
+    }
+
+    /// Align(PC, 4) + `offset`, i64: the base of literals.
+    pub fn literal(&mut self, offset: i32) -> Value {
+        let addr = (self.at.pc() & !3).wrapping_add_signed(offset);
+        self.address_of(addr)
+    }
+
+    /// `base` + `offset`: an address, as i64 without reduction modulo 2³²: accesses beyond the address space fault in lifted
+    /// code, and the engine that looks at the fault reduces them.
+    pub fn displaced(&mut self, base: Value, offset: i32) -> Value {
+        self.b.add_imm(base, i64::from(offset))
+    }
+
+    /// `base` + or − the i32 `offset`, modulo 2³², as an i64 address.
+    pub fn indexed(&mut self, base: Value, offset: Value, add: bool) -> Value {
+        let base = self.b.zext_or_trunc(Type::I32, base);
+        let sum = self.b.bin(if add { IntBin::Add } else { IntBin::Sub }, base, offset);
+        self.b.zext_or_trunc(Type::I64, sum)
+    }
+
+    /// Writes an integer of 32 bits or fewer, zero-extended, or the low 32 bits of an i64, to R`n`, n ≤ 14.
+    pub fn set_reg(&mut self, n: u32, v: Value) {
+        let v = self.b.zext_or_trunc(Type::I32, v);
+        let v = self.b.zext_or_trunc(Type::I64, v);
+        self.set(reg::r(n), v);
+    }
+
+    /// Jump to where the i32 `target` says, bit 0 choosing the state (BXWritePC, LoadWritePC; A32's ALUWritePC).
+    pub fn exchange(&mut self, target: Value, is_return: bool) -> Lift {
+        let target = self.b.zext_or_trunc(Type::I64, target);
+        Ok(Some(if is_return { Exit::Return(target) } else { Exit::Indirect(target) }))
+    }
+
+    /// Jump to the i32 `target` in this state (BranchWritePC).
+    pub fn branch_to(&mut self, target: Value, is_return: bool) -> Lift {
+        let target = if self.at.thumb {
+            let one = self.i32(1);
+            self.b.bin(IntBin::Or, target, one)
+        } else {
+            let mask = self.i32(!3);
+            self.b.bin(IntBin::And, target, mask)
+        };
+        self.exchange(target, is_return)
+    }
+
+    /// Writes R15 as data processing does: interworking in A32, within Thumb in T32.
+    pub fn alu_write_pc(&mut self, target: Value, is_return: bool) -> Lift {
+        if self.at.thumb { self.branch_to(target, is_return) } else { self.exchange(target, is_return) }
+    }
+
+    /// The place of the next instruction.
+    pub fn next_place(&self) -> Place {
+        self.at.next(self.len)
+    }
+
+    /// Ors an i1 into APSR.Q.
+    pub fn accumulate_q(&mut self, saturated: Value) {
+        let old = self.b.get(reg::Q);
+        let new = self.b.bin(IntBin::Or, old, saturated);
+        self.set(reg::Q, new);
+    }
+
+    /// N and Z of a 32-bit result; C too, if it is given; V stays.
+    pub fn set_flags_result(&mut self, result: Value, carry: Option<Value>) {
+        let zero = self.i32(0);
+        let n = self.b.cmp(IntCmp::Slt, result, zero);
+        let z = self.b.cmp(IntCmp::Eq, result, zero);
+        self.set(reg::N, n);
+        self.set(reg::Z, z);
+        if let Some(c) = carry {
+            self.set(reg::C, c);
+        }
+        let compare = crate::cond::Compare::Result(result);
+        *self.flags = Some(FlagSource { compare, guard: None });
+    }
+
+    /// D`n` as f64.
+    pub fn double(&mut self, n: u32) -> Value {
+        self.b.get(reg::d(n))
+    }
+
+    /// Writes D`n`: an f64 or i64.
+    pub fn set_double(&mut self, n: u32, v: Value) {
+        let v = self.b.bitcast(Type::F64, v);
+        self.set(reg::d(n), v);
+    }
+}

@@ -1,0 +1,45 @@
+//! AArch32: the register file, decoding and lifting of A32, T32 and T16, floating point and Advanced SIMD. Takes bytes at a
+//! place, gives IR and control flow; knows neither where the bytes come from nor which engine runs the result.
+
+mod cx;
+mod place;
+mod regs;
+mod run;
+mod shift;
+mod table;
+
+// Instruction groups.
+mod branch;
+mod integer;
+mod loadstore;
+mod simd;
+
+pub use cx::{Cx, Lift, Undefined};
+pub use place::Place;
+pub use regs::{FILE, reg};
+pub use run::{Leaving, fetch, leaving, lift_run};
+pub use table::{Feature, Insn, Row, Set, decode, is_wide, rows};
+
+/// The encoding rows of each group.
+static GROUPS: &[&[Row]] = &[
+    branch::A32,
+    branch::T16,
+    branch::T32,
+    integer::A32,
+    integer::T16,
+    integer::T32,
+    loadstore::A32,
+    loadstore::T16,
+    loadstore::T32,
+    simd::ROWS,
+];
+
+/// True for the T16 word of an IT instruction (with a mask; without one it is a hint).
+pub const fn is_it(word: u32) -> bool {
+    word >> 8 == 0xbf && word & 15 != 0
+}
+
+/// Builds the tables that decoding needs and otherwise builds when it is first asked.
+pub fn prepare() {
+    let _ = decode(Place { addr: 0, thumb: false, it: 0, passed: false }, 0);
+}

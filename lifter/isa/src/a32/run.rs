@@ -1,0 +1,265 @@
+//! Straight runs of AArch32: conditional instructions, IT blocks, control flow. An instruction whose condition is not known
+//! either becomes one that keeps its registers by selection, if it and its neighbours under the same condition only compute;
+//! or the run ends before it with a branch, to the same place with the condition known to hold, or past the instructions that
+//! share it.
+
+use super::cx::Cx;
+use super::table::{self, Insn, Set, is_wide};
+use super::{FILE, Place, reg};
+use crate::cond::FlagSource;
+use crate::{Code, Exit, Flow, Run};
+use ir::{Builder, GuestAddr, Inst, PureOp, Reg, Term, TrapKind, Value};
+
+/// Instructions in a row that are made conditional by selection; longer groups are branched over.
+const SELECTED: usize = 4;
+/// Instructions in a row under one condition that are looked at.
+const GROUP: usize = 16;
+const ALWAYS: u32 = 14;
+
+/// The instruction at `at`, if its bytes can be fetched.
+pub fn fetch(code: &dyn Code, at: Place) -> Option<Insn> {
+    let addr = |a: u32| GuestAddr(u64::from(a));
+    if !at.thumb {
+        return code.word(addr(at.addr)).map(|w| table::decode(at, w));
+    }
+    let first = code.half(addr(at.addr))?;
+    if !is_wide(first) {
+        return Some(table::decode(at, u32::from(first)));
+    }
+    let second = code.half(addr(at.addr.wrapping_add(2)))?;
+    Some(table::decode(at, u32::from(first) << 16 | u32::from(second)))
+}
+
+/// Lifts `insn` as if its condition held.
+fn lift(
+    b: &mut Builder<'_>,
+    flags: &mut Option<FlagSource>,
+    insn: &Insn,
+    at: Place,
+    predicate: Option<Value>,
+) -> crate::cx::Lift {
+    let Some(row) = insn.row else { return Err(crate::cx::Undefined) };
+    (row.lift)(&mut Cx::new(b, flags, at, insn.len, predicate), insn.word)
+}
+
+/// The instructions from `from` on change nothing but registers without flags, and only by selection.
+fn only_selects(insts: &[Inst], from: usize) -> bool {
+    insts[from..].iter().all(|i| match *i {
+        Inst::Const { .. } | Inst::CodeAddr(_) | Inst::Get(_) | Inst::Mark(_) => true,
+        Inst::Pure { op, .. } => !op.uses_fp_env(),
+        Inst::Set(r, v) => {
+            !is_flag(r) && matches!(insts[v.0 as usize], Inst::Pure { op: PureOp::Select, .. })
+        }
+        Inst::Load { .. }
+        | Inst::Store { .. }
+        | Inst::Rmw { .. }
+        | Inst::Cas { .. }
+        | Inst::LoadEx { .. }
+        | Inst::StoreEx { .. }
+        | Inst::ClearEx
+        | Inst::Fence(_)
+        | Inst::Cache { .. }
+        | Inst::ReadSys(_)
+        | Inst::WriteSys(..) => false,
+    })
+}
+
+/// True for N, Z, C and V.
+fn is_flag(r: Reg) -> bool {
+    (reg::N..=reg::V).contains(&r)
+}
+
+/// True if `insts` write N, Z, C or V.
+fn sets_flags(insts: &[Inst]) -> bool {
+    insts.iter().any(|i| matches!(i, Inst::Set(r, _) if is_flag(*r)))
+}
+
+/// What is known while a run is lifted.
+struct Lifting<'a, 'r> {
+    code: &'a dyn Code,
+    b: Builder<'r>,
+    flags: Option<FlagSource>,
+    /// A condition that holds.
+    known: Option<u32>,
+    /// Behind the last byte looked at.
+    seen: u32,
+    end: GuestAddr,
+}
+
+impl Lifting<'_, '_> {
+    fn fetch(&mut self, at: Place) -> Option<Insn> {
+        let insn = fetch(self.code, at)?;
+        self.seen = self.seen.max(at.addr.wrapping_add(insn.len));
+        Some(insn)
+    }
+
+    fn inside(&self, at: Place) -> bool {
+        u64::from(at.addr) < self.end.0 & !1
+    }
+
+    /// The instructions from `at` on that stand under `cond` or its inverse, and the place behind them.
+    fn group(&mut self, at: Place, insn: Insn, cond: u32) -> (Vec<(Place, Insn)>, Place) {
+        let mut group = vec![(at, insn)];
+        let mut next = at.next(insn.len);
+        while group.len() < GROUP && self.inside(next) && (next.in_it() || !at.in_it()) {
+            let Some(i) = self.fetch(next) else { break };
+            if i.cond >> 1 != cond >> 1 {
+                break;
+            }
+            group.push((next, i));
+            next = next.next(i.len);
+        }
+        (group, next)
+    }
+
+    /// Lifts the group from `at` on by selections, if that can be done; gives the place behind it.
+    fn select(&mut self, at: Place, insn: Insn) -> Option<Place> {
+        let cond = insn.cond;
+        let (group, next) = self.group(at, insn, cond);
+        if group.len() > SELECTED {
+            return None;
+        }
+        let (start, flags) = (self.b.len(), self.flags);
+        let holds = Cx::new(&mut self.b, &mut self.flags, at, insn.len, None).condition(cond);
+        let mut other = None;
+        for (n, &(place, i)) in group.iter().enumerate() {
+            let predicate = if i.cond == cond {
+                holds
+            } else {
+                *other.get_or_insert_with(|| self.b.not(holds))
+            };
+            if n > 0 {
+                self.b.mark(place.into());
+            }
+            let from = self.b.len();
+            let lifted = lift(&mut self.b, &mut self.flags, &i, place, Some(predicate));
+            if lifted != Ok(None) || !only_selects(self.b.insts(), from) {
+                self.b.truncate(start);
+                self.flags = flags;
+                return None;
+            }
+        }
+        Some(next)
+    }
+
+    /// Ends the run before the instruction at `at`, whose condition is open.
+    fn branch(&mut self, at: Place, insn: Insn) -> Exit {
+        let cond = Cx::new(&mut self.b, &mut self.flags, at, insn.len, None).condition(insn.cond);
+        let (group, behind) = self.group(at, insn, insn.cond);
+        // Past all that does not hold either; the first of the inverse condition holds.
+        let els = group.iter().find(|(_, i)| i.cond != insn.cond).map_or(behind, |(p, _)| p.tested());
+        Exit::Branch { cond, then: at.tested().into(), els: els.into() }
+    }
+}
+
+/// Lifts the straight run that begins at `pc` and ends before `end`, after `max_insns` instructions, or at the first
+/// instruction that transfers control. Bytes that cannot be fetched end it with `Exit::Next` there (if they are not the first;
+/// the first give `Fallback`).
+pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
+    let start = Place::from(pc);
+    let mut l = Lifting {
+        code,
+        b: Builder::new(&FILE, pc),
+        flags: None,
+        known: None,
+        seen: start.addr,
+        end,
+    };
+    let mut at = start;
+    let mut exit = None;
+    for n in 0..max_insns.max(1) {
+        if n > 0 && !l.inside(at) {
+            break;
+        }
+        let Some(insn) = l.fetch(at) else { break };
+        l.b.mark(at.into());
+        if at.passed {
+            l.known = Some(insn.cond);
+        }
+        let next = at.next(insn.len);
+        if insn.cond != ALWAYS && l.known != Some(insn.cond) {
+            if l.known == Some(insn.cond ^ 1) {
+                at = next;
+                continue;
+            }
+            match l.select(at, insn) {
+                Some(behind) => {
+                    at = behind;
+                    continue;
+                }
+                None => {
+                    exit = Some(l.branch(at, insn));
+                    break;
+                }
+            }
+        }
+        let from = l.b.len();
+        match lift(&mut l.b, &mut l.flags, &insn, at, None) {
+            Ok(None) => {
+                if sets_flags(&l.b.insts()[from..]) {
+                    l.known = None;
+                }
+            }
+            Ok(Some(e)) => {
+                exit = Some(e);
+                break;
+            }
+            Err(crate::cx::Undefined) => {
+                l.b.truncate(from);
+                exit = Some(Exit::Trap { kind: TrapKind::Undefined, pc: at.into() });
+                break;
+            }
+        }
+        at = match insn.row {
+            // IT's own lifter changes nothing: the state is part of the places behind it.
+            Some(row) if row.set == Set::T16 && super::is_it(insn.word) => {
+                Place { it: insn.word as u8, ..next }
+            }
+            _ => next,
+        };
+    }
+    let exit = exit.unwrap_or(if l.seen == start.addr { Exit::Fallback { pc } } else { Exit::Next(at.into()) });
+    let len = l.seen.wrapping_sub(start.addr).max(if start.thumb { 2 } else { 4 });
+    let block = l.b.finish(Term::Fallback { pc });
+    Run { pc, len, insts: block.insts, exit }
+}
+
+/// How control leaves one instruction.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Leaving {
+    /// Length in bytes.
+    pub len: u32,
+    /// How, if its condition holds.
+    pub flow: Flow,
+    /// It has a condition: control may also go on behind it.
+    pub conditional: bool,
+    /// The place behind it; in an IT block or behind IT with the block's state.
+    pub next: Place,
+}
+
+/// Control flow of the instruction at `at`; `None` if its bytes cannot be fetched.
+pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
+    let insn = fetch(code, at)?;
+    let mut b = Builder::new(&FILE, at.into());
+    let lifted = lift(&mut b, &mut None, &insn, at, None);
+    let mut next = at.next(insn.len);
+    let flow = match lifted {
+        Err(crate::cx::Undefined) => Flow::Trap,
+        Ok(None) => Flow::Next,
+        Ok(Some(exit)) => match exit {
+            Exit::Next(_) => Flow::Next,
+            Exit::Jump(a) => Flow::Jump(a),
+            Exit::Branch { then, .. } => Flow::Branch(then),
+            Exit::Indirect(_) => Flow::Indirect,
+            Exit::Call { target: ir::CallTarget::Direct(a), .. } => Flow::Call(a),
+            Exit::Call { target: ir::CallTarget::Indirect(_), .. } => Flow::IndirectCall,
+            Exit::Return(_) => Flow::Return,
+            Exit::Syscall { .. } => Flow::Syscall,
+            Exit::Trap { .. } | Exit::Fallback { .. } => Flow::Trap,
+        },
+    };
+    if insn.row.is_some_and(|r| r.set == Set::T16) && super::is_it(insn.word) {
+        next.it = insn.word as u8;
+    }
+    Some(Leaving { len: insn.len, flow, conditional: insn.cond != ALWAYS, next })
+}

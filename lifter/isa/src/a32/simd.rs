@@ -1,0 +1,6 @@
+//! To be filled.
+
+use super::table::Row;
+
+/// Rows.
+pub static ROWS: &[Row] = &[];
