@@ -96,15 +96,25 @@ pub enum Flow {
 
 /// The instruction sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
+#[repr(u32)]
 pub enum Isa {
     /// AArch64.
     #[default]
-    A64,
+    A64 = 0,
     /// AArch32: A32 and T32, the state being part of code addresses (see [`a32::Place`]).
-    A32,
+    A32 = 1,
 }
 
 impl Isa {
+    /// That of the number in an image's description.
+    pub const fn from_number(n: u32) -> Option<Isa> {
+        match n {
+            0 => Some(Isa::A64),
+            1 => Some(Isa::A32),
+            _ => None,
+        }
+    }
+
     /// The registers.
     pub fn file(self) -> &'static RegFile {
         match self {
@@ -153,6 +163,21 @@ impl Isa {
             Isa::A64 => pc,
             Isa::A32 => u64::from(a32::Place::from(GuestAddr(pc)).addr),
         }
+    }
+
+    /// The code address of the system call instruction behind which execution goes on at `next`, so that it is executed again.
+    /// `flags`: N, Z, C, V. (A32: one in the middle of an IT block gets its block's state back, its condition being one that
+    /// holds.)
+    pub fn system_call_before(self, next: u64, flags: [u8; 4]) -> u64 {
+        match self {
+            Isa::A64 => next.wrapping_sub(4),
+            Isa::A32 => GuestAddr::from(a32::Place::from(GuestAddr(next)).system_call_before(flags)).0,
+        }
+    }
+
+    /// True if the general registers are of 32 bits.
+    pub const fn is_32(self) -> bool {
+        matches!(self, Isa::A32)
     }
 
     /// Instructions lie at multiples of this many bytes, at the code address `pc`.

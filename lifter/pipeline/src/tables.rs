@@ -204,7 +204,7 @@ impl Writer {
             |offset: usize, value: u64| data[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
         put(offset_of!(ImageDesc, magic), abi::IMAGE_MAGIC);
         put(offset_of!(ImageDesc, abi_hash), abi::ABI_HASH);
-        put(offset_of!(ImageDesc, isa), abi::Isa::A64 as u64 | u64::from(image.position_independent) << 32);
+        put(offset_of!(ImageDesc, isa), isa::Isa::A64 as u64 | u64::from(image.position_independent) << 32);
         put(offset_of!(ImageDesc, entry), image.entry);
         put(offset_of!(ImageDesc, phdr), image.phdr);
         put(offset_of!(ImageDesc, phnum), image.phnum);

@@ -1,15 +1,5 @@
 //! Formats of the tables in an output. Pointers are host pointers, relocated by the host's loader.
 
-/// Instruction set of an image.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum Isa {
-    /// AArch64.
-    A64 = 0,
-    /// AArch32 (A32 and T32).
-    A32 = 1,
-}
-
 /// Description of a translated guest program, in an output under the name `xl_image`.
 #[repr(C)]
 pub struct ImageDesc {
@@ -17,7 +7,7 @@ pub struct ImageDesc {
     pub magic: u64,
     /// [`crate::ABI_HASH`] of the translator.
     pub abi_hash: u64,
-    /// An [`Isa`].
+    /// Instruction set: an `isa::Isa` as number, 0 AArch64, 1 AArch32.
     pub isa: u32,
     /// 1 if the image may be loaded anywhere (ET_DYN).
     pub position_independent: u32,

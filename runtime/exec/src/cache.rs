@@ -7,7 +7,7 @@ use crate::step::{Step, steps};
 use std::cell::RefCell;
 
 use ir::{CallTarget, GuestAddr, Inst, Type, Value};
-use isa::{Code, Exit, Run, a64};
+use isa::{Code, Exit, Isa, Run};
 
 /// Instructions in one run at most.
 const MAX_INSNS: usize = 64;
@@ -38,35 +38,38 @@ pub(crate) struct Cache {
     /// Its length, a power of two.
     size: usize,
     max_insns: usize,
+    pub(crate) isa: Isa,
 }
 
 impl Cache {
     /// A table of `1 << log2` runs of full length.
-    pub(crate) fn runs(log2: u32) -> Cache {
-        Cache { runs: Vec::new(), size: 1 << log2, max_insns: MAX_INSNS }
+    pub(crate) fn runs(isa: Isa, log2: u32) -> Cache {
+        Cache { runs: Vec::new(), size: 1 << log2, max_insns: MAX_INSNS, isa }
     }
 
     /// A table of `1 << log2` single instructions.
-    pub(crate) fn singles(log2: u32) -> Cache {
-        Cache { max_insns: 1, ..Cache::runs(log2) }
+    pub(crate) fn singles(isa: Isa, log2: u32) -> Cache {
+        Cache { max_insns: 1, ..Cache::runs(isa, log2) }
     }
 
     /// The run at `pc`. Fails if there is no code that the guest may execute.
     pub(crate) fn get(&mut self, pc: u64, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
         // Neighbouring entries of a loop must not collide; those of far functions may.
-        let index = (pc >> 2 ^ pc >> 14) as usize & (self.size - 1);
+        let unit = pc >> self.isa.alignment(pc).trailing_zeros();
+        let index = (unit ^ unit >> 12) as usize & (self.size - 1);
+        let isa = self.isa;
         if self.runs.is_empty() {
             self.runs.resize_with(self.size, || None);
         }
         let entry = &mut self.runs[index];
-        let valid = entry.as_ref().is_some_and(|r| r.pc == pc && mem.code_is(pc, &r.bytes));
+        let valid = entry.as_ref().is_some_and(|r| r.pc == pc && mem.code_is(isa.bytes_at(pc), &r.bytes));
         if !valid {
-            *entry = Some(Box::new(compile(pc, mem, self.max_insns)?));
+            *entry = Some(Box::new(compile(isa, pc, mem, self.max_insns)?));
         }
         let run = entry.as_mut().expect("invariant: filled above");
         run.entered = run.entered.saturating_add(1);
         if run.entered == HOT {
-            optimize(run);
+            optimize(isa, run);
         }
         Ok(run)
     }
@@ -80,38 +83,54 @@ struct Fetch<'a, M> {
     bytes: RefCell<Vec<u8>>,
 }
 
-impl<M: GuestMemory> Code for Fetch<'_, M> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let mut bytes = [0; 4];
+impl<M: GuestMemory> Fetch<'_, M> {
+    fn read<const N: usize>(&self, pc: GuestAddr) -> Option<[u8; N]> {
+        let mut bytes = [0; N];
         self.mem.fetch(pc.0, &mut bytes).ok()?;
         let mut read = self.bytes.borrow_mut();
         let at = pc.0.wrapping_sub(self.start) as usize;
-        match read.get(at..at + 4) {
+        match read.get(at..at + N) {
             Some(before) => bytes.copy_from_slice(before),
             None => {
                 read.resize(at, 0);
                 read.extend_from_slice(&bytes);
             }
         }
-        Some(u32::from_le_bytes(bytes))
+        Some(bytes)
     }
 }
 
-fn compile(pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled, Fault> {
-    if pc & 3 != 0 {
-        return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: pc });
+impl<M: GuestMemory> Code for Fetch<'_, M> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.read(pc).map(u32::from_le_bytes)
+    }
+
+    fn half(&self, pc: GuestAddr) -> Option<u16> {
+        self.read(pc).map(u16::from_le_bytes)
+    }
+}
+
+fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled, Fault> {
+    let start = isa.bytes_at(pc);
+    if !start.is_multiple_of(isa.alignment(pc)) {
+        return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: start });
     }
     let mut max = max_insns;
     loop {
-        let code = Fetch { mem, start: pc, bytes: RefCell::default() };
-        let run = a64::lift_run(&code, GuestAddr(pc), GuestAddr(u64::MAX), max);
-        let types = types(&run.insts);
-        if let Some(steps) = steps(&run.insts, &types, &a64::FILE) {
+        let code = Fetch { mem, start, bytes: RefCell::default() };
+        let run = isa.lift_run(&code, GuestAddr(pc), GuestAddr(u64::MAX), max);
+        let types = types(isa, &run.insts);
+        if let Some(steps) = steps(&run.insts, &types, isa.file()) {
             let Run { len, insts, exit, .. } = run;
             let mut bytes = code.bytes.into_inner();
             if bytes.is_empty() {
                 // Nothing could be fetched: here is why, unless that has changed meanwhile.
-                mem.fetch(pc, &mut [0; 4])?;
+                mem.fetch(start, &mut [0; 4][..isa.alignment(pc) as usize])?;
+                continue;
+            }
+            if run_is_cut(&exit) {
+                // The second half of its only instruction cannot be fetched.
+                mem.fetch(start + bytes.len() as u64, &mut [0; 2])?;
                 continue;
             }
             bytes.truncate(len as usize);
@@ -132,21 +151,26 @@ fn compile(pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled
     }
 }
 
-fn types(insts: &[Inst]) -> Box<[Type]> {
-    ir::value_types(insts, &a64::FILE).into_iter().map(|t| t.unwrap_or(Type::I1)).collect()
+/// True if nothing was lifted because of bytes that could not be fetched.
+fn run_is_cut(exit: &Exit) -> bool {
+    matches!(exit, Exit::Fallback { .. })
+}
+
+fn types(isa: Isa, insts: &[Inst]) -> Box<[Type]> {
+    ir::value_types(insts, isa.file()).into_iter().map(|t| t.unwrap_or(Type::I1)).collect()
 }
 
 /// Runs the IR's passes over a run that is entered often.
-fn optimize(run: &mut Compiled) {
+fn optimize(isa: Isa, run: &mut Compiled) {
     let mut roots = Vec::new();
     map_exit(&mut run.exit, |v| {
         roots.push(v);
         v
     });
     let mut insts = run.insts.to_vec();
-    ir::pass::run_default_insts(&mut insts, &mut roots, &a64::FILE);
-    let types = types(&insts);
-    if let Some(steps) = steps(&insts, &types, &a64::FILE) {
+    ir::pass::run_default_insts(&mut insts, &mut roots, isa.file());
+    let types = types(isa, &insts);
+    if let Some(steps) = steps(&insts, &types, isa.file()) {
         let mut new = roots.into_iter();
         map_exit(&mut run.exit, |_| new.next().expect("invariant: as many operands as before"));
         run.insts = insts.into();

@@ -3,13 +3,13 @@
 //! it.
 
 use crate::cache::{Cache, Compiled};
-use crate::memory::{Access, Fault, FaultKind, GuestMemory, untag};
+use crate::memory::{Access, Fault, FaultKind, GuestMemory};
 use crate::step::{self, Step};
 use crate::{registers, soft};
 use abi::GuestState;
 use abi::profile::{Finding, Kind};
 use ir::{Align, CacheOp, CallTarget, Fence, GuestAddr, Inst, Order, TrapKind, Type, TypedOp, Value};
-use isa::{Exit, Flow, a64};
+use isa::{Code, Exit, Flow, Isa, a32, a64};
 use std::sync::atomic::{Ordering, fence};
 
 /// Why the interpreter stopped. `GuestState::pc` is where execution goes on, unless said otherwise.
@@ -46,12 +46,6 @@ pub struct Interp {
     watch: Option<fn(Finding)>,
 }
 
-impl Default for Interp {
-    fn default() -> Self {
-        Interp::new()
-    }
-}
-
 /// How a run was left.
 enum Left {
     To(u64),
@@ -62,8 +56,8 @@ enum Left {
 
 impl Interp {
     /// An interpreter with an empty cache.
-    pub fn new() -> Interp {
-        let (runs, singles) = (Cache::runs(12), Cache::singles(9));
+    pub fn new(isa: Isa) -> Interp {
+        let (runs, singles) = (Cache::runs(isa, 12), Cache::singles(isa, 9));
         Interp { values: Vec::new(), runs, singles, executed: 0, watch: None }
     }
 
@@ -80,17 +74,24 @@ impl Interp {
 
     /// Executes the one instruction at pc.
     pub fn step<M: GuestMemory>(&mut self, state: &mut GuestState, mem: &mut M) -> Event {
-        state.pc = untag(state.pc);
-        let run = match self.singles.get(state.pc, mem) {
-            Ok(run) => run,
-            Err(fault) => return Event::Fault(fault),
-        };
-        match execute(run, &mut self.values, &mut self.executed, state, mem) {
-            Left::To(pc) | Left::Through(pc) => {
-                state.pc = untag(pc);
-                Event::Continue
+        let isa = self.singles.isa;
+        loop {
+            state.pc = isa.code_addr(state.pc);
+            let run = match self.singles.get(state.pc, mem) {
+                Ok(run) => run,
+                Err(fault) => return Event::Fault(fault),
+            };
+            match execute(isa, run, &mut self.values, &mut self.executed, state, mem) {
+                Left::To(pc) | Left::Through(pc) => {
+                    let before = state.pc;
+                    state.pc = isa.code_addr(pc);
+                    // Only its condition was tested.
+                    if isa != Isa::A32 || isa.bytes_at(before) != isa.bytes_at(pc) || !is_tested(pc) {
+                        return Event::Continue;
+                    }
+                }
+                Left::With(event) => return event,
             }
-            Left::With(event) => event,
         }
     }
 
@@ -102,18 +103,19 @@ impl Interp {
         mem: &mut M,
         stop: impl Fn(u64) -> bool,
     ) -> Event {
+        let isa = self.runs.isa;
         loop {
-            state.pc = untag(state.pc);
+            state.pc = isa.code_addr(state.pc);
             let run = match self.runs.get(state.pc, mem) {
                 Ok(run) => run,
                 Err(fault) => return Event::Fault(fault),
             };
-            match execute(run, &mut self.values, &mut self.executed, state, mem) {
-                Left::To(pc) => state.pc = untag(pc),
+            match execute(isa, run, &mut self.values, &mut self.executed, state, mem) {
+                Left::To(pc) => state.pc = isa.code_addr(pc),
                 Left::Through(pc) => {
-                    state.pc = untag(pc);
+                    state.pc = isa.code_addr(pc);
                     if let Some(watch) = self.watch {
-                        run.tell(state.pc, mem, watch);
+                        run.tell(isa, state.pc, mem, watch);
                     }
                 }
                 Left::With(event) => return event,
@@ -125,7 +127,13 @@ impl Interp {
     }
 }
 
+/// True for the place of an AArch32 instruction whose condition was tested.
+fn is_tested(pc: u64) -> bool {
+    a32::Place::from(GuestAddr(pc)).passed
+}
+
 fn execute<M: GuestMemory>(
+    isa: Isa,
     run: &Compiled,
     values: &mut Vec<u128>,
     executed: &mut u64,
@@ -180,16 +188,16 @@ fn execute<M: GuestMemory>(
             Step::Copy { dst, a } => values[dst as usize] = values[a as usize],
             Step::Low { dst, a, mask } => put!(dst, low!(a) & mask),
             Step::Sext { dst, a, from, to } => put!(dst, step::sext(from, to, low!(a))),
-            Step::Load { dst, addr, size } => match mem.load(untag(low!(addr)), size as u32) {
+            Step::Load { dst, addr, size } => match mem.load(isa.data_addr(low!(addr)), size as u32) {
                 Ok(v) => values[dst as usize] = v,
                 Err(fault) => return faulted(run, executed, state, pc, fault),
             },
             Step::Store { addr, src, size } => {
-                if let Err(fault) = mem.store(untag(low!(addr)), size as u32, values[src as usize]) {
+                if let Err(fault) = mem.store(isa.data_addr(low!(addr)), size as u32, values[src as usize]) {
                     return faulted(run, executed, state, pc, fault);
                 }
             }
-            Step::Other(i) => match other(run, i as usize, values, state, mem) {
+            Step::Other(i) => match other(isa, run, i as usize, values, state, mem) {
                 Ok(None) => {}
                 Ok(some) => event = some,
                 Err(fault) => return faulted(run, executed, state, pc, fault),
@@ -228,7 +236,7 @@ impl Compiled {
 
     /// Tells `watch` of the indirect branch at the end, which went to `target`.
     #[cold]
-    fn tell<M: GuestMemory>(&self, target: u64, mem: &M, watch: fn(Finding)) {
+    fn tell<M: GuestMemory>(&self, isa: Isa, target: u64, mem: &M, watch: fn(Finding)) {
         let last = self.steps.iter().rev().find_map(|s| match *s {
             Step::Mark(at) | Step::LeaveMark(at) => Some(at),
             _ => None,
@@ -236,18 +244,40 @@ impl Compiled {
         let kind = match self.exit {
             Exit::Call { .. } => Kind::Call,
             // As a jump, unless it is to where a call returns.
-            Exit::Return(_) if behind_call(target, mem) => return,
+            Exit::Return(_) if behind_call(isa, target, mem) => return,
             _ => Kind::Jump,
         };
         watch(Finding { kind, source: last.unwrap_or(0), target });
     }
 }
 
-fn behind_call<M: GuestMemory>(pc: u64, mem: &M) -> bool {
-    let mut bytes = [0; 4];
-    let before = GuestAddr(pc.wrapping_sub(4));
-    mem.fetch(before.0, &mut bytes).is_ok()
-        && matches!(a64::flow(u32::from_le_bytes(bytes), before), Flow::Call(_) | Flow::IndirectCall)
+/// True if the instruction before `pc` may be a call.
+fn behind_call<M: GuestMemory>(isa: Isa, pc: u64, mem: &M) -> bool {
+    let is_call = |flow| matches!(flow, Flow::Call(_) | Flow::IndirectCall);
+    match isa {
+        Isa::A64 => {
+            let before = GuestAddr(pc.wrapping_sub(4));
+            Plain(mem).word(before).is_some_and(|w| is_call(a64::flow(w, before)))
+        }
+        Isa::A32 => {
+            let place = a32::Place::from(GuestAddr(pc));
+            let lengths = if place.thumb { &[4, 2][..] } else { &[4] };
+            lengths.iter().any(|&len| {
+                let before = place.at(place.addr.wrapping_sub(len));
+                a32::leaving(&Plain(mem), before).is_some_and(|l| l.len == len && is_call(l.flow))
+            })
+        }
+    }
+}
+
+/// Guest memory as code.
+struct Plain<'a, M>(&'a M);
+
+impl<M: GuestMemory> Code for Plain<'_, M> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.0.fetch(pc.0, &mut bytes).ok().map(|()| u32::from_le_bytes(bytes))
+    }
 }
 
 fn leave(state: &mut GuestState, event: Option<Event>, pc: u64) -> Left {
@@ -269,6 +299,7 @@ fn faulted(run: &Compiled, executed: &mut u64, state: &mut GuestState, pc: u64, 
 
 /// The instructions that have no step of their own.
 fn other<M: GuestMemory>(
+    isa: Isa,
     run: &Compiled,
     index: usize,
     values: &mut [u128],
@@ -276,13 +307,14 @@ fn other<M: GuestMemory>(
     mem: &mut M,
 ) -> Result<Option<Event>, Fault> {
     let value = |v: Value| values[v.0 as usize];
-    let address = |v: Value| untag(values[v.0 as usize] as u64);
+    let address = |v: Value| isa.data_addr(values[v.0 as usize] as u64);
+    let home = |r| isa.file().info(r);
     let type_of = |v: Value| run.types[v.0 as usize];
     let result = match run.insts[index] {
         Inst::Const { bits, .. } => bits,
-        Inst::Get(r) => registers::get(state, a64::FILE.info(r).offset, a64::FILE.info(r).ty),
+        Inst::Get(r) => registers::get(state, home(r).offset, home(r).ty),
         Inst::Set(r, v) => {
-            registers::set(state, a64::FILE.info(r).offset, a64::FILE.info(r).ty, value(v));
+            registers::set(state, home(r).offset, home(r).ty, value(v));
             return Ok(None);
         }
         Inst::Pure { op, ty, args } => {
@@ -331,7 +363,7 @@ fn other<M: GuestMemory>(
         Inst::StoreEx { addr, value: v, .. } => {
             let (addr, ty) = (address(addr), type_of(v));
             check(addr, ty, Align::Natural, Access::Write)?;
-            let open = state.excl_size == ty.bytes() as u64 && untag(state.excl_addr) == addr;
+            let open = state.excl_size == ty.bytes() as u64 && isa.data_addr(state.excl_addr) == addr;
             let stored = open && {
                 let expected = state.excl_value[0] as u128 | (state.excl_value[1] as u128) << 64;
                 let old = mem.cas(addr, ty.bytes(), expected & ty.mask(), value(v));

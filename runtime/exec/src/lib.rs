@@ -15,10 +15,10 @@ pub use interp::{Event, Interp};
 
 /// Builds what the engines build when they are first used. To be called before there are threads: one that is in the middle
 /// of it when another forks would leave the child's never finished.
-pub fn prepare() {
-    isa::a64::prepare();
+pub fn prepare(isa: isa::Isa) {
+    isa.prepare();
 }
 
-pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value, untag};
+pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value};
 pub use shadow::{Difference, Divergence, Shadow, Unequal};
 pub use soft::{Flushed, Soft, eval_in, flush_trap, fpsr, inexact_trap, set_fpcr, set_fpsr};

@@ -1,5 +1,5 @@
 //! What the interpreter needs of guest memory, as one trait: the host part implements it with accesses that survive
-//! faults, tests with a vector of bytes. Addresses arrive without tag; alignment that an instruction demands is checked
+//! faults, tests with a vector of bytes. Addresses arrive as [`isa::Isa::data_addr`] gives them; alignment that an instruction demands is checked
 //! before.
 
 use ir::RmwOp;
@@ -67,11 +67,6 @@ pub trait GuestMemory {
             self.fetch(at, now).is_ok() && now == chunk
         })
     }
-}
-
-/// The address without its top byte, which A64 ignores: bits 63:56 become copies of bit 55.
-pub const fn untag(addr: u64) -> u64 {
-    ((addr << 8) as i64 >> 8) as u64
 }
 
 /// The value that a read-modify-write stores; operands and result of `bits` width, zero above. For implementations of

@@ -11,7 +11,7 @@ use crate::memory::{Fault, GuestMemory, rmw_value};
 use crate::{host, registers, soft};
 use abi::GuestState;
 use ir::{GuestAddr, Inst, RmwOp, SysReg};
-use isa::{Code, a64};
+use isa::{Code, Isa};
 
 /// Instructions between two checkpoints after which the two are taken to have parted.
 const FARTHEST: usize = 1 << 16;
@@ -145,8 +145,8 @@ impl<M: GuestMemory> Code for Fetch<'_, M> {
 }
 
 /// The interpreter that follows one thread's translated code.
-#[derive(Default)]
 pub struct Shadow {
+    isa: Isa,
     state: GuestState,
     /// The state before the instruction that was executed ahead.
     before: GuestState,
@@ -158,6 +158,18 @@ pub struct Shadow {
 }
 
 impl Shadow {
+    /// A shadow that follows nothing yet.
+    pub fn new(isa: Isa) -> Shadow {
+        Shadow {
+            isa,
+            state: GuestState::default(),
+            before: GuestState::default(),
+            over: Overlay::default(),
+            interp: Interp::new(isa),
+            window: Vec::new(),
+        }
+    }
+
     /// Begins where the translated code does; `state` is exact, its flags settled.
     pub fn start(&mut self, state: &GuestState) {
         self.take(state, soft::fpsr(state));
@@ -184,7 +196,7 @@ impl Shadow {
     ) -> Result<(), Divergence> {
         let fpsr = soft::fpsr(state);
         // Instructions with two accesses have two checkpoints, at the second of which nothing is done yet, either.
-        if self.before.pc == pc && unequal(state, fpsr, &self.before).is_empty() {
+        if self.before.pc == pc && unequal(self.isa, state, fpsr, &self.before).is_empty() {
             return Ok(());
         }
         // MXCSR belongs to the translated code, flags and all.
@@ -224,11 +236,11 @@ impl Shadow {
                 return Err(Difference::Path(at));
             }
         }
-        let mut list = unequal(state, fpsr, &self.state);
+        let mut list = unequal(self.isa, state, fpsr, &self.state);
         if list.is_empty() {
             return Ok(());
         }
-        if self.window.iter().any(|w| reads_counter(w.0, mem)) {
+        if self.window.iter().any(|w| reads_counter(self.isa, w.0, mem)) {
             // Two looks at the clock, two times: go on from what the translated code saw.
             self.take(state, fpsr);
             self.state.pc = pc;
@@ -259,14 +271,14 @@ impl Shadow {
         host::set_mxcsr(host::MXCSR_DEFAULT);
         let event = self.interp.step(&mut self.state, &mut Covered { over: &mut self.over, mem });
         self.state.fpsr = soft::fpsr(&self.state);
-        self.window.push((last.pc, changed(&last, &self.state)));
+        self.window.push((last.pc, changed(self.isa, &last, &self.state)));
         event
     }
 }
 
 /// Registers of `a`, whose FPSR is `fpsr`, that are not as in `b`.
-fn unequal(a: &GuestState, fpsr: u32, b: &GuestState) -> Vec<Unequal> {
-    let homes = a64::FILE.regs.iter().map(|r| {
+fn unequal(isa: Isa, a: &GuestState, fpsr: u32, b: &GuestState) -> Vec<Unequal> {
+    let homes = isa.file().regs.iter().map(|r| {
         let get = |s| registers::get(s, r.offset, r.ty) & r.ty.mask();
         (r.name, get(a), get(b))
     });
@@ -279,11 +291,11 @@ fn unequal(a: &GuestState, fpsr: u32, b: &GuestState) -> Vec<Unequal> {
         .collect()
 }
 
-fn changed(from: &GuestState, to: &GuestState) -> Vec<&'static str> {
-    unequal(from, from.fpsr, to).into_iter().map(|r| r.name).collect()
+fn changed(isa: Isa, from: &GuestState, to: &GuestState) -> Vec<&'static str> {
+    unequal(isa, from, from.fpsr, to).into_iter().map(|r| r.name).collect()
 }
 
-fn reads_counter(pc: u64, mem: &impl GuestMemory) -> bool {
-    let run = a64::lift_run(&Fetch(mem), GuestAddr(pc), GuestAddr(u64::MAX), 1);
+fn reads_counter(isa: Isa, pc: u64, mem: &impl GuestMemory) -> bool {
+    let run = isa.lift_run(&Fetch(mem), GuestAddr(pc), GuestAddr(u64::MAX), 1);
     run.insts.iter().any(|i| matches!(i, Inst::ReadSys(SysReg::Counter)))
 }

@@ -188,7 +188,7 @@ impl Soft {
                 write_sys(state, *reg, value);
                 return None;
             }
-            Soft::InvalidateCode => return Some(crate::untag(state.soft_args[0][0])),
+            Soft::InvalidateCode => return Some(state.soft_args[0][0]),
         };
         state.soft_result = [result as u64, (result >> 64) as u64];
         None

@@ -6,6 +6,7 @@ mod memory;
 use abi::GuestState;
 use exec::{Access, Event, Fault, FaultKind, Interp};
 use ir::TrapKind;
+use isa::Isa;
 use memory::Flat;
 
 const CODE: u64 = 0x1_0000;
@@ -15,7 +16,7 @@ fn machine(code: &[u32]) -> (Interp, Box<GuestState>, Flat) {
     let mut mem = Flat::new(CODE, 0x2000);
     mem.words(CODE, code);
     let state = Box::new(GuestState { pc: CODE, ..GuestState::default() });
-    (Interp::new(), state, mem)
+    (Interp::new(Isa::A64), state, mem)
 }
 
 fn never(_: u64) -> bool {

@@ -6,7 +6,7 @@ mod memory;
 use abi::GuestState;
 use exec::{Event, Interp};
 use ir::{GuestAddr, verify_insts};
-use isa::a64;
+use isa::{Isa, a64};
 use memory::Flat;
 
 const CODE: u64 = 0x1_0000;
@@ -87,7 +87,7 @@ fn optimized_runs_agree_with_single_steps() {
         }
         // Reading the counter gives another value each time.
         words.retain(|w| w >> 5 != 0xd53b_e040 >> 5 && a64::is_defined(*w));
-        let mut interp = Interp::new();
+        let mut interp = Interp::new(Isa::A64);
         for round in 0..40 {
             let state = random_state(&mut rng);
             let mut mem = Flat::new(CODE, SIZE);
@@ -99,7 +99,7 @@ fn optimized_runs_agree_with_single_steps() {
             let mut mem_b = Flat { bytes: mem.bytes.clone(), ..mem };
             let event = interp.run(&mut a, &mut mem, |_| true);
             // The steps of another interpreter, until it is where the run stopped.
-            let mut single = Interp::new();
+            let mut single = Interp::new(Isa::A64);
             let mut last = Event::Continue;
             for _ in 0..64 {
                 last = single.step(&mut b, &mut mem_b);

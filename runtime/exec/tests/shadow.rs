@@ -4,6 +4,7 @@ mod memory;
 
 use abi::GuestState;
 use exec::{Difference, Event, GuestMemory, Interp, Shadow};
+use isa::Isa;
 use memory::Flat;
 
 const CODE: u64 = 0x1_0000;
@@ -25,9 +26,9 @@ impl Both {
         mem.words(CODE, &PIECE);
         let mut state = Box::new(GuestState { pc: CODE, ..GuestState::default() });
         state.x[1] = DATA;
-        let mut shadow = Shadow::default();
+        let mut shadow = Shadow::new(Isa::A64);
         shadow.start(&state);
-        Both { interp: Interp::new(), shadow, state, mem }
+        Both { interp: Interp::new(Isa::A64), shadow, state, mem }
     }
 
     /// Executes up to the instruction of that index.

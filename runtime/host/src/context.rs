@@ -170,7 +170,7 @@ pub fn take() -> Result<&'static Context, Errno> {
 
 /// An interpreter for a new thread.
 pub fn interp() -> exec::Interp {
-    lock().interps.pop().unwrap_or_default()
+    lock().interps.pop().unwrap_or_else(|| exec::Interp::new(crate::thread::process().image.isa))
 }
 
 /// Gives a context back in which nothing runs.
@@ -200,7 +200,8 @@ pub unsafe fn leave(context: &'static Context, thread: *mut Thread, status: u64)
     }
     // SAFETY: as the caller promises.
     let interp = unsafe {
-        let interp = std::mem::take(&mut (*thread).interp);
+        let empty = exec::Interp::new((*thread).process.image.isa);
+        let interp = std::mem::replace(&mut (*thread).interp, empty);
         Thread::end(thread);
         interp
     };
@@ -251,7 +252,7 @@ impl Context {
         // SAFETY: just made; freed below only if nothing else knows it.
         let context: &'static Context = unsafe { &*raw };
         if first {
-            exec::prepare();
+            exec::prepare(crate::thread::process().image.isa);
         }
         // The C library's own start of its first thread takes signal 33 for itself, whose use is the guest's.
         const SETXID: i32 = 33;

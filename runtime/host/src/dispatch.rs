@@ -250,15 +250,17 @@ fn syndrome(f: Fault, accessible: bool) -> u64 {
 
 /// Executes the system call whose return address is pc, restarts or delivers what is due.
 fn system_call(t: &mut Thread, s: &mut GuestState) {
+    let next = s.pc;
+    let before = t.process.image.isa.system_call_before(next, s.nzcv);
     if signal::is_pending(t.shared) {
         // It came before the call.
-        s.pc = s.pc.wrapping_sub(4);
+        s.pc = before;
         if signal::deliver(t, s, None) {
             return;
         }
-        s.pc = s.pc.wrapping_add(4);
+        s.pc = next;
     }
-    let call = Restart { x0: s.x[0], pc: s.pc.wrapping_sub(4) };
+    let call = Restart { x0: s.x[0], pc: before };
     crate::sys::dispatch(t, s);
     signal::deliver(t, s, Some(call));
 }

@@ -16,6 +16,8 @@ pub struct Loaded {
     pub desc: &'static ImageDesc,
     /// Run-time address − link-time address.
     pub bias: u64,
+    /// Its instruction set.
+    pub isa: isa::Isa,
 }
 
 // SAFETY: the tables are constant.

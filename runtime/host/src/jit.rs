@@ -35,7 +35,6 @@ use crate::stats::ticks;
 use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
 use abi::GuestState;
-use exec::untag;
 use ir::GuestAddr;
 use jit::{Arena, Compiler, Features, Left, Link, Request, Table};
 use region::{Fetch, Key, Region};
@@ -546,7 +545,7 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
     let (pc, mode) = unsafe { ((*state).pc, mode(&*state)) };
     // SAFETY: as above; constant in the thread.
     let shared = unsafe { (*((*state).thread as *const Thread)).shared };
-    let mut key = (untag(pc), mode);
+    let mut key = (process.image.isa.code_addr(pc), mode);
     let mut generation = begin(shared);
     let mut found = lookup(key);
     if found.is_none() {

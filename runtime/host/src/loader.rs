@@ -12,6 +12,7 @@ use crate::image::Loaded;
 use crate::mem::{AddressSpace, EXEC, Kind, MapRequest, PAGE, READ, Vma, WRITE, page_down, page_up};
 use crate::trace::Topic;
 use abi::{ImageDesc, SegmentDesc};
+use isa::Isa;
 use std::fmt;
 
 /// Why the program cannot be loaded.
@@ -31,6 +32,15 @@ pub enum Error {
         /// Its error.
         errno: Errno,
     },
+    /// The address space of a 32-bit guest cannot be had.
+    LowMemory {
+        /// First byte.
+        start: u64,
+        /// Behind the last.
+        end: u64,
+        /// What the host kernel says.
+        errno: Errno,
+    },
     /// The description contradicts itself.
     Damaged,
 }
@@ -46,6 +56,12 @@ impl fmt::Display for Error {
             Error::Memory { what, errno } => {
                 write!(f, "cannot map {what}: {}", std::io::Error::from_raw_os_error(errno.0))
             }
+            Error::LowMemory { start, end, errno } => write!(
+                f,
+                "cannot reserve {start:#x}–{end:#x}, the address space of a 32-bit program: {}; something else is mapped there, \
+                 vm.mmap_min_addr is above it, or RLIMIT_AS (ulimit -v) is below 5 GiB",
+                std::io::Error::from_raw_os_error(errno.0)
+            ),
             Error::Damaged => write!(f, "the tables of this file are damaged; translate the program again"),
         }
     }
@@ -55,20 +71,31 @@ impl fmt::Display for Error {
 /// host places.
 const PIE_BASE: u64 = 0x55_0000_0000;
 const PIE_STEP: u64 = 0x1_0000_0000;
+/// The same for 32-bit programs: as on arm, low, with room for the heap above.
+const PIE_BASE_32: u64 = 0x0040_0000;
+const PIE_STEP_32: u64 = 0x0100_0000;
 
 fn anonymous(addr: u64, len: u64, prot: u32, extra: i32) -> MapRequest {
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra) as u32;
     MapRequest { addr, len, prot, flags, fd: -1, offset: 0 }
 }
 
+/// An address space for programs of that instruction set.
+pub fn address_space(isa: Isa) -> Result<AddressSpace, Error> {
+    match isa {
+        Isa::A64 => Ok(AddressSpace::default()),
+        Isa::A32 => AddressSpace::low().map_err(|(start, end, errno)| Error::LowMemory { start, end, errno }),
+    }
+}
+
 /// Maps the program and gives its description with the bias.
-pub fn load(desc: &'static ImageDesc, mem: &AddressSpace) -> Result<Loaded, Error> {
-    let mut image = Loaded { desc, bias: 0 };
+pub fn load(desc: &'static ImageDesc, isa: Isa, mem: &AddressSpace) -> Result<Loaded, Error> {
+    let mut image = Loaded { desc, bias: 0, isa };
     let segments = image.segments();
     let start = page_down(segments.iter().map(|s| s.vaddr).min().ok_or(Error::Damaged)?);
     let end = segments.iter().try_fold(0, |e, s| s.vaddr.checked_add(s.memsz).map(|x| x.max(e)));
     let end = end.and_then(page_up).ok_or(Error::Damaged)?;
-    image.bias = reserve(desc, start, end, mem)?;
+    image.bias = reserve(&image, start, end, mem)?;
     let file = SourceFile::open(&image);
     for s in segments {
         map_segment(&image, s, &file, mem).map_err(|errno| Error::Memory { what: "a segment", errno })?;
@@ -90,11 +117,15 @@ pub fn load(desc: &'static ImageDesc, mem: &AddressSpace) -> Result<Loaded, Erro
 }
 
 /// Takes the program's whole range, so that nothing else gets in between; gives the bias.
-fn reserve(desc: &ImageDesc, start: u64, end: u64, mem: &AddressSpace) -> Result<u64, Error> {
+fn reserve(image: &Loaded, start: u64, end: u64, mem: &AddressSpace) -> Result<u64, Error> {
     let flags = libc::MAP_FIXED_NOREPLACE | libc::MAP_NORESERVE;
-    let biases: Vec<u64> = match desc.position_independent {
+    let (base, step) = match image.isa {
+        Isa::A64 => (PIE_BASE, PIE_STEP),
+        Isa::A32 => (PIE_BASE_32, PIE_STEP_32),
+    };
+    let biases: Vec<u64> = match image.desc.position_independent {
         0 => vec![0],
-        _ => (0..64).map(|i| PIE_BASE + i * PIE_STEP - page_down(start)).collect(),
+        _ => (0..64).map(|i| base + i * step - page_down(start)).collect(),
     };
     for bias in biases {
         let at = start.wrapping_add(bias);

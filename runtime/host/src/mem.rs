@@ -18,8 +18,16 @@ pub const WRITE: u32 = 2;
 pub const EXEC: u32 = 4;
 const PROT_MASK: u32 = READ | WRITE | EXEC;
 
-/// First address not available to a guest process.
-pub const TASK_SIZE: u64 = 1 << 47;
+/// First address not available to a 64-bit guest process.
+pub const TASK_SIZE_64: u64 = 1 << 47;
+/// The same for 32-bit guests: as on an arm64 kernel, all but the page with the kernel's helpers.
+pub const TASK_SIZE_32: u64 = 0xffff_0000;
+/// What is reserved above 4 GiB: accesses that leave a 32-bit address space by a constant displacement fault there.
+const GUARD_32: u64 = 64 << 10;
+/// Where the kernel lets anybody map, if `vm.mmap_min_addr` cannot be read.
+const MIN_ADDR: u64 = 65536;
+/// What is left free below an area that grows, if it is free.
+const GROWTH: u64 = 64 << 20;
 
 const ENOMEM: Errno = Errno(libc::ENOMEM);
 const EINVAL: Errno = Errno(libc::EINVAL);
@@ -79,6 +87,9 @@ struct Inner {
     brk: u64,
     /// True once there was an area that grows.
     grows: bool,
+    /// The reserved range, of which a 32-bit guest gets its memory. What is not the guest's in it stays mapped inaccessible, so
+    /// that nothing of the host's comes there.
+    low: Option<(u64, u64)>,
 }
 
 /// The address space of the guest process.
@@ -113,6 +124,19 @@ fn host_mmap(addr: u64, len: u64, prot: u64, flags: i32, fd: i32, offset: u64) -
 
 fn host_munmap(addr: u64, len: u64) {
     syscall(libc::SYS_munmap, [addr, len, 0, 0, 0, 0]);
+}
+
+/// Takes the range away from everybody.
+fn reserve(addr: u64, len: u64, flag: i32) -> Result<(), Errno> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | flag;
+    match host_mmap(addr, len, 0, flags, -1, 0)? {
+        at if at == addr => Ok(()),
+        // A kernel older than MAP_FIXED_NOREPLACE takes the address as a hint.
+        at => {
+            host_munmap(at, len);
+            Err(Errno(libc::EEXIST))
+        }
+    }
 }
 
 impl Inner {
@@ -198,9 +222,44 @@ impl Inner {
         }
     }
 
+    /// First address that the guest cannot have.
+    fn task_size(&self) -> u64 {
+        if self.low.is_some() { TASK_SIZE_32 } else { TASK_SIZE_64 }
+    }
+
+    /// Unmaps guest pages.
+    fn drop_pages(&self, start: u64, len: u64) -> Result<(), Errno> {
+        match self.low {
+            Some(_) => reserve(start, len, libc::MAP_FIXED),
+            None => check(syscall(libc::SYS_munmap, [start, len, 0, 0, 0, 0])).map(|_| ()),
+        }
+    }
+
+    /// A free range of a reserved address space: at `hint`, or as high as there is one.
+    fn place(&self, low: (u64, u64), hint: u64, len: u64) -> Option<u64> {
+        let free = |at: u64| {
+            let end = at.checked_add(len)?;
+            (at >= low.0 && end <= low.1 && self.within(at, end).is_empty()).then_some(at)
+        };
+        if let Some(at) = free(page_down(hint)).filter(|_| hint != 0) {
+            return Some(at);
+        }
+        let mut top = low.1;
+        for v in self.areas.range(..low.1).rev().map(|(_, v)| *v) {
+            if v.end <= top && top - v.end >= len {
+                return free(top - len);
+            }
+            top = top.min(v.start);
+        }
+        top.checked_sub(len).and_then(free)
+    }
+
     /// Takes the parts of the range that are not the guest's by mapping them inaccessible; fails, having changed
     /// nothing, if anything of the runtime lives there.
     fn claim(&self, start: u64, end: u64) -> Result<(), Errno> {
+        if let Some(low) = self.low {
+            return if start >= low.0 && end <= low.1 { Ok(()) } else { Err(Errno(libc::EPERM)) };
+        }
         let mut done: Vec<(u64, u64)> = Vec::new();
         for (s, e) in self.gaps(start, end) {
             let flags =
@@ -225,9 +284,39 @@ impl Inner {
         Ok(())
     }
 
+    /// `mremap` to a greater length, where it is or elsewhere in the reserved range.
+    fn remap_low(
+        &self,
+        low: (u64, u64),
+        (old, old_len): (u64, u64),
+        new_len: u64,
+        flags: u32,
+    ) -> Result<u64, Errno> {
+        let (end, new_end) = (old + old_len, old.saturating_add(new_len));
+        let keep = flags & libc::MREMAP_DONTUNMAP as u32 != 0;
+        if !keep && old_len != 0 && new_end <= low.1 && self.within(end, new_end).is_empty() {
+            host_munmap(end, new_end - end);
+            let r = syscall(libc::SYS_mremap, [old, old_len, new_len, 0, 0, 0]);
+            if let Ok(at) = check(r) {
+                return Ok(at);
+            }
+            reserve(end, new_end - end, libc::MAP_FIXED)?;
+        }
+        if flags & libc::MREMAP_MAYMOVE as u32 == 0 {
+            return Err(ENOMEM);
+        }
+        let to = self.place(low, 0, new_len).ok_or(ENOMEM)?;
+        let flags = flags | libc::MREMAP_FIXED as u32;
+        check(syscall(libc::SYS_mremap, [old, old_len, new_len, flags as u64, to, 0]))
+    }
+
     /// Undoes `claim` after a failed mapping.
     fn release(&self, start: u64, end: u64) {
         for (s, e) in self.gaps(start, end) {
+            if self.low.is_some() {
+                let _ = reserve(s, e - s, libc::MAP_FIXED);
+                continue;
+            }
             host_munmap(s, e - s);
         }
     }
@@ -239,6 +328,41 @@ pub struct Held<'a> {
 }
 
 impl AddressSpace {
+    /// That of a 32-bit guest: the low 4 GiB from what the system lets anybody map on, and a guard above, all reserved now.
+    /// The range that cannot be had, and why, if something is there.
+    pub fn low() -> Result<AddressSpace, (u64, u64, Errno)> {
+        let min = std::fs::read_to_string("/proc/sys/vm/mmap_min_addr");
+        let min = min.ok().and_then(|s| s.trim().parse().ok()).unwrap_or(MIN_ADDR).max(PAGE);
+        let (start, end) = (page_up(min).unwrap_or(MIN_ADDR), (1 << 32) + GUARD_32);
+        reserve(start, end - start, libc::MAP_FIXED_NOREPLACE).map_err(|e| (start, end, e))?;
+        let space = AddressSpace::default();
+        space.lock().low = Some((start, TASK_SIZE_32));
+        Ok(space)
+    }
+
+    /// First address that the guest cannot have.
+    pub fn task_size(&self) -> u64 {
+        self.lock().task_size()
+    }
+
+    /// Where a mapping of `len` bytes may be put, at `hint` if that is free: `None` if the kernel may choose, as it does for
+    /// 64-bit guests. To be used at once, with `MAP_FIXED` or its like, under [`AddressSpace::hold`] if there are threads.
+    pub fn place(&self, hint: u64, len: u64) -> Option<Result<u64, Errno>> {
+        let inner = self.lock();
+        let low = inner.low?;
+        Some(page_up(len).and_then(|len| inner.place(low, hint, len)).ok_or(ENOMEM))
+    }
+
+    /// Maps a page for the guest above what it can map itself (the kernel's helpers), read-only, with these bytes.
+    pub fn map_vectors(&self, at: u64, bytes: &[u8]) -> Result<(), Errno> {
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
+        host_mmap(at, PAGE, host_prot(READ | WRITE), flags, -1, 0)?;
+        crate::access::copy_to_guest(at, bytes)?;
+        check(syscall(libc::SYS_mprotect, [at, PAGE, host_prot(READ), 0, 0, 0]))?;
+        self.adopt(Vma { start: at, end: at + PAGE, prot: READ | EXEC, kind: Kind::Trampoline });
+        Ok(())
+    }
+
     /// Stops changes.
     pub fn hold(&self) -> Held<'_> {
         Held { _guard: self.lock() }
@@ -288,7 +412,8 @@ impl AddressSpace {
 
     /// `mmap` of an area of that kind.
     pub fn map_as(&self, r: MapRequest, kind: Kind) -> Result<u64, Errno> {
-        let len = page_up(r.len).filter(|l| *l != 0 && *l <= TASK_SIZE).ok_or(if r.len == 0 {
+        let task_size = self.task_size();
+        let len = page_up(r.len).filter(|l| *l != 0 && *l <= task_size).ok_or(if r.len == 0 {
             EINVAL
         } else {
             ENOMEM
@@ -305,7 +430,7 @@ impl AddressSpace {
             if !r.addr.is_multiple_of(PAGE) {
                 return Err(EINVAL);
             }
-            let end = r.addr.checked_add(len).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
+            let end = r.addr.checked_add(len).filter(|e| *e <= task_size).ok_or(ENOMEM)?;
             inner.follow_growth();
             inner.claim(r.addr, end)?;
             let got = host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset);
@@ -314,11 +439,28 @@ impl AddressSpace {
                 return Err(e);
             }
         }
-        let at = if fixed && !noreplace {
-            r.addr
-        } else {
-            host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset)?
+        let at = match inner.low {
+            _ if fixed && !noreplace => r.addr,
+            Some(low) => {
+                inner.follow_growth();
+                let at = inner.place(low, r.addr, len).ok_or(ENOMEM)?;
+                if noreplace && at != r.addr {
+                    let free = r.addr >= low.0 && r.addr.checked_add(len).is_some_and(|end| end <= low.1);
+                    return Err(Errno(if free { libc::EEXIST } else { libc::EPERM }));
+                }
+                let flags = flags & !libc::MAP_FIXED_NOREPLACE | libc::MAP_FIXED;
+                host_mmap(at, len, host_prot(r.prot), flags, r.fd, r.offset).inspect_err(|_| {
+                    inner.release(at, at + len);
+                })?
+            }
+            None => host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset)?,
         };
+        if grows && inner.low.is_some() {
+            // The kernel extends it into what is free, not into what is reserved.
+            let below = inner.areas.range(..at).next_back().map_or(0, |(_, v)| v.end);
+            let from = below.max(at.saturating_sub(GROWTH)).max(inner.low.map_or(0, |l| l.0));
+            host_munmap(from, at - from);
+        }
         inner.insert(Vma { start: at, end: at + len, prot: r.prot & PROT_MASK, kind });
         drop(inner);
         self.changed(at, len);
@@ -342,10 +484,11 @@ impl AddressSpace {
         if !addr.is_multiple_of(PAGE) || len == 0 {
             return Err(EINVAL);
         }
-        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
         let mut inner = self.lock_grown();
+        let task_size = inner.task_size();
+        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= task_size).ok_or(EINVAL)?;
         for v in inner.within(addr, end) {
-            check(syscall(libc::SYS_munmap, [v.start, v.end - v.start, 0, 0, 0, 0]))?;
+            inner.drop_pages(v.start, v.end - v.start)?;
             inner.remove(v.start, v.end);
         }
         drop(inner);
@@ -362,8 +505,9 @@ impl AddressSpace {
         if len == 0 {
             return Ok(());
         }
-        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= TASK_SIZE).ok_or(ENOMEM)?;
         let mut inner = self.lock_grown();
+        let task_size = inner.task_size();
+        let end = page_up(len).and_then(|l| addr.checked_add(l)).filter(|e| *e <= task_size).ok_or(ENOMEM)?;
         let mut addr = addr;
         if extra & (libc::PROT_GROWSDOWN | libc::PROT_GROWSUP) as u32 != 0 {
             let v = inner.area(addr).ok_or(ENOMEM)?;
@@ -407,8 +551,9 @@ impl AddressSpace {
         }
         let old_len = page_up(old_len).ok_or(EINVAL)?;
         let new_len = page_up(new_len).ok_or(EINVAL)?;
-        let old_end = old.checked_add(old_len).filter(|e| *e <= TASK_SIZE).ok_or(EINVAL)?;
         let mut inner = self.lock_grown();
+        let task_size = inner.task_size();
+        let old_end = old.checked_add(old_len).filter(|e| *e <= task_size).ok_or(EINVAL)?;
         let areas = inner.within(old, old_end.max(old + 1));
         let Some(first) = areas.first().copied().filter(|v| v.start == old) else {
             return Err(Errno(libc::EFAULT));
@@ -418,12 +563,17 @@ impl AddressSpace {
         }
         let new_end = new_addr.saturating_add(new_len);
         if fixed {
-            if !new_addr.is_multiple_of(PAGE) || new_end > TASK_SIZE {
+            if !new_addr.is_multiple_of(PAGE) || new_end > task_size {
                 return Err(EINVAL);
             }
             inner.claim(new_addr, new_end)?;
         }
-        let r = check(syscall(libc::SYS_mremap, [old, old_len, new_len, flags as u64, new_addr, 0]));
+        let r = match inner.low {
+            Some(low) if !fixed && (new_len > old_len || keep) => {
+                inner.remap_low(low, (old, old_len), new_len, flags)
+            }
+            _ => check(syscall(libc::SYS_mremap, [old, old_len, new_len, flags as u64, new_addr, 0])),
+        };
         let at = match r {
             Ok(at) => at,
             Err(e) => {
@@ -435,6 +585,11 @@ impl AddressSpace {
         };
         if old_len != 0 && !keep {
             inner.remove(old, old_end);
+            // What was left behind is nobody's again.
+            let left = if at == old { (old + new_len.min(old_len), old_end) } else { (old, old_end) };
+            if inner.low.is_some() && left.0 < left.1 {
+                let _ = reserve(left.0, left.1 - left.0, libc::MAP_FIXED);
+            }
         }
         // A move keeps the protections of the parts; only a uniform area can grow.
         let delta = at.wrapping_sub(old);
@@ -462,11 +617,16 @@ impl AddressSpace {
     pub fn brk(&self, to: u64) -> u64 {
         let mut inner = self.lock();
         let (Some(want), Some(have)) = (page_up(to), page_up(inner.brk)) else { return inner.brk };
-        if to < inner.brk_start || want > TASK_SIZE {
+        if to < inner.brk_start || want > inner.task_size() {
             return inner.brk;
         }
         if want > have {
-            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
+            let how = match inner.low {
+                Some(_) if !inner.within(have, want).is_empty() => return inner.brk,
+                Some(_) => libc::MAP_FIXED,
+                None => libc::MAP_FIXED_NOREPLACE,
+            };
+            let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | how;
             match host_mmap(have, want - have, host_prot(READ | WRITE), flags, -1, 0) {
                 Ok(a) if a == have => {}
                 Ok(a) => {
@@ -478,7 +638,7 @@ impl AddressSpace {
             inner.insert(Vma { start: have, end: want, prot: READ | WRITE, kind: Kind::Heap });
         } else if want < have {
             for v in inner.within(want, have) {
-                host_munmap(v.start, v.end - v.start);
+                let _ = inner.drop_pages(v.start, v.end - v.start);
             }
             inner.remove(want, have);
         }
@@ -574,6 +734,36 @@ mod tests {
         m.unmap(a, 4 * PAGE).unwrap();
         m.unmap(b, 16 * PAGE).unwrap();
         assert!(m.areas().is_empty());
+    }
+
+    /// All in one test: there is one such range in a process.
+    #[test]
+    fn low_memory() {
+        let m = AddressSpace::low().expect("nothing of the test's lives below 4 GiB");
+        let a = m.map(anon(0, 4 * PAGE, READ | WRITE, 0)).unwrap();
+        assert_eq!(a + 4 * PAGE, TASK_SIZE_32, "from the top down");
+        assert_eq!(m.map(anon(0x10_0000, PAGE, READ, 0)), Ok(0x10_0000), "a free hint is taken");
+        assert_eq!(m.map(anon(a, PAGE, READ, libc::MAP_FIXED_NOREPLACE)), Err(Errno(libc::EEXIST)));
+        assert_eq!(m.map(anon(1 << 32, PAGE, READ, libc::MAP_FIXED)), Err(ENOMEM));
+        assert_eq!(m.map(anon(0x20_0000, PAGE, READ | WRITE, libc::MAP_FIXED)), Ok(0x20_0000));
+        let grown = m.remap(0x20_0000, PAGE, 8 * PAGE, 0, 0).unwrap();
+        assert_eq!((grown, m.is_guest(grown, 8 * PAGE)), (0x20_0000, true), "in place");
+        let moved = m.remap(0x10_0000, PAGE, 512 * PAGE, libc::MREMAP_MAYMOVE as u32, 0).unwrap();
+        assert!(m.is_guest(moved, 512 * PAGE) && moved + 512 * PAGE <= TASK_SIZE_32);
+        m.unmap(a, 4 * PAGE).unwrap();
+        assert_eq!(
+            m.map(anon(0, PAGE, READ, 0)),
+            Ok(TASK_SIZE_32 - PAGE),
+            "what was unmapped is there again"
+        );
+        m.set_brk_start(0x30_0000);
+        assert_eq!(m.brk(0x30_0000 + 3 * PAGE), 0x30_0000 + 3 * PAGE);
+        assert_eq!(m.brk(0x30_0000), 0x30_0000);
+        let own = host_mmap(0, PAGE, 0, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0).unwrap();
+        assert!(own > 1 << 32, "nothing of the host's comes there");
+        let s = m.map(anon(0x4000_0000, PAGE, READ | WRITE, libc::MAP_GROWSDOWN)).unwrap();
+        crate::access::copy_to_guest(s - PAGE, &[1]).expect("it grows");
+        assert!(m.is_guest(s - PAGE, PAGE));
     }
 
     #[test]

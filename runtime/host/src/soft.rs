@@ -24,6 +24,7 @@ pub unsafe extern "C" fn soft_op(state: *mut GuestState, op: *const SoftOp) {
     };
     // SAFETY: `parsed` is 0 or a leaked box, made by `parse`.
     if let Some(addr) = unsafe { &*parsed }.run(state) {
+        let addr = thread::process().image.isa.data_addr(addr);
         crate::trace!(trace::Topic::Dispatch, "code invalidated at {addr:#x}");
         let before = polycode::epoch();
         polycode::line(addr);

@@ -6,12 +6,12 @@
 #![allow(unsafe_code)]
 
 use crate::hostcall::syscall;
-use crate::mem::AddressSpace;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
 use crate::{dispatch, entry, float_sites, loader, polycode, profile, recall, stack};
-use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc, Isa};
+use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc};
+use isa::Isa;
 use std::ffi::{CStr, CString, c_char};
 
 /// Host value of an auxiliary vector entry.
@@ -36,7 +36,7 @@ fn fail(text: std::fmt::Arguments<'_>) -> ! {
     trace::die(format_args!("error: {text}"))
 }
 
-fn check(desc: &ImageDesc) {
+fn check(desc: &ImageDesc) -> Isa {
     if desc.magic != IMAGE_MAGIC {
         fail(format_args!("this file's guest image is damaged; translate the program again"));
     }
@@ -45,9 +45,9 @@ fn check(desc: &ImageDesc) {
             "the guest image and the runtime are of different versions; translate the program again"
         ));
     }
-    if desc.isa != Isa::A64 as u32 {
-        fail(format_args!("guest instruction set {} is not supported by this runtime", desc.isa));
-    }
+    Isa::from_number(desc.isa).unwrap_or_else(|| {
+        fail(format_args!("guest instruction set {} is not supported by this runtime", desc.isa))
+    })
 }
 
 /// Path of this executable.
@@ -72,7 +72,7 @@ fn exec_name(exe: &CStr) -> CString {
 /// # Safety
 /// `argv` and `envp` are `main`'s; `desc` is the image of this executable. Called once, on the initial thread.
 pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc: &'static ImageDesc) -> ! {
-    check(desc);
+    let isa = check(desc);
     let has_fma = entry::init();
     let (argv, envp) = (strings(argv), strings(envp));
     let var = |name: &str| {
@@ -88,8 +88,12 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let mut mask = 0u64;
     syscall(libc::SYS_rt_sigprocmask, [0, 0, &raw mut mask as u64, 8, 0, 0]);
 
-    let mem = AddressSpace::default();
-    let loaded = loader::load(desc, &mem).and_then(|image| {
+    if isa.is_32() {
+        // What runs has no compiler for it yet.
+        options.jit = false;
+    }
+    let mem = loader::address_space(isa).unwrap_or_else(|e| fail(format_args!("{e}")));
+    let loaded = loader::load(desc, isa, &mem).and_then(|image| {
         let top = loader::map_stack(&mem, desc.exec_stack != 0)?;
         Ok((image, top, loader::map_trampoline(&mem)?))
     });

@@ -180,7 +180,7 @@ impl Thread {
             exec: Default::default(),
             context: None,
             lifted_stack,
-            interp: exec::Interp::new(),
+            interp: exec::Interp::new(process.image.isa),
             first: First::default(),
             verify: None,
         });

@@ -160,7 +160,10 @@ impl Verify {
             state: UnsafeCell::new(GuestState::default()),
             frames: UnsafeCell::new(Vec::with_capacity(FRAMES)),
         };
-        Verify { capture: Box::leak(Box::new(capture)), shadow: Shadow::default() }
+        Verify {
+            capture: Box::leak(Box::new(capture)),
+            shadow: Shadow::new(crate::thread::process().image.isa),
+        }
     }
 
     /// What the thread's signal handlers need, as long as this lives.

@@ -5,7 +5,7 @@ use abi::GuestState;
 use exec::{Access, Event, Fault, FaultKind, GuestMemory, Interp, rmw_value};
 use ir::{Function, GuestAddr, RmwOp};
 use isa::a64::FILE;
-use isa::{BlockShape, Code, Flow, FunctionShape};
+use isa::{BlockShape, Code, Flow, FunctionShape, Isa};
 
 /// Instruction words at an address.
 struct Words {
@@ -232,7 +232,7 @@ pub fn interp(data: &[u8]) {
     for v in &mut state.v {
         *v = [s.long(), s.long()];
     }
-    let (mut runs, mut steps) = (Interp::new(), Interp::new());
+    let (mut runs, mut steps) = (Interp::new(Isa::A64), Interp::new(Isa::A64));
     let (mut single, mut single_mem) = (state.clone(), mem.clone());
     for _ in 0..32 {
         let event = runs.run(&mut state, &mut mem, |_| true);

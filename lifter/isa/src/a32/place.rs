@@ -63,6 +63,22 @@ impl Place {
         Place { addr: self.addr.wrapping_add(len), thumb: self.thumb, it, passed: false }
     }
 
+    /// The place of the SVC that goes on here; see [`crate::Isa::system_call_before`].
+    pub fn system_call_before(self, flags: [u8; 4]) -> Place {
+        let addr = self.addr.wrapping_sub(if self.thumb { 2 } else { 4 });
+        let plain = self.at(addr);
+        if self.it == 0 {
+            return plain;
+        }
+        let [n, z, c, v] = flags.map(|f| f as u32 & 1);
+        let (condition, rest) = (self.it & 0xe0, self.it >> 1 & 15);
+        let it = [condition | 0x10, condition]
+            .into_iter()
+            .map(|first| first | rest)
+            .find(|it| crate::cond::holds(*it as u32 >> 4, n << 3 | z << 2 | c << 1 | v));
+        Place { it: it.unwrap_or(0), ..plain }
+    }
+
     /// What reading the PC gives: two instructions on.
     pub const fn pc(self) -> u32 {
         self.addr.wrapping_add(if self.thumb { 4 } else { 8 })

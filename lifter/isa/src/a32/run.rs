@@ -123,11 +123,8 @@ impl Lifting<'_, '_> {
         let holds = Cx::new(&mut self.b, &mut self.flags, at, insn.len, None).condition(cond);
         let mut other = None;
         for (n, &(place, i)) in group.iter().enumerate() {
-            let predicate = if i.cond == cond {
-                holds
-            } else {
-                *other.get_or_insert_with(|| self.b.not(holds))
-            };
+            let predicate =
+                if i.cond == cond { holds } else { *other.get_or_insert_with(|| self.b.not(holds)) };
             if n > 0 {
                 self.b.mark(place.into());
             }
@@ -157,14 +154,7 @@ impl Lifting<'_, '_> {
 /// the first give `Fallback`).
 pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
     let start = Place::from(pc);
-    let mut l = Lifting {
-        code,
-        b: Builder::new(&FILE, pc),
-        flags: None,
-        known: None,
-        seen: start.addr,
-        end,
-    };
+    let mut l = Lifting { code, b: Builder::new(&FILE, pc), flags: None, known: None, seen: start.addr, end };
     let mut at = start;
     let mut exit = None;
     for n in 0..max_insns.max(1) {
@@ -218,7 +208,8 @@ pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize
             _ => next,
         };
     }
-    let exit = exit.unwrap_or(if l.seen == start.addr { Exit::Fallback { pc } } else { Exit::Next(at.into()) });
+    let exit =
+        exit.unwrap_or(if l.seen == start.addr { Exit::Fallback { pc } } else { Exit::Next(at.into()) });
     let len = l.seen.wrapping_sub(start.addr).max(if start.thumb { 2 } else { 4 });
     let block = l.b.finish(Term::Fallback { pc });
     Run { pc, len, insts: block.insts, exit }

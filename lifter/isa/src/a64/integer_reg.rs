@@ -1,11 +1,11 @@
 //! Data processing with registers (Arm ARM C4.1.68): logical, add and subtract, carry, flag manipulation, conditional
 //! compare and select, one, two and three sources.
 
-use crate::cond::holds;
 use super::cx::{Cx, Lift, Undefined, bit, bits, ra, rd, rm, rn};
 use super::integer_imm::{add_sub, logical_op};
 use super::reg;
 use super::table::{Row, row_table};
+use crate::cond::holds;
 use ir::{Helper, IntBin, IntCmp, IntUn, PureOp, Type, Value};
 
 /// Rows of this group.

@@ -8,7 +8,7 @@ use crate::access;
 use crate::memory::Memory;
 use crate::thread::Thread;
 use abi::GuestState;
-use exec::{GuestMemory, Soft, untag};
+use exec::{GuestMemory, Soft};
 use ir::{SysReg, TypedOp};
 use jit::{Atomic, AtomicOp, Helpers, Left};
 use std::arch::global_asm;
@@ -147,7 +147,8 @@ unsafe extern "C" fn atomic(
     let (s, op, args) = unsafe { (&mut *state, &*op, &*args) };
     // SAFETY: the thread's, see `thread`; only its constant part is looked at.
     let process = unsafe { (*(s.thread as *const Thread)).process };
-    let (addr, size) = (untag(addr), op.size);
+    let isa = process.image.isa;
+    let (addr, size) = (isa.data_addr(addr), op.size);
     let mask = if size == 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
     let result = match op.op {
         AtomicOp::Rmw(rmw) => {
@@ -156,7 +157,7 @@ unsafe extern "C" fn atomic(
         }
         AtomicOp::Cas => access::cas(addr, size, args[0] & mask, args[1] & mask).map_err(drop),
         AtomicOp::StoreEx => {
-            let open = s.excl_size == size as u64 && untag(s.excl_addr) == addr;
+            let open = s.excl_size == size as u64 && isa.data_addr(s.excl_addr) == addr;
             let expected = (s.excl_value[0] as u128 | (s.excl_value[1] as u128) << 64) & mask;
             let stored = if open {
                 access::cas(addr, size, expected, args[0] & mask).map(|old| old == expected)

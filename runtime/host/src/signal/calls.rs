@@ -322,7 +322,7 @@ pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
     t.signals.no_restart = true;
     block_host();
     if came_before(t) {
-        s.pc = s.pc.wrapping_sub(4);
+        s.pc = t.process.image.isa.system_call_before(s.pc, s.nzcv);
         return s.x[0] as i64;
     }
     let frame_sp = s.sp;

@@ -4,7 +4,7 @@
 use super::{Action, AltStack, SigInfo, SigSet};
 use crate::access::{copy_from_guest, copy_to_guest, read, write};
 use crate::hostcall::Errno;
-use crate::mem::TASK_SIZE;
+use crate::mem::TASK_SIZE_64;
 use abi::GuestState;
 
 // struct rt_sigframe { siginfo_t info; ucontext_t uc; }
@@ -126,7 +126,7 @@ pub struct Restored {
 pub fn pop(s: &mut GuestState) -> Restored {
     let frame = s.sp;
     let rejected = Restored { mask: None, alt: None };
-    if frame & 15 != 0 || frame.checked_add(FRAME_SIZE as u64).is_none_or(|end| end > TASK_SIZE) {
+    if frame & 15 != 0 || frame.checked_add(FRAME_SIZE as u64).is_none_or(|end| end > TASK_SIZE_64) {
         return rejected;
     }
     let mut f = [0u8; RECORDS];
