@@ -134,9 +134,7 @@ impl Fx<'_, '_> {
     }
 
     pub(crate) fn load(&mut self, i: usize, ty: Type, addr: Value, align: Align) {
-        if align == Align::Natural {
-            self.check_alignment(addr, ty.bytes());
-        }
+        self.check_alignment(addr, align.bytes(ty.bytes()));
         let p = self.address(addr);
         let uses = self.uses[i];
         let all = |n: u32| n != 0 && n == uses.count;
@@ -237,9 +235,7 @@ impl Fx<'_, '_> {
 
     pub(crate) fn store(&mut self, addr: Value, value: Value, order: Order, align: Align) {
         let ty = self.type_of(value);
-        if align == Align::Natural {
-            self.check_alignment(addr, ty.bytes());
-        }
+        self.check_alignment(addr, align.bytes(ty.bytes()));
         let p = self.address(addr);
         let v = self.value(value);
         let release = matches!(order, Order::Release | Order::AcqRel);

@@ -53,6 +53,9 @@ struct Float {
 
 /// None for an operation that raises nothing; `Err` if only the evaluator does it, or the look at it is no use.
 fn float(op: PureOp, ty: Type, arg: Type) -> Result<Option<Float>, ()> {
+    if op.standard_fpscr() && op.uses_fp_env() {
+        return Err(());
+    }
     let native = |bits: u32, looked_at: bool, shows_nans: bool| {
         if bits == 16 { Err(()) } else { Ok(Some(Float { bits, looked_at, shows_nans })) }
     };

@@ -37,7 +37,9 @@ fn kind(shape: FShape) -> usize {
         FShape::D => 1,
         FShape::V2S | FShape::V4S => 2,
         FShape::V2D => 3,
-        FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
+        FShape::H | FShape::V4H | FShape::V8H | FShape::N2S | FShape::N4S => {
+            unreachable!("invariant: computed natively")
+        }
     }
 }
 const SHAPES: [FShape; 4] = [FShape::S, FShape::D, FShape::V4S, FShape::V2D];

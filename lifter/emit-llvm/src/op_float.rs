@@ -18,7 +18,9 @@ fn suffix(shape: FShape) -> &'static str {
         FShape::D => "sd",
         FShape::V2D => "pd",
         FShape::V2S | FShape::V4S => "ps",
-        FShape::H | FShape::V4H | FShape::V8H => unreachable!("invariant: computed natively"),
+        FShape::H | FShape::V4H | FShape::V8H | FShape::N2S | FShape::N4S => {
+            unreachable!("invariant: computed natively")
+        }
     }
 }
 
@@ -51,9 +53,9 @@ pub(crate) struct Compared {
 }
 
 impl Fx<'_, '_> {
-    /// True if the host computes in this format.
+    /// True if the host computes in this format and these modes.
     pub(crate) fn native(shape: FShape) -> bool {
-        shape.bits() != 16
+        shape.native()
     }
 
     /// LLVM type in which a shape is computed; a half vector is computed as a full one.

@@ -38,6 +38,19 @@ pub enum Align {
     Any,
     /// The access's own size.
     Natural,
+    /// That many bytes, a power of two.
+    To(u8),
+}
+
+impl Align {
+    /// What the address of an access of `size` bytes must be a multiple of.
+    pub const fn bytes(self, size: u32) -> u32 {
+        match self {
+            Align::Any => 1,
+            Align::Natural => size,
+            Align::To(n) => n as u32,
+        }
+    }
 }
 
 /// Atomic read-modify-write operations (LSE `LD<op>`, SWP); the value stored is `op(old, operand)`.

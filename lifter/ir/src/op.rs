@@ -631,6 +631,27 @@ impl PureOp {
         }
     }
 
+    /// The shape in which a floating-point operation takes its operands or gives its result, if it has one.
+    pub const fn float_shape(self) -> Option<FShape> {
+        match self {
+            PureOp::F(_, shape)
+            | PureOp::FUn(_, shape)
+            | PureOp::FMulAdd(shape)
+            | PureOp::FCmp { shape, .. }
+            | PureOp::FWiden { from: shape, .. }
+            | PureOp::FNarrow { from: shape, .. }
+            | PureOp::FToInt { shape, .. }
+            | PureOp::IntToF { shape, .. }
+            | PureOp::FRound { shape, .. } => Some(shape),
+            _ => None,
+        }
+    }
+
+    /// True if the operation is computed under AArch32's standard FPSCR.
+    pub const fn standard_fpscr(self) -> bool {
+        matches!(self.float_shape(), Some(shape) if shape.standard())
+    }
+
     /// The result type if the operation fixes it, else `None` (it is then a choice of the instruction, or equals the
     /// operand's type).
     pub const fn fixed_result(self) -> Option<Type> {

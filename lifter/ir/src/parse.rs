@@ -312,7 +312,13 @@ fn access(suffix: &str) -> Option<(Order, Align)> {
         match Order::parse(s) {
             Some(o) => order = o,
             None if s == "aligned" => align = Align::Natural,
-            None => return None,
+            None => {
+                let n: u8 = s.strip_prefix("align")?.parse().ok()?;
+                if !n.is_power_of_two() {
+                    return None;
+                }
+                align = Align::To(n);
+            }
         }
     }
     Some((order, align))

@@ -121,6 +121,7 @@ impl Display for Access {
         match self.1 {
             Align::Any => Ok(()),
             Align::Natural => f.write_str(".aligned"),
+            Align::To(n) => write!(f, ".align{n}"),
         }
     }
 }

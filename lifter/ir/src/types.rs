@@ -244,18 +244,33 @@ pub enum FShape {
     V4S,
     /// 2 × binary64.
     V2D,
+    /// Low 2 × binary32 under AArch32's standard FPSCR, as Advanced SIMD computes: FPCR is taken for one with FZ and DN, rounding
+    /// to nearest, AHP as it is. [`RecipStep`](crate::FBin::RecipStep) and [`RsqrtStep`](crate::FBin::RsqrtStep) round the product.
+    N2S,
+    /// 4 × binary32 under the standard FPSCR.
+    N4S,
 }
 
 impl FShape {
     /// All shapes.
-    pub const ALL: [FShape; 8] =
-        [FShape::H, FShape::S, FShape::D, FShape::V4H, FShape::V8H, FShape::V2S, FShape::V4S, FShape::V2D];
+    pub const ALL: [FShape; 10] = [
+        FShape::H,
+        FShape::S,
+        FShape::D,
+        FShape::V4H,
+        FShape::V8H,
+        FShape::V2S,
+        FShape::V4S,
+        FShape::V2D,
+        FShape::N2S,
+        FShape::N4S,
+    ];
 
     /// Bits of one element.
     pub const fn bits(self) -> u32 {
         match self {
             FShape::H | FShape::V4H | FShape::V8H => 16,
-            FShape::S | FShape::V2S | FShape::V4S => 32,
+            FShape::S | FShape::V2S | FShape::V4S | FShape::N2S | FShape::N4S => 32,
             FShape::D | FShape::V2D => 64,
         }
     }
@@ -264,8 +279,8 @@ impl FShape {
     pub const fn count(self) -> u32 {
         match self {
             FShape::H | FShape::S | FShape::D => 1,
-            FShape::V2S | FShape::V2D => 2,
-            FShape::V4H | FShape::V4S => 4,
+            FShape::V2S | FShape::V2D | FShape::N2S => 2,
+            FShape::V4H | FShape::V4S | FShape::N4S => 4,
             FShape::V8H => 8,
         }
     }
@@ -273,6 +288,16 @@ impl FShape {
     /// True for the shapes that work on `v128`.
     pub const fn is_vector(self) -> bool {
         !matches!(self, FShape::H | FShape::S | FShape::D)
+    }
+
+    /// True for the shapes under the standard FPSCR.
+    pub const fn standard(self) -> bool {
+        matches!(self, FShape::N2S | FShape::N4S)
+    }
+
+    /// True for the shapes that hosts compute in the guest's own modes: neither half precision nor the standard FPSCR.
+    pub const fn native(self) -> bool {
+        self.bits() != 16 && !self.standard()
     }
 
     /// Type of operands and result: the scalar float type, or `v128`.
@@ -293,6 +318,11 @@ impl FShape {
             64 => FShape::D,
             _ => panic!("no float of that width"),
         }
+    }
+
+    /// The shape of binary32 lanes under the standard FPSCR, full (128 bits) or half (64 bits).
+    pub const fn standard_vector(full: bool) -> FShape {
+        if full { FShape::N4S } else { FShape::N2S }
     }
 
     /// The vector shape with elements of that many bits, full (128 bits) or half (64 bits).
@@ -318,6 +348,8 @@ impl FShape {
             FShape::V2S => "2s",
             FShape::V4S => "4s",
             FShape::V2D => "2d",
+            FShape::N2S => "n2s",
+            FShape::N4S => "n4s",
         }
     }
 }

@@ -46,7 +46,8 @@ impl PureOp {
             PureOp::FConvert(round) => matches!(round, Round::Current | Round::Odd),
             PureOp::FWiden { from, high: _ } => matches!(from, FShape::V4H | FShape::V2S),
             PureOp::FNarrow { from, round } => {
-                matches!(from, FShape::V4S | FShape::V2D) && matches!(round, Round::Current | Round::Odd)
+                matches!(from, FShape::V4S | FShape::V2D | FShape::N4S)
+                    && matches!(round, Round::Current | Round::Odd)
             }
             PureOp::FToInt { shape, round, fbits, .. } => round != Round::Odd && fraction_ok(shape, fbits),
             PureOp::IntToF { shape, fbits, .. } => fraction_ok(shape, fbits),

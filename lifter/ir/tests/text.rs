@@ -73,7 +73,7 @@ block b0 @0x4000:
   %2 = i64 const 0x10
   %3 = i64 add %1, %2
   %4 = i32 load.acquire.aligned %3
-  store %3, %4
+  store.align8 %3, %4
   store.release.aligned %3, %2
   %7 = i64 rmw.add.acqrel %3, %2
   %8 = i64 cas %3, %1, %2

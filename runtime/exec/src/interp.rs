@@ -410,10 +410,8 @@ fn other<M: GuestMemory>(
 }
 
 fn check(addr: u64, ty: Type, align: Align, access: Access) -> Result<(), Fault> {
-    match align {
-        Align::Natural if addr & (ty.bytes() as u64 - 1) != 0 => {
-            Err(Fault { kind: FaultKind::Alignment, access, addr })
-        }
-        Align::Natural | Align::Any => Ok(()),
+    if addr & u64::from(align.bytes(ty.bytes()) - 1) != 0 {
+        return Err(Fault { kind: FaultKind::Alignment, access, addr });
     }
+    Ok(())
 }

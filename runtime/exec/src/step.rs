@@ -211,7 +211,7 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
         Inst::Load { ty, addr, order: Order::Relaxed | Order::Acquire | Order::AcquirePc, align } => {
             match align {
                 ir::Align::Any => Step::Load { dst: i, addr: slot(addr), size: ty.bytes() as u8 },
-                ir::Align::Natural => Step::Other(i),
+                ir::Align::Natural | ir::Align::To(_) => Step::Other(i),
             }
         }
         Inst::Store { addr, value, order: Order::Relaxed, align: ir::Align::Any } => {

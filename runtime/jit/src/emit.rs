@@ -563,13 +563,14 @@ impl Fx<'_> {
         self.b.ins().vconst(types::I8X16, c)
     }
 
-    /// Leaves the instruction to the interpreter if the address is not a multiple of the size. Called before the instruction
+    /// Leaves the instruction to the interpreter if the address is not as aligned as demanded. Called before the instruction
     /// has done anything.
     fn check(&mut self, addr: V, ty: Type, align: Align) {
-        if align == Align::Any || ty.bytes() == 1 {
+        let bytes = align.bytes(ty.bytes());
+        if bytes == 1 {
             return;
         }
-        let low = self.b.ins().band_imm(addr, ty.bytes() as i64 - 1);
+        let low = self.b.ins().band_imm(addr, i64::from(bytes) - 1);
         self.alone_if(low);
     }
 

@@ -21,7 +21,7 @@ fn full(shape: FShape) -> clif::Type {
         FShape::D => types::F64,
         FShape::V2S | FShape::V4S => types::F32X4,
         FShape::V2D => types::F64X2,
-        FShape::H | FShape::V4H | FShape::V8H => types::I16,
+        FShape::H | FShape::V4H | FShape::V8H | FShape::N2S | FShape::N4S => types::I16,
     }
 }
 
@@ -47,12 +47,12 @@ impl Fx<'_> {
         }
         match op {
             PureOp::F(f, shape) => self.float_bin(op, f, shape, args),
-            PureOp::FUn(FUn::Sqrt, shape) if shape.bits() != 16 => {
+            PureOp::FUn(FUn::Sqrt, shape) if shape.native() => {
                 let a = self.operand(shape, args[0]);
                 let r = self.b.ins().sqrt(a);
                 Some(self.looked_at(shape, Look::Nan, r, op, args))
             }
-            PureOp::FMulAdd(shape) if shape.bits() != 16 && self.request.fma => {
+            PureOp::FMulAdd(shape) if shape.native() && self.request.fma => {
                 let [a, b, c] = [0, 1, 2].map(|n| self.operand(shape, args[n]));
                 let r = self.b.ins().fma(a, b, c);
                 Some(self.looked_at(shape, Look::NanOrSmallest, r, op, args))
@@ -70,10 +70,10 @@ impl Fx<'_> {
                 }
                 _ => None,
             },
-            PureOp::FCmp { cmp, signaling, shape } if shape.bits() != 16 => {
+            PureOp::FCmp { cmp, signaling, shape } if shape.native() => {
                 Some(self.float_cmp(op, cmp, signaling, shape, args))
             }
-            PureOp::FToInt { shape, signed, round, fbits: 0 } if shape.bits() != 16 => {
+            PureOp::FToInt { shape, signed, round, fbits: 0 } if shape.native() => {
                 self.float_to_int(op, ty, shape, signed, round, args)
             }
             PureOp::FWiden { from: FShape::V2S, high } => {
@@ -88,7 +88,7 @@ impl Fx<'_> {
                 let r = self.b.ins().fvdemote(v);
                 Some(self.looked_at(FShape::V4S, Look::NanOrSmallest, r, op, args))
             }
-            PureOp::IntToF { shape, signed, fbits: 0 } if !shape.is_vector() && shape.bits() != 16 => {
+            PureOp::IntToF { shape, signed, fbits: 0 } if !shape.is_vector() && shape.native() => {
                 let a = self.value(args[0]);
                 let from = self.type_of(args[0]);
                 if !matches!(from, Type::I32 | Type::I64) {
@@ -162,7 +162,7 @@ impl Fx<'_> {
     }
 
     fn float_bin(&mut self, op: PureOp, f: FBin, shape: FShape, args: &[Value]) -> Option<V> {
-        if shape.bits() == 16 || (shape, f) == (FShape::V2S, FBin::Div) {
+        if !shape.native() || (shape, f) == (FShape::V2S, FBin::Div) {
             return None;
         }
         let (a, b) = (self.operand(shape, args[0]), self.operand(shape, args[1]));

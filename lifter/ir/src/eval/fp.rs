@@ -32,6 +32,8 @@ pub fn binary(op: FBin, shape: FShape, a: u128, b: u128, env: &mut FpEnv) -> u12
             FBin::Min => minmax::extremum(env, f, a, b, false, false),
             FBin::MaxNum => minmax::extremum(env, f, a, b, true, true),
             FBin::MinNum => minmax::extremum(env, f, a, b, false, true),
+            FBin::RecipStep if shape.standard() => arith::recip_step_rounded(env, f, a, b),
+            FBin::RsqrtStep if shape.standard() => arith::rsqrt_step_rounded(env, f, a, b),
             FBin::RecipStep => arith::recip_step(env, f, a, b),
             FBin::RsqrtStep => arith::rsqrt_step(env, f, a, b),
             FBin::AbsDiff => arith::abs_diff(env, f, a, b),

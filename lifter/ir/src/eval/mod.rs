@@ -34,6 +34,16 @@ impl Bits {
 /// Operations for which [`PureOp::uses_fp_env`] holds read `env.fpcr` and accumulate exceptions into `env.fpsr`; all
 /// others leave it alone. Total for well-typed operands; panics only if operands are missing.
 pub fn eval(op: PureOp, ty: Type, args: &[Bits], env: &mut FpEnv) -> u128 {
+    if !op.standard_fpscr() {
+        return eval_in(op, ty, args, env);
+    }
+    let mut standard = env.standard();
+    let result = eval_in(op, ty, args, &mut standard);
+    env.fpsr = standard.fpsr;
+    result
+}
+
+fn eval_in(op: PureOp, ty: Type, args: &[Bits], env: &mut FpEnv) -> u128 {
     let a = args[0].bits;
     let b = || args[1].bits;
     let c = || args[2].bits;

@@ -202,6 +202,19 @@ fn step(env: &mut FpEnv, f: Fmt, a: u64, b: u64, base: Real) -> u64 {
     }
 }
 
+/// AArch32's FPRecipStep: 2 − a × b, the product rounded, too.
+pub fn recip_step_rounded(env: &mut FpEnv, f: Fmt, a: u64, b: u64) -> u64 {
+    let product = mul_or(env, f, a, b, |_, _| f.zero(false));
+    sub(env, f, f.small(false, 1, 0), product)
+}
+
+/// AArch32's FPRSqrtStep: (3 − a × b) / 2, each operation rounded.
+pub fn rsqrt_step_rounded(env: &mut FpEnv, f: Fmt, a: u64, b: u64) -> u64 {
+    let product = mul_or(env, f, a, b, |_, _| f.zero(false));
+    let difference = sub(env, f, f.small(false, 1, 1), product);
+    div(env, f, difference, f.small(false, 1, 0))
+}
+
 /// |FPSub(a, b)|, a NaN's sign cleared, too (FABD).
 pub fn abs_diff(env: &mut FpEnv, f: Fmt, a: u64, b: u64) -> u64 {
     sub(env, f, a, b) & !f.zero(true)

@@ -34,6 +34,11 @@ pub struct FpEnv {
 }
 
 impl FpEnv {
+    /// AArch32's StandardFPSCRValue: FZ, DN, rounding to nearest, and AHP and FZ16 as they are.
+    pub fn standard(self) -> FpEnv {
+        FpEnv { fpcr: self.fpcr & (1 << 26 | 1 << 19) | 1 << 25 | 1 << 24, ..self }
+    }
+
     fn raise(&mut self, flags: u32) {
         self.fpsr |= flags;
     }
