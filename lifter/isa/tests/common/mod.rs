@@ -1,0 +1,60 @@
+//! What the tests against qemu share: random numbers, an executor of IR, and the oracle programs.
+#![allow(dead_code)] // each test uses a part
+
+pub mod machine;
+pub mod random;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A number from the environment.
+pub fn number(variable: &str, default: u64) -> u64 {
+    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
+}
+
+/// Compiles `testsuite/guest/<source>` into `dir`.
+pub fn build(compiler: &str, source: &str, options: &[&str], dir: &Path) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testsuite/guest").join(source);
+    let program = dir.join(source).with_extension("");
+    let status =
+        Command::new(compiler).args(options).args(["-O1", "-static", "-o"]).arg(&program).arg(path).status();
+    assert!(status.unwrap_or_else(|e| panic!("{compiler} (xtask setup installs it): {e}")).success());
+    program
+}
+
+/// Standard output of `program` under qemu with `input` on standard input.
+pub fn ask(qemu: &str, program: &Path, input: Vec<u8>) -> Vec<u8> {
+    let mut child = Command::new(qemu)
+        .args(["-cpu", "max"])
+        .arg(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("{qemu} (xtask setup installs it): {e}"));
+    let mut stdin = child.stdin.take().expect("piped");
+    // Both directions at once: neither pipe holds everything.
+    let writer = std::thread::spawn(move || stdin.write_all(&input));
+    let out = child.wait_with_output().expect("qemu runs");
+    assert!(out.status.success(), "oracle: {}", out.status);
+    writer.join().expect("no panic").expect("the oracle reads everything");
+    out.stdout
+}
+
+/// A directory for this test's files, removed when it is dropped.
+pub struct Directory(pub PathBuf);
+
+impl Directory {
+    /// A new one.
+    pub fn new(name: &str) -> Directory {
+        let dir = std::env::temp_dir().join(format!("xlate-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temporary directory");
+        Directory(dir)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
