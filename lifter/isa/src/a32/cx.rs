@@ -130,8 +130,12 @@ impl<'b, 'r> Cx<'b, 'r> {
         self.set(reg::r(n), v);
     }
 
-    /// Jump to where the i32 `target` says, bit 0 choosing the state (BXWritePC, LoadWritePC; A32's ALUWritePC).
+    /// Jump to where the i32 `target` says, bit 0 choosing the state (BXWritePC, LoadWritePC; A32's ALUWritePC). In an IT
+    /// block only its last instruction may jump.
     pub fn exchange(&mut self, target: Value, is_return: bool) -> Lift {
+        if self.at.in_it() && !self.at.last_in_it() {
+            return Err(Undefined);
+        }
         let target = self.b.zext_or_trunc(Type::I64, target);
         Ok(Some(if is_return { Exit::Return(target) } else { Exit::Indirect(target) }))
     }

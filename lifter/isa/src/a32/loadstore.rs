@@ -1,10 +1,9 @@
-//! To be filled.
+//! Loads and stores (Arm ARM F3.1, F4.1): single registers and pairs, multiples, exclusives and ordered accesses. All
+//! accesses of an instruction come before its first register write, so that a fault finds the state before it.
+//!
+//! Alignment is as under Linux, which completes what the hardware does not: plain loads and stores, multiples and pairs may
+//! be anywhere; exclusives, ordered accesses and swaps must be aligned.
 
-use super::table::Row;
-
-/// Rows of A32.
-pub static A32: &[Row] = &[];
-/// Rows of T16.
-pub static T16: &[Row] = &[];
-/// Rows of T32.
-pub static T32: &[Row] = &[];
+pub mod exclusive;
+pub mod multiple;
+pub mod single;

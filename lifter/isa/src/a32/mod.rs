@@ -28,9 +28,14 @@ static GROUPS: &[&[Row]] = &[
     integer::A32,
     integer::T16,
     integer::T32,
-    loadstore::A32,
-    loadstore::T16,
-    loadstore::T32,
+    loadstore::single::A32,
+    loadstore::single::T16,
+    loadstore::single::T32,
+    loadstore::multiple::A32,
+    loadstore::multiple::T16,
+    loadstore::multiple::T32,
+    loadstore::exclusive::A32,
+    loadstore::exclusive::T32,
     simd::ROWS,
 ];
 
