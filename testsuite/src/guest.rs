@@ -1,4 +1,4 @@
-//! Builds guest programs with the cross compiler, against glibc or musl, and keeps them by content.
+//! Builds guest programs with the cross compilers, against glibc or musl, and keeps them by content.
 
 use crate::{packages, store, temporary, tools};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -17,6 +17,44 @@ pub enum Libc {
     None,
 }
 
+/// The instruction set a guest program is compiled to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum Target {
+    /// AArch64.
+    A64,
+    /// AArch32, A32 instructions.
+    A32,
+    /// AArch32, T32 instructions.
+    T32,
+}
+
+impl Target {
+    /// Its cross compiler.
+    pub fn gcc(self) -> &'static str {
+        match self {
+            Target::A64 => tools::cross_gcc(),
+            Target::A32 | Target::T32 => tools::cross_gcc_arm(),
+        }
+    }
+
+    /// Its user-mode emulator.
+    pub fn qemu(self) -> &'static str {
+        match self {
+            Target::A64 => tools::qemu(),
+            Target::A32 | Target::T32 => tools::qemu_arm(),
+        }
+    }
+
+    /// What tells the compiler the instruction set.
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Target::A64 => &[],
+            Target::A32 => &["-marm"],
+            Target::T32 => &["-mthumb"],
+        }
+    }
+}
+
 /// Compiles and links `source` (C or assembly) statically with `flags`; the result is kept by content.
 pub fn build(source: &Path, libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
     build_all(&[source], libc, flags)
@@ -31,8 +69,13 @@ pub fn content_hash(bytes: &[u8]) -> u64 {
 
 /// As [`build`], from several sources, the first of which names the result.
 pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
+    build_for(Target::A64, sources, libc, flags)
+}
+
+/// As [`build_all`], for any instruction set.
+pub fn build_for(target: Target, sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
     let mut h = DefaultHasher::new();
-    (libc, flags, sources).hash(&mut h);
+    (target, libc, flags, sources).hash(&mut h);
     for source in sources {
         std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?.hash(&mut h);
     }
@@ -45,8 +88,8 @@ pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBu
         return Ok(out);
     }
     let temp = temporary(&out);
-    let mut gcc = Command::new(tools::cross_gcc());
-    gcc.arg("-static").arg("-o").arg(&temp);
+    let mut gcc = Command::new(target.gcc());
+    gcc.args(target.flags()).arg("-static").arg("-o").arg(&temp);
     match libc {
         Libc::Glibc => {
             gcc.args(sources).args(flags).arg("-lm").arg("-lpthread");
@@ -54,7 +97,7 @@ pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBu
         Libc::None => {
             gcc.args(["-nostdlib", "-ffreestanding"]).args(flags).args(sources);
         }
-        Libc::Musl => musl(&mut gcc, sources, flags),
+        Libc::Musl => musl(&mut gcc, target, sources, flags),
     }
     let result = gcc.output().map_err(|e| e.to_string())?;
     if !result.status.success() {
@@ -68,6 +111,12 @@ pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBu
 pub fn ours(name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(name);
     build(&source, libc, flags).unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// Builds `testsuite/guest/<name>` for an instruction set.
+pub fn ours_for(target: Target, name: &str, libc: Libc, flags: &[&str]) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(name);
+    build_for(target, &[&source], libc, flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// Builds `testsuite/guest/<name>` with `archive` of Debian's `package` for arm64, whose headers are in `include` below
@@ -121,7 +170,7 @@ pub fn object(sources: &[PathBuf], libc: Libc, flags: &[String], out: &Path) -> 
         let part = if sources.len() == 1 { out.to_path_buf() } else { out.with_extension(format!("{n}.o")) };
         let mut gcc = Command::new(tools::cross_gcc());
         if libc == Libc::Musl {
-            musl_headers(&mut gcc);
+            musl_headers(&mut gcc, Target::A64);
         }
         checked(gcc.args(flags).arg("-c").arg(source).arg("-o").arg(&part))?;
         parts.push(part);
@@ -145,28 +194,36 @@ pub fn checked(command: &mut Command) -> Result<(), String> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&result.stderr)))
 }
 
-/// Where Debian's musl lies.
-fn musl_root() -> PathBuf {
-    packages::unpacked("musl-dev").join("usr")
+/// Debian's musl for a target: its tree, and the directories below `usr/include` and `usr/lib`.
+fn musl_root(target: Target) -> (PathBuf, &'static str) {
+    match target {
+        Target::A64 => (packages::unpacked("musl-dev").join("usr"), "aarch64-linux-musl"),
+        Target::A32 | Target::T32 => {
+            (packages::unpacked_for("armhf", "musl-dev").join("usr"), "arm-linux-musleabihf")
+        }
+    }
 }
 
 /// Makes the cross compiler use musl's headers instead of its own C library's.
-fn musl_headers(gcc: &mut Command) {
-    static OWN: OnceLock<String> = OnceLock::new();
-    let own = OWN.get_or_init(|| {
-        let own = Command::new(tools::cross_gcc()).arg("-print-file-name=include").output();
+fn musl_headers(gcc: &mut Command, target: Target) {
+    static OWN: [OnceLock<String>; 2] = [const { OnceLock::new() }; 2];
+    let own = OWN[(target != Target::A64) as usize].get_or_init(|| {
+        let own = Command::new(target.gcc()).arg("-print-file-name=include").output();
         String::from_utf8_lossy(&own.expect("the cross compiler runs").stdout).trim().to_string()
     });
-    gcc.args(["-nostdinc", "-fno-pie", "-mno-outline-atomics", "-isystem"])
-        .arg(musl_root().join("include/aarch64-linux-musl"))
-        .arg("-isystem")
-        .arg(own);
+    gcc.args(["-nostdinc", "-fno-pie"]);
+    if target == Target::A64 {
+        gcc.arg("-mno-outline-atomics");
+    }
+    let (root, name) = musl_root(target);
+    gcc.arg("-isystem").arg(root.join("include").join(name)).arg("-isystem").arg(own);
 }
 
 /// The cross compiler with Debian's musl instead of its own C library.
-fn musl(gcc: &mut Command, sources: &[&Path], flags: &[&str]) {
-    let lib = musl_root().join("lib/aarch64-linux-musl");
-    musl_headers(gcc);
+fn musl(gcc: &mut Command, target: Target, sources: &[&Path], flags: &[&str]) {
+    let (root, name) = musl_root(target);
+    let lib = root.join("lib").join(name);
+    musl_headers(gcc, target);
     gcc.args(["-nostdlib", "-no-pie"])
         .args(flags)
         .arg(lib.join("crt1.o"))

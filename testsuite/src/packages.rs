@@ -1,4 +1,4 @@
-//! Debian packages for arm64, fetched by `cargo xtask packages` and unpacked once.
+//! Debian packages for arm64, armhf (T32) and armel (A32), fetched by `cargo xtask packages` and unpacked once.
 
 use crate::{root, store};
 use std::path::{Path, PathBuf};
@@ -52,6 +52,12 @@ pub fn source(package: &str) -> PathBuf {
 /// The busybox binary of Debian's `busybox-static` for arm64.
 pub fn busybox() -> PathBuf {
     let dir = unpacked("busybox-static");
+    first(&dir, &["bin/busybox", "usr/bin/busybox"])
+}
+
+/// The busybox binary of Debian's `busybox-static` for armhf.
+pub fn busybox_armhf() -> PathBuf {
+    let dir = unpacked_for("armhf", "busybox-static");
     first(&dir, &["bin/busybox", "usr/bin/busybox"])
 }
 

@@ -44,6 +44,18 @@ pub fn qemu() -> &'static str {
     NAME.get_or_init(|| first(&["qemu-aarch64-static", "qemu-aarch64"], "qemu-user-static"))
 }
 
+/// qemu's user-mode emulator for AArch32.
+pub fn qemu_arm() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| first(&["qemu-arm-static", "qemu-arm"], "qemu-user-static"))
+}
+
+/// The cross compiler for AArch32.
+pub fn cross_gcc_arm() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| first(&["arm-linux-gnueabihf-gcc"], "gcc-arm-linux-gnueabihf"))
+}
+
 /// The cross compiler.
 pub fn cross_gcc() -> &'static str {
     static NAME: OnceLock<String> = OnceLock::new();

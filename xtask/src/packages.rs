@@ -17,8 +17,8 @@ pub fn command(args: &[String]) -> Result<()> {
         [flag, arch, rest @ ..] if flag == "--arch" => (arch.as_str(), rest),
         rest => ("arm64", rest),
     };
-    if !matches!(arch, "arm64" | "armhf" | "amd64") {
-        return Err(format!("packages: no architecture `{arch}`; use arm64, armhf or amd64"));
+    if !matches!(arch, "arm64" | "armhf" | "armel" | "amd64") {
+        return Err(format!("packages: no architecture `{arch}`; use arm64, armhf, armel or amd64"));
     }
     match rest {
         [dir, packages @ ..] if !packages.is_empty() => unpack(arch, dir.as_ref(), packages),

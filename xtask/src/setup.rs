@@ -25,13 +25,17 @@ const BUILD: &[&str] = &[
     "libffi-dev",
 ];
 
-/// Cross compiler and cross libraries for guest programs, the oracle, a second disassembler, gcc's torture tests, Go.
+/// Cross compilers and cross libraries for guest programs, the oracle, second disassemblers, gcc's torture tests, Go.
 const TEST: &[&str] = &[
     "gcc-aarch64-linux-gnu",
     "g++-aarch64-linux-gnu",
     "musl-tools",
     "libc6-dev-arm64-cross",
     "binutils-aarch64-linux-gnu",
+    "gcc-arm-linux-gnueabihf",
+    "g++-arm-linux-gnueabihf",
+    "libc6-dev-armhf-cross",
+    "llvm-19",
     "qemu-user-static",
     "gcc-12-source",
     "xz-utils",
