@@ -272,7 +272,7 @@ impl Cx<'_, '_> {
         [n, z, c, v]
     }
 
-    fn flags_fcmp(&mut self, a: Value, b: Value, shape: FShape, signaling: bool) -> [Value; 4] {
+    pub(crate) fn flags_fcmp(&mut self, a: Value, b: Value, shape: FShape, signaling: bool) -> [Value; 4] {
         let mut cmp = |cmp| self.b.pure(PureOp::FCmp { cmp, signaling, shape }, &[a, b]);
         let (n, z, v) = (cmp(FCmp::Lt), cmp(FCmp::Eq), cmp(FCmp::Unordered));
         let c = self.b.not(n);

@@ -284,7 +284,7 @@ impl Guest for World {
 
     fn memory(&mut self, addr: u64, bytes: u32, align: Align) -> Result<&mut [u8], Fault> {
         let addr = addr as u32;
-        if align == Align::Natural && !addr.is_multiple_of(bytes) {
+        if !addr.is_multiple_of(align.bytes(bytes)) {
             return Err(Fault(SIGBUS, addr.into()));
         }
         let size = bytes as usize;

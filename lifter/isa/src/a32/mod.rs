@@ -20,7 +20,7 @@ pub use regs::{FILE, reg};
 pub use run::{Leaving, fetch, leaving, lift_run};
 pub use table::{Feature, Insn, Row, Set, decode, is_wide, rows};
 
-/// The encoding rows of each group.
+/// The encoding rows of each group but those of `simd`.
 static GROUPS: &[&[Row]] = &[
     branch::A32,
     branch::T16,
@@ -36,7 +36,6 @@ static GROUPS: &[&[Row]] = &[
     loadstore::multiple::T32,
     loadstore::exclusive::A32,
     loadstore::exclusive::T32,
-    simd::ROWS,
 ];
 
 /// True for the T16 word of an IT instruction (with a mask; without one it is a hint).

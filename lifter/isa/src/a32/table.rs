@@ -106,7 +106,7 @@ pub(super) use row_table;
 
 /// All rows of all sets.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    super::GROUPS.iter().flat_map(|g| g.iter())
+    super::GROUPS.iter().chain(super::simd::GROUPS).flat_map(|g| g.iter())
 }
 
 /// An instruction's bytes and what they mean where they stand.

@@ -137,7 +137,7 @@ fn memory_byte(n: u32, r: u32, size: u32, byte: u32) -> u32 {
 
 /// Picks bytes out of up to four vectors that follow each other: byte `i` of the result is byte `source(i)` of them,
 /// zero for `None`.
-fn gather(cx: &mut Cx<'_, '_>, vs: &[Value], source: impl Fn(u32) -> Option<u32>) -> Value {
+pub(crate) fn gather(cx: &mut Cx<'_, '_>, vs: &[Value], source: impl Fn(u32) -> Option<u32>) -> Value {
     let select = |first: u32, second: Option<u32>| {
         let mut sel = [255u8; 16];
         for (i, s) in sel.iter_mut().enumerate() {

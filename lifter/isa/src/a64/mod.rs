@@ -12,8 +12,8 @@ mod fp;
 mod integer_imm;
 mod integer_reg;
 mod loadstore;
-mod loadstore_struct;
-mod simd;
+pub(crate) mod loadstore_struct;
+pub(crate) mod simd;
 mod system;
 
 pub mod decode;

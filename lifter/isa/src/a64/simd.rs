@@ -16,8 +16,8 @@ mod extra;
 mod indexed;
 mod lanes;
 mod misc;
-pub(super) mod operands;
-pub(super) mod shift;
+pub(crate) mod operands;
+pub(crate) mod shift;
 mod three_different;
 mod three_same;
 

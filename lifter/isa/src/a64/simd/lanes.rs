@@ -91,7 +91,7 @@ fn dup_element(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
 
 impl Cx<'_, '_> {
     /// Lane `index` of `v` in every lane.
-    pub(super) fn splat_lane(&mut self, lane: Lane, v: Value, index: u32) -> Value {
+    pub(crate) fn splat_lane(&mut self, lane: Lane, v: Value, index: u32) -> Value {
         self.shuffle(v, v, element_selector(lane_bytes(lane), |_| Some(index as u8)))
     }
 }

@@ -175,7 +175,7 @@ fn add_long_pairs(cx: &mut Cx<'_, '_>, w: u32, signed: bool, accumulate: bool) -
 
 impl Cx<'_, '_> {
     /// Sums of neighbouring lanes, extended to twice the width (`lane` is not 2d).
-    pub(super) fn sum_of_pairs(&mut self, lane: Lane, signed: bool, v: Value) -> Value {
+    pub(crate) fn sum_of_pairs(&mut self, lane: Lane, signed: bool, v: Value) -> Value {
         let wide = Lane::of_bits(2 * lane.bits());
         let shift = if signed { VShift::SShr } else { VShift::UShr };
         let odd = self.vshift(shift, wide, v, lane.bits());

@@ -1,6 +1,0 @@
-//! To be filled.
-
-use super::table::Row;
-
-/// Rows.
-pub static ROWS: &[Row] = &[];

@@ -1,0 +1,100 @@
+//! Loads and stores of floating-point registers (Arm ARM F4.1.20): VLDR, VSTR, VLDM, VSTM with VPUSH and VPOP, and the old FLDMX
+//! and FSTMX, which are VLDM and VSTM with one word more.
+
+use super::operands::*;
+use crate::a32::cx::{Cx, Lift, Undefined, bit, bits, rn};
+use crate::a32::table::Row;
+use ir::{Type, Value};
+
+/// Rows of this group.
+pub const ROWS: &[Row] = rows! { Vfp:
+    "VSTR" "cccc 1101 ud00 nnnn dddd 101s iiii iiii" vstr;
+    "VLDR" "cccc 1101 ud01 nnnn dddd 101s iiii iiii" vldr;
+    "VSTM (increment after)" "cccc 1100 1dw0 nnnn dddd 101s iiii iiii" multiple;
+    "VLDM (increment after)" "cccc 1100 1dw1 nnnn dddd 101s iiii iiii" multiple;
+    "VSTM (decrement before)" "cccc 1101 0d10 nnnn dddd 101s iiii iiii" multiple;
+    "VLDM (decrement before)" "cccc 1101 0d11 nnnn dddd 101s iiii iiii" multiple;
+};
+
+/// Address of VLDR and VSTR: offset by up to 255 words.
+fn address(cx: &mut Cx<'_, '_>, w: u32) -> Value {
+    let offset = 4 * bits(w, 7, 0) as i32;
+    let offset = if bit(w, 23) { offset } else { -offset };
+    if rn(w) == 15 {
+        return cx.literal(offset);
+    }
+    let base = cx.base(rn(w));
+    cx.displaced(base, offset)
+}
+
+/// `VLDR Sd, [Rn, #imm]`
+fn vldr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
+    let addr = address(cx, w);
+    let v = cx.b.load(if bit(w, 8) { Type::F64 } else { Type::F32 }, addr);
+    cx.set_scalar_d(w, v);
+    Ok(None)
+}
+
+/// `VSTR Sd, [Rn, #imm]`
+fn vstr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
+    if rn(w) == 15 && cx.at.thumb {
+        return Err(Undefined);
+    }
+    let addr = address(cx, w);
+    let v = if bit(w, 8) { cx.double(dd(w)) } else { cx.single(sd(w)) };
+    cx.b.store(addr, v);
+    Ok(None)
+}
+
+/// `VLDM Rn{!}, list`, `VSTM Rn{!}, list`: S registers that make up a D register are moved together.
+fn multiple(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
+    let (words, n) = (bits(w, 7, 0), rn(w));
+    let (double, write_back, increment) = (bit(w, 8), bit(w, 21), bit(w, 23));
+    let (first, count) = if double { (dd(w), words / 2) } else { (sd(w), words) };
+    if count == 0 || first + count > 32 || double && count > 16 {
+        return Err(Undefined);
+    }
+    if n == 15 && (write_back || cx.at.thumb) {
+        return Err(Undefined);
+    }
+    let base = cx.base(n);
+    let bytes = 4 * words as i32;
+    let start = if increment { 0 } else { -bytes };
+    // Registers of the list: offset, number, and whether it is a D register.
+    let mut moves = Vec::new();
+    let mut i = 0;
+    while i < count {
+        let offset = start + (i * if double { 8 } else { 4 }) as i32;
+        if double {
+            moves.push((offset, first + i, true));
+            i += 1;
+        } else if (first + i) & 1 == 0 && i + 1 < count {
+            moves.push((offset, (first + i) / 2, true));
+            i += 2;
+        } else {
+            moves.push((offset, first + i, false));
+            i += 1;
+        }
+    }
+    if bit(w, 20) {
+        let mut loaded = Vec::new();
+        for &(offset, _, wide) in &moves {
+            let addr = cx.displaced(base, offset);
+            loaded.push(cx.b.load(if wide { Type::F64 } else { Type::F32 }, addr));
+        }
+        for (&(_, r, wide), v) in moves.iter().zip(loaded) {
+            if wide { cx.set_double(r, v) } else { cx.set_single(r, v) }
+        }
+    } else {
+        for &(offset, r, wide) in &moves {
+            let addr = cx.displaced(base, offset);
+            let v = if wide { cx.double(r) } else { cx.single(r) };
+            cx.b.store(addr, v);
+        }
+    }
+    if write_back {
+        let new = cx.b.add_imm(base, i64::from(if increment { bytes } else { -bytes }));
+        cx.set_reg(n, new);
+    }
+    Ok(None)
+}

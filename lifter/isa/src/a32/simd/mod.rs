@@ -1,0 +1,26 @@
+//! Floating point and Advanced SIMD of AArch32, one file per class of encodings (Arm ARM F4.1.19–F4.1.24), in A32's form. Takes
+//! words, gives IR. What computes on vectors is composed as A64's instructions are, with the same operations.
+//!
+//! Scalars compute under FPSCR, vectors under the standard FPSCR (shapes `n2s` and `n4s`). Short vectors do not exist: FPSCR.LEN
+//! and FPSCR.STRIDE read as zero, as Armv8 allows.
+
+use super::table::Row;
+
+mod operands;
+
+// Floating point.
+mod loadstore;
+mod moves;
+mod vfp;
+mod vfp_convert;
+
+/// The groups' rows.
+pub static GROUPS: &[&[Row]] = &[
+    vfp::VFP,
+    vfp::FUSED,
+    vfp::ARMV8,
+    vfp_convert::VFP,
+    vfp_convert::ARMV8,
+    moves::ROWS,
+    loadstore::ROWS,
+];
