@@ -37,9 +37,6 @@ fn vldr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
 
 /// `VSTR Sd, [Rn, #imm]`
 fn vstr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
-    if rn(w) == 15 && cx.at.thumb {
-        return Err(Undefined);
-    }
     let addr = address(cx, w);
     let v = if bit(w, 8) { cx.double(dd(w)) } else { cx.single(sd(w)) };
     cx.b.store(addr, v);
@@ -54,10 +51,10 @@ fn multiple(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     if count == 0 || first + count > 32 || double && count > 16 {
         return Err(Undefined);
     }
-    if n == 15 && (write_back || cx.at.thumb) {
+    if n == 15 && write_back {
         return Err(Undefined);
     }
-    let base = cx.base(n);
+    let base = if n == 15 { cx.literal(0) } else { cx.base(n) };
     let bytes = 4 * words as i32;
     let start = if increment { 0 } else { -bytes };
     // Registers of the list: offset, number, and whether it is a D register.

@@ -15,12 +15,5 @@ mod vfp;
 mod vfp_convert;
 
 /// The groups' rows.
-pub static GROUPS: &[&[Row]] = &[
-    vfp::VFP,
-    vfp::FUSED,
-    vfp::ARMV8,
-    vfp_convert::VFP,
-    vfp_convert::ARMV8,
-    moves::ROWS,
-    loadstore::ROWS,
-];
+pub static GROUPS: &[&[Row]] =
+    &[vfp::VFP, vfp::FUSED, vfp::ARMV8, vfp_convert::VFP, vfp_convert::ARMV8, moves::ROWS, loadstore::ROWS];
