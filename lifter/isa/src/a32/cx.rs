@@ -169,9 +169,10 @@ impl<'b, 'r> Cx<'b, 'r> {
         self.set(reg::Q, new);
     }
 
-    /// N and Z of a 32-bit result; C too, if it is given; V stays.
+    /// N and Z of an integer result; C too, if it is given; V stays.
     pub fn set_flags_result(&mut self, result: Value, carry: Option<Value>) {
-        let zero = self.i32(0);
+        let ty = self.b.ty(result);
+        let zero = self.b.konst(ty, 0);
         let n = self.b.cmp(IntCmp::Slt, result, zero);
         let z = self.b.cmp(IntCmp::Eq, result, zero);
         self.set(reg::N, n);
