@@ -50,11 +50,11 @@ pub static T32: &[Row] = row_table! { T32:
     "SXTB" "11111010 0100 1111 1111 dddd 1 z rr mmmm" Base |cx, w| extend(cx, t32(w), bits(w, 5, 4), true, Extend::Byte);
     "UXTB" "11111010 0101 1111 1111 dddd 1 z rr mmmm" Base |cx, w| extend(cx, t32(w), bits(w, 5, 4), false, Extend::Byte);
     "PKHBT, PKHTB" "1110101 0110 0 nnnn z iii dddd ii t 0 mmmm" Base |cx, w| pack(cx, t32(w), imm5(w), bit(w, 5));
-    "REV" "111110101001 nnnn 1111 dddd 1000 mmmm" Base |cx, w| { let r = twice(w)?; rev(cx, r) };
-    "REV16" "111110101001 nnnn 1111 dddd 1001 mmmm" Base |cx, w| { let r = twice(w)?; rev16(cx, r) };
-    "RBIT" "111110101001 nnnn 1111 dddd 1010 mmmm" Base |cx, w| { let r = twice(w)?; unary(cx, r, IntUn::Rbit) };
-    "REVSH" "111110101001 nnnn 1111 dddd 1011 mmmm" Base |cx, w| { let r = twice(w)?; revsh(cx, r) };
-    "CLZ" "111110101011 nnnn 1111 dddd 1000 mmmm" Base |cx, w| { let r = twice(w)?; unary(cx, r, IntUn::Clz) };
+    "REV" "111110101001 mmmm 1111 dddd 1000 mmmm" Base |cx, w| rev(cx, t32(w));
+    "REV16" "111110101001 mmmm 1111 dddd 1001 mmmm" Base |cx, w| rev16(cx, t32(w));
+    "RBIT" "111110101001 mmmm 1111 dddd 1010 mmmm" Base |cx, w| unary(cx, t32(w), IntUn::Rbit);
+    "REVSH" "111110101001 mmmm 1111 dddd 1011 mmmm" Base |cx, w| revsh(cx, t32(w));
+    "CLZ" "111110101011 mmmm 1111 dddd 1000 mmmm" Base |cx, w| unary(cx, t32(w), IntUn::Clz);
     "SBFX" "11110z110100 nnnn 0 iii dddd ii z wwwww" Base |cx, w| extract_t32(cx, w, true);
     "UBFX" "11110z111100 nnnn 0 iii dddd ii z wwwww" Base |cx, w| extract_t32(cx, w, false);
     "BFI" "11110z110110 nnnn 0 iii dddd ii z mmmmm" Base insert_t32;
@@ -130,13 +130,7 @@ fn pack(cx: &mut Cx<'_, '_>, r: Registers, imm5: u32, tb: bool) -> Lift {
     Ok(None)
 }
 
-/// T32 gives Rm twice.
-fn twice(w: u32) -> Result<Registers, Undefined> {
-    let r = t32(w);
-    if r.n == r.m { Ok(r) } else { Err(Undefined) }
-}
-
-/// Rd = op(Rm).
+/// Rd = op(Rm). T32 gives Rm twice; should the two differ, the one in bits 3:0 counts.
 fn unary(cx: &mut Cx<'_, '_>, r: Registers, op: IntUn) -> Lift {
     no_pc(&[r.d, r.m])?;
     let v = cx.reg(r.m);

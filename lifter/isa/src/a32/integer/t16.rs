@@ -4,7 +4,7 @@
 use super::data::{Op, adr, constant, mov, process, process_register};
 use super::media::{Extend, extend, rev, rev16, revsh};
 use super::system::{hint, setend};
-use super::{Registers, no_pc};
+use super::Registers;
 use crate::a32::cx::{Cx, Lift, Undefined, bit, bits};
 use crate::a32::shift::{Shift, decode_imm_shift};
 use crate::a32::table::{Row, row_table};
@@ -160,9 +160,7 @@ fn add_high(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
 
 /// `CMP Rn, Rm`, any registers.
 fn compare_high(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
-    let (n, m) = (high(w), bits(w, 6, 3));
-    no_pc(&[n, m])?;
-    process_register(cx, Op::Cmp, true, [0, n, m], Shift::Lsl(0))
+    process_register(cx, Op::Cmp, true, [0, high(w), bits(w, 6, 3)], Shift::Lsl(0))
 }
 
 /// `MOV Rd, Rm`, any registers.

@@ -128,12 +128,14 @@ pub static T32: &[Row] = row_table! { T32:
     "PLD, PLDW (immediate, 8 bits)" "1111100000w1 nnnn 1111 1100 iiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
     "PLD (immediate, 12 bits)" "111110001001 nnnn 1111 iiiiiiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
     "PLDW (immediate, 12 bits)" "111110001011 nnnn 1111 iiiiiiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
-    "PLD (literal)" "11111000u0z1 1111 1111 iiiiiiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
+    "PLD (literal)" "11111000u001 1111 1111 iiiiiiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
+    "PLD (literal), W" "11111000u011 1111 1111 iiiiiiiiiiii" Base |cx, w| wide(cx, Move::Prefetch, w);
     "PLI, memory hint (register)" "1111100100x1 nnnn 1111 000000 ii mmmm" Base |_, _| Ok(None);
     "PLI, memory hint (immediate, 8 bits)" "1111100100x1 nnnn 1111 1100 iiiiiiii" Base |_, _| Ok(None);
     "PLI (immediate, 12 bits)" "111110011001 nnnn 1111 iiiiiiiiiiii" Base |_, _| Ok(None);
     "Memory hint (immediate, 12 bits)" "111110011011 nnnn 1111 iiiiiiiiiiii" Base |_, _| Ok(None);
-    "PLI, memory hint (literal)" "11111001u0x1 1111 1111 iiiiiiiiiiii" Base |_, _| Ok(None);
+    "PLI (literal)" "11111001u001 1111 1111 iiiiiiiiiiii" Base |_, _| Ok(None);
+    "Memory hint (literal)" "11111001u011 1111 1111 iiiiiiiiiiii" Base |_, _| Ok(None);
     "STRD (immediate, offset and pre-index)" "11101001u1w0 nnnn tttt uuuu iiiiiiii" Base |cx, w| wide_pair(cx, Move::StorePair, w);
     "STRD (immediate, post-index)" "11101000u110 nnnn tttt uuuu iiiiiiii" Base |cx, w| wide_pair(cx, Move::StorePair, w);
     "LDRD (immediate, offset and pre-index)" "11101001u1w1 nnnn tttt uuuu iiiiiiii" Base |cx, w| wide_pair(cx, Move::LoadPair, w);
