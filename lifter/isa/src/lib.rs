@@ -197,6 +197,6 @@ pub trait Code {
     /// The little-endian halfword at `pc`, a multiple of 2 (Thumb).
     fn half(&self, pc: GuestAddr) -> Option<u16> {
         let word = self.word(GuestAddr(pc.0 & !3))?;
-        Some((word >> (pc.0 & 2) * 8) as u16)
+        Some((word >> ((pc.0 & 2) * 8)) as u16)
     }
 }

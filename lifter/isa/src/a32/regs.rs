@@ -47,7 +47,7 @@ pub mod reg {
     /// APSR.Q.
     pub const Q: Reg = Reg(71);
 
-    /// APSR.GE[`n`], n ≤ 3.
+    /// Bit `n` of APSR.GE, n ≤ 3.
     pub const fn ge(n: u32) -> Reg {
         assert!(n < 4);
         Reg(72 + n as u16)

@@ -1,10 +1,10 @@
 //! Integer instructions of T16 (Arm ARM F3.1.2–F3.1.7). Those that set the flags do so outside IT blocks only. What the
 //! operations do is in the other files.
 
+use super::Registers;
 use super::data::{Op, adr, constant, mov, process, process_register};
 use super::media::{Extend, extend, rev, rev16, revsh};
 use super::system::{hint, setend};
-use super::Registers;
 use crate::a32::cx::{Cx, Lift, Undefined, bit, bits};
 use crate::a32::shift::{Shift, decode_imm_shift};
 use crate::a32::table::{Row, row_table};

@@ -122,7 +122,7 @@ fn store_exclusive(
 
 /// The pair of even Rt of A32; other types need no Rt2.
 fn second(ty: Type, t: u32) -> Result<u32, Undefined> {
-    if ty == I64 && t % 2 != 0 { Err(Undefined) } else { Ok(t + 1) }
+    if ty == I64 && !t.is_multiple_of(2) { Err(Undefined) } else { Ok(t + 1) }
 }
 
 fn load_a32(cx: &mut Cx<'_, '_>, ty: Type, order: Order, w: u32) -> Lift {
