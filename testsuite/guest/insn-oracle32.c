@@ -22,8 +22,8 @@
 //       96  256  d0-d31
 //      352 4096  scratch memory, if flags bit 0: copied to SCRATCH_ADDR before, read back from there after
 //
-// In Thumb state the instruction is followed by NOPs (a rest of its IT block) up to PAGE + 16. The rest of the page, and the
-// page on each side, which can be read and written but not executed, hold undefined words. What else a direct branch can reach
+// In Thumb state the instruction is followed by NOPs (a rest of its IT block) up to PAGE + 16. The rest of the page, which can
+// be read and executed, and the page on each side, which can be read, hold undefined words. What else a direct branch can reach
 // is inaccessible, so a taken branch arrives as a signal with pc = the target; the tests avoid targets in PAGE to PAGE + 24.
 // The pages next to the scratch page are inaccessible, too. Registers are those before the instruction if it raised a signal
 // (as far as the kernel or emulator keeps that). SIGALRM reports an instruction that loops on itself.
@@ -158,21 +158,25 @@ static void code_page(uint32_t page, uint32_t fill)
     uint32_t *p = map(page - 0x1000, 0x3000, PROT_READ | PROT_WRITE);
     for (int i = 0; i < 0x3000 / 4; i++)
         p[i] = fill;
-    mprotect((void *)page, 0x1000, PROT_READ | PROT_WRITE | PROT_EXEC);
+    mprotect(p, 0x3000, PROT_READ);
 }
 
 // Writes the instruction and what follows it; where it begins.
 static uint32_t place_word(const struct record *r)
 {
-    if (!(r->flags & 2)) {
-        uint32_t *p = (uint32_t *)A32_PAGE;
+    int thumb = r->flags >> 1 & 1;
+    void *page = (void *)(thumb ? T32_PAGE : A32_PAGE);
+    mprotect(page, 0x1000, PROT_READ | PROT_WRITE);
+    if (!thumb) {
+        uint32_t *p = page;
         p[1] = r->word;
         p[2] = 0xe51ff004; // ldr pc, [pc, #-4]
         p[3] = WAY_OUT;
         __builtin___clear_cache((char *)p, (char *)(p + 6));
+        mprotect(page, 0x1000, PROT_READ | PROT_EXEC);
         return r->place;
     }
-    uint16_t *p = (uint16_t *)T32_PAGE;
+    uint16_t *p = page;
     for (int i = 0; i < 8; i++)
         p[i] = 0xbf00;
     p[8] = 0xf8df; // ldr.w pc, [pc]
@@ -188,6 +192,7 @@ static uint32_t place_word(const struct record *r)
         at[0] = r->word;
     }
     __builtin___clear_cache((char *)p, (char *)(p + 12));
+    mprotect(page, 0x1000, PROT_READ | PROT_EXEC);
     return (r->place - (r->it ? 2 : 0)) | 1;
 }
 

@@ -19,8 +19,8 @@ pub trait Guest {
     fn get(&self, r: Reg) -> u128;
     /// Writes a register.
     fn set(&mut self, r: Reg, v: u128);
-    /// The `bytes` bytes of memory at `addr`.
-    fn memory(&mut self, addr: u64, bytes: u32, align: Align) -> Result<&mut [u8], Fault>;
+    /// The `bytes` bytes of memory at `addr`, to be written if `write` says so.
+    fn memory(&mut self, addr: u64, bytes: u32, align: Align, write: bool) -> Result<&mut [u8], Fault>;
 }
 
 /// Runs the IR of one instruction.
@@ -49,12 +49,12 @@ impl<G: Guest> Machine<G> {
 
     fn read(&mut self, addr: Value, ty: Type, align: Align) -> Result<u128, Fault> {
         let addr = self.value(addr) as u64;
-        Ok(number(self.guest.memory(addr, ty.bytes(), align)?))
+        Ok(number(self.guest.memory(addr, ty.bytes(), align, false)?))
     }
 
     fn write(&mut self, addr: Value, ty: Type, align: Align, v: u128) -> Result<(), Fault> {
         let (addr, bytes) = (self.value(addr) as u64, ty.bytes());
-        self.guest.memory(addr, bytes, align)?.copy_from_slice(&v.to_le_bytes()[..bytes as usize]);
+        self.guest.memory(addr, bytes, align, true)?.copy_from_slice(&v.to_le_bytes()[..bytes as usize]);
         Ok(())
     }
 

@@ -1,0 +1,186 @@
+//! What the comparison leaves out: cases that would harm the oracle, what qemu and Linux do differently, UNPREDICTABLE words.
+
+use crate::case::{A32_PAGE, CODE, Case, REFUSED, State, T32_PAGE};
+use crate::common::machine::{SIGBUS, SIGSEGV};
+use crate::world::Ours;
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// Cases that say nothing, or would harm the oracle.
+pub fn unusable(case: &Case, ours: &Ours) -> bool {
+    let s = &ours.after;
+    let foreign = |a: u32| {
+        // The oracle and what qemu maps, the page of kernel helpers, the other code pages.
+        (0x4000_0000..0x8000_0000).contains(&a)
+            || a >= 0xfff0_0000
+            || a.wrapping_sub(CODE) < 0x2000
+            || a.wrapping_sub(A32_PAGE - 0x1000) < 0x3000
+            || a.wrapping_sub(T32_PAGE - 0x1000) < 0x3000
+    };
+    let own = |a: u32| a.wrapping_sub(case.page() - 0x1000) < 0x3000;
+    if s.signal == SIGSEGV && foreign(s.addr) && !own(s.addr) {
+        return true;
+    }
+    // TPIDRURO is the oracle's own.
+    if case.word & 0x0fff_0fff == 0x0e1d_0f70 {
+        return true;
+    }
+    if s.signal != 0 || s.pc == case.next() {
+        return false;
+    }
+    let (to, thumb) = (s.pc & !1, s.pc & 1 != 0);
+    let known = own(to) && thumb == case.at.thumb && to.wrapping_sub(case.page()) >= 24;
+    foreign(to) && !known || !thumb && to & 2 != 0
+}
+
+/// Adapts what the two sides may do differently; true if the case says nothing.
+pub fn normalise(case: &Case, ours: &mut State, qemu: &mut State) -> bool {
+    let name = case.row.name;
+    if ours.signal == 0 && ours.pc != case.next() && qemu.signal != 0 && qemu.pc & !1 != case.at.addr {
+        // A taken branch arrives as a signal at its target.
+        (qemu.signal, qemu.addr) = (0, 0);
+    }
+    if qemu.signal == REFUSED || ours.signal == REFUSED {
+        // A system call whose condition does not hold, too.
+        return true;
+    }
+    if name == "VMSR" {
+        // LEN and STRIDE, which read as zero here, and FZ16.
+        qemu.fpscr &= !0x003f_0000 | ours.fpscr;
+    }
+    if qemu.signal == SIGBUS && !qemu.addr.is_multiple_of(4) && ours.signal != SIGBUS && several(name) {
+        // Linux makes good what the processor refuses.
+        return true;
+    }
+    if qemu.signal == SIGSEGV && ours.signal == SIGSEGV && qemu.addr == ours.addr && several(name) {
+        // qemu keeps what it loaded or stored before the fault; the architecture allows both.
+        qemu.memory = ours.memory.clone();
+        (qemu.r, qemu.d) = (ours.r, ours.d);
+    }
+    false
+}
+
+/// Rows that access more than one word: processors demand alignment, but Linux makes up for it.
+pub fn several(name: &str) -> bool {
+    let names = ["LDM", "STM", "POP", "PUSH", "VLD", "VST", "VPOP", "VPUSH", "LDRD", "STRD", "FLDM", "FSTM"];
+    names.iter().any(|p| name.starts_with(p))
+}
+
+/// As [`excused`], for floating point and Advanced SIMD.
+pub fn unpredictable_float(name: &str, case: &Case) -> Option<&'static str> {
+    let w = case.word;
+    let field = |low: u32| w >> low & 15;
+    let general = name.starts_with("VMOV (") && name.contains("general") || name == "VDUP (general register)";
+    if general && (field(12) == 15 || name.contains("two") && field(16) == 15) {
+        return Some("the PC as operand");
+    }
+    if name.contains("two general registers and") {
+        if w >> 20 & 1 != 0 && field(12) == field(16) {
+            return Some("both destinations are one");
+        }
+        if name.ends_with("singles)") && field(0) == 15 && w >> 5 & 1 != 0 {
+            return Some("S32 does not exist");
+        }
+    }
+    let fixed =
+        matches!(name, "VCVT (fixed-point to floating-point)" | "VCVT (floating-point to fixed-point)");
+    if fixed && w >> 7 & 1 == 0 && (field(0) << 1 | w >> 5 & 1) > 16 {
+        return Some("fraction bits less than none");
+    }
+    None
+}
+
+/// UNPREDICTABLE words that LLVM takes for good, or that mean something else to qemu: why.
+pub fn excused(case: &Case) -> Option<&'static str> {
+    let (name, w) = (case.row.name, case.word);
+    let is = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
+    let wide = case.at.thumb && case.len() == 4;
+    let loads_pc = wide && is(&["LDR (", "LDR (lit"]) && w >> 12 & 15 == 15;
+    if case.at.in_it() && !case.at.last_in_it() && (loads_pc || is(&["B ", "BL", "BX", "TBB", "TBH", "POP"]))
+    {
+        return Some("unpredictable within an IT block");
+    }
+    if name == "BLX (register)" && w >> if case.at.thumb { 3 } else { 0 } & 15 == 15 {
+        return Some("BLX PC");
+    }
+    let stores = is(&["STR"]) && !is(&["STREX", "STRD"]);
+    if wide && (stores || is(&["LDRB", "LDRH", "LDRSB", "LDRSH"])) && w >> 12 & 15 == 15 {
+        return Some("PC as data");
+    }
+    if wide && is(&["LDRD", "STRD"]) && w >> 16 & 15 == 15 && (w >> 21 & 1 == 1 || is(&["STRD"])) {
+        return Some("PC as base");
+    }
+    if wide && is(&["LDM", "STM"]) {
+        let list = w & 0xffff;
+        let bad = if is(&["LDM"]) { list >> 14 == 3 } else { list >> 15 == 1 };
+        let writes_back = w >> 21 & 1 == 1 && list >> (w >> 16 & 15) & 1 == 1;
+        if bad || list >> 13 & 1 == 1 || list.count_ones() < 2 || writes_back {
+            return Some("register list");
+        }
+    }
+    unpredictable_float(name, case)
+}
+
+/// True for UNPREDICTABLE operands of A32's loads and stores, of which LLVM knows a part.
+pub fn excused_access(case: &Case) -> bool {
+    let (name, w) = (case.row.name, case.word);
+    let is = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
+    if case.at.thumb || !is(&["LDR", "STR"]) || is(&["LDREX", "STREX"]) {
+        return false;
+    }
+    let (n, t, m) = (w >> 16 & 15, w >> 12 & 15, w & 15);
+    let extra = w >> 25 & 7 == 0;
+    let register = if extra { w >> 22 & 1 == 0 } else { w >> 25 & 1 == 1 };
+    let writes_back = w >> 24 & 1 == 0 || w >> 21 & 1 == 1;
+    let pair = is(&["LDRD", "STRD"]);
+    let word = is(&["LDR (", "STR ("]);
+    t == 15 && !word
+        || pair && (t & 1 == 1 || t == 14)
+        || register && (m == 15 || pair && is(&["LDRD"]) && (m == t || m == t + 1))
+        || writes_back && (n == 15 || n == t || pair && n == t + 1)
+}
+
+/// The indices of cases for which LLVM warns (UNPREDICTABLE) or fails (undefined, or of a feature that it does not know).
+pub fn doubtful(cases: &[Case]) -> BTreeSet<usize> {
+    let mut doubtful = BTreeSet::new();
+    for thumb in [false, true] {
+        let (mut text, mut lines) = (String::new(), Vec::new());
+        let mut line = |index: usize, bytes: &[u8]| {
+            let bytes: Vec<String> = bytes.iter().map(|b| format!("{b:#04x}")).collect();
+            text += &(bytes.join(" ") + "\n");
+            lines.push(index);
+        };
+        for (i, case) in cases.iter().enumerate().filter(|(_, c)| c.at.thumb == thumb) {
+            let code = case.code();
+            let at = (case.at.addr - case.page() + 0x1000) as usize;
+            if case.at.it != 0 {
+                line(i, &code[at - 2..at]);
+            }
+            line(i, &code[at..at + case.len() as usize]);
+            // The rest of the block.
+            for _ in 0..if case.at.it != 0 { 3 - case.at.it.trailing_zeros() } else { 0 } {
+                line(i, &[0, 0xbf]);
+            }
+        }
+        let triple = if thumb { "thumbv8a-none-linux-gnueabihf" } else { "armv8a-none-linux-gnueabihf" };
+        let mut child = Command::new("llvm-mc-19")
+            .args(["--disassemble", "-triple", triple])
+            .arg("-mattr=+neon,+fp-armv8,+crypto,+crc,+hwdiv,+hwdiv-arm,+mp,+sha2,+aes")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("llvm-mc-19 (of llvm-19, which xtask setup installs)");
+        let mut stdin = child.stdin.take().expect("piped");
+        let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
+        let out = child.wait_with_output().expect("llvm-mc-19 runs");
+        writer.join().expect("no panic").expect("llvm-mc-19 reads everything");
+        for message in String::from_utf8_lossy(&out.stderr).lines() {
+            // <stdin>:LINE:COLUMN: warning: …
+            let number = message.strip_prefix("<stdin>:").and_then(|m| m.split(':').next());
+            doubtful.extend(number.and_then(|n| n.parse::<usize>().ok()).map(|n| lines[n - 1]));
+        }
+    }
+    doubtful
+}
