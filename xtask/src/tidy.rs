@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Crate directory → crates of the workspace that it may depend on (not as dev-dependencies, which may be any).
 const EDGES: &[(&str, &[&str])] = &[
-    ("lifter/image", &[]),
+    ("lifter/image", &["isa"]),
     ("lifter/ir", &[]),
     ("lifter/flags", &["ir", "abi"]),
     ("lifter/isa", &["ir", "abi"]),

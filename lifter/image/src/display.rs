@@ -1,12 +1,19 @@
 //! The text of an image, for `xlate inspect`: stable, one fact a line.
 
-use crate::Image;
+use crate::{FloatAbi, Image};
+use isa::Isa;
 use std::fmt;
 
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.position_independent { "static PIE" } else { "executable" };
-        writeln!(f, "AArch64 {kind}, entry {:#x}", self.entry)?;
+        let isa = match (self.isa, self.float_abi) {
+            (Isa::A64, _) => "AArch64",
+            (Isa::A32, FloatAbi::Hard) => "AArch32 hard-float",
+            (Isa::A32, FloatAbi::Soft) => "AArch32 soft-float",
+            (Isa::A32, FloatAbi::Unknown) => "AArch32",
+        };
+        writeln!(f, "{isa} {kind}, entry {:#x}", self.entry)?;
         if let Some(id) = &self.build_id {
             let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
             writeln!(f, "build id {hex}")?;
@@ -37,6 +44,9 @@ impl fmt::Display for Image {
             self.pointers.len(),
             self.init.len()
         )?;
+        if !self.starts.is_empty() {
+            writeln!(f, "{} functions in the exception index", self.starts.len())?;
+        }
         self.diagnostics.iter().try_for_each(|d| writeln!(f, "note: {d}"))
     }
 }

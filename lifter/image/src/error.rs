@@ -6,7 +6,7 @@
 pub enum Error {
     /// Not an ELF file at all.
     #[error(
-        "{file}: not an ELF file (e_ident at offset 0x0 is not \\x7fELF); give an AArch64 Linux executable"
+        "{file}: not an ELF file (e_ident at offset 0x0 is not \\x7fELF); give an AArch64 or AArch32 Linux executable"
     )]
     NotElf {
         /// The file's name.
@@ -43,8 +43,8 @@ pub enum Error {
 /// Kinds of files that are not handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feature {
-    /// 32-bit ARM.
-    AArch32,
+    /// 32-bit ARM with the ABI from before the EABI.
+    Oabi,
     /// An ELF class or machine of neither kind; the number is e_machine.
     Machine(u16),
     /// Big-endian.
@@ -63,14 +63,17 @@ pub enum Feature {
     SharedObject,
     /// 32-bit class with an AArch64 machine.
     Ilp32,
+    /// 64-bit class with a 32-bit ARM machine.
+    Arm64Class,
 }
 
 impl Feature {
     /// What to do about it.
     pub fn remedy(self) -> &'static str {
         match self {
-            Feature::AArch32 => "build the program for AArch64 (for example aarch64-linux-gnu-gcc -static)",
-            Feature::Machine(_) | Feature::FileType(_) => "give an AArch64 Linux executable",
+            Feature::Oabi => "build the program for the EABI (for example arm-linux-gnueabi-gcc -static)",
+            Feature::Machine(_) | Feature::FileType(_) => "give an AArch64 or AArch32 Linux executable",
+            Feature::Arm64Class => "build it with an arm-linux-gnueabihf or aarch64-linux-gnu toolchain",
             Feature::BigEndian => "build the program little-endian (-mlittle-endian)",
             Feature::Relocatable => "link it first (for example aarch64-linux-gnu-gcc -static)",
             Feature::Core => "give the executable that dumped it",
@@ -84,7 +87,12 @@ impl Feature {
 impl std::fmt::Display for Feature {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Feature::AArch32 => f.write_str("AArch32 (32-bit ARM) programs are not supported yet"),
+            Feature::Oabi => {
+                f.write_str("programs for the old ABI of AArch32 (32-bit ARM) are not supported")
+            }
+            Feature::Arm64Class => {
+                f.write_str("AArch32 (32-bit ARM) programs in 64-bit files are not supported")
+            }
             Feature::Machine(m) => write!(f, "machine {m} is not ARM"),
             Feature::BigEndian => f.write_str("big-endian programs are not supported"),
             Feature::Relocatable => f.write_str("this is an object file, not a program"),

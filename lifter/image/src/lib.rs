@@ -2,7 +2,9 @@
 //! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
 
 mod display;
+mod elf;
 mod error;
+mod exidx;
 mod load;
 mod query;
 mod relocs;
@@ -12,6 +14,7 @@ mod unwind;
 pub use error::{Error, Feature};
 pub use load::load;
 
+use isa::Isa;
 use std::sync::Arc;
 
 /// A guest program as loaded from its file.
@@ -19,6 +22,10 @@ use std::sync::Arc;
 pub struct Image {
     /// Name for messages: the file's path.
     pub name: String,
+    /// The instruction set of the program; AArch32's code addresses have bit 0 set in Thumb state.
+    pub isa: Isa,
+    /// How floating-point arguments are passed.
+    pub float_abi: FloatAbi,
     /// The whole file.
     pub file: Arc<[u8]>,
     /// True for ET_DYN (static PIE): addresses are relative to a base chosen at load time.
@@ -41,11 +48,13 @@ pub struct Image {
     pub text_exact: bool,
     /// Function and object symbols, static and dynamic, by address; mapping symbols are not among them.
     pub symbols: Vec<Symbol>,
-    /// `$x` / `$d` mapping symbols by address.
+    /// `$x` / `$a` / `$t` / `$d` mapping symbols by address.
     pub mapping: Vec<Mapping>,
     /// Function ranges of `.eh_frame` FDEs, by address.
     pub unwind: Vec<Range>,
-    /// Addresses written into data by relocations (RELATIVE, IRELATIVE, RELR, and ABS64, GLOB_DAT and JUMP_SLOT against
+    /// AArch32: where functions begin according to `.ARM.exidx`, `.init` and `.fini`, which do not say their state; by address.
+    pub starts: Vec<u64>,
+    /// Addresses written into data by relocations (RELATIVE, IRELATIVE, RELR, and ABS64, ABS32, GLOB_DAT and JUMP_SLOT against
     /// symbols of this file), by where they stand.
     pub pointers: Vec<Pointer>,
     /// `.init_array`, `.fini_array`, `.preinit_array` entries, DT_INIT, DT_FINI.
@@ -54,6 +63,17 @@ pub struct Image {
     pub build_id: Option<Vec<u8>>,
     /// What was damaged in the file and therefore ignored; none of it is needed to run the program.
     pub diagnostics: Vec<String>,
+}
+
+/// How a program passes floating-point arguments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloatAbi {
+    /// In floating-point registers.
+    Hard,
+    /// In general registers.
+    Soft,
+    /// The file does not say.
+    Unknown,
 }
 
 /// An address range, end exclusive.
@@ -84,7 +104,7 @@ pub struct Segment {
     pub exec: bool,
 }
 
-/// A symbol.
+/// A symbol. A function's address in Thumb state has bit 0 set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// Name (lossy UTF-8).
@@ -102,8 +122,10 @@ pub struct Symbol {
 pub struct Mapping {
     /// Address.
     pub addr: u64,
-    /// True for `$x`, false for `$d`.
+    /// True for `$x`, `$a` and `$t`, false for `$d`.
     pub code: bool,
+    /// True for `$t`.
+    pub thumb: bool,
 }
 
 /// A relocated pointer.

@@ -1,6 +1,7 @@
 //! Questions to an [`Image`]: which segment holds an address, what bytes stand there, whether it is code.
 
 use crate::{Image, Range, Segment};
+use isa::Isa;
 
 impl Range {
     /// True if `addr` lies in it.
@@ -63,6 +64,22 @@ impl Image {
     /// The little-endian doubleword at `addr`.
     pub fn u64_at(&self, addr: u64) -> Option<u64> {
         Some(u64::from_le_bytes(self.bytes_at(addr, 8)?.try_into().ok()?))
+    }
+
+    /// Bytes of an address: 8 or 4.
+    pub const fn word_size(&self) -> u64 {
+        match self.isa {
+            Isa::A64 => 8,
+            Isa::A32 => 4,
+        }
+    }
+
+    /// The address that stands at `addr`.
+    pub fn word_at(&self, addr: u64) -> Option<u64> {
+        match self.isa {
+            Isa::A64 => self.u64_at(addr),
+            Isa::A32 => self.u32_at(addr).map(u64::from),
+        }
     }
 
     /// True if `addr` lies in [`Image::text`].

@@ -1,11 +1,11 @@
 //! The dynamic section and relocation tables → [`Image::pointers`], initialisers and dynamic symbols. Static programs
 //! without a dynamic section have their IRELATIVE relocations in a section. What is damaged is left out.
 
-use crate::load::{LE, slice};
-use crate::sections::{add_array, add_symbols, section_headers};
+use crate::elf::{self as file, Class, Header, Program, Relocation, Sym, Table};
+use crate::sections::{add_array, add_symbols, little_endian, section_headers};
 use crate::{Image, Pointer, Range};
-use object::LittleEndian;
-use object::elf::{self, Dyn64, FileHeader64, ProgramHeader64, Rela64, Sym64};
+use isa::Isa;
+use object::elf;
 
 /// What a dynamic section says, addresses and sizes in bytes.
 #[derive(Default)]
@@ -13,7 +13,11 @@ struct Dynamic {
     symtab: u64,
     strtab: u64,
     strsz: u64,
-    tables: [(u64, u64); 2],
+    rela: (u64, u64),
+    rel: (u64, u64),
+    /// Relocations of the procedure linkage table, and DT_PLTREL, which says what they are.
+    plt: (u64, u64),
+    plt_kind: u64,
     relr: (u64, u64),
     arrays: [(u64, u64); 3],
     init: Vec<u64>,
@@ -23,33 +27,35 @@ struct Dynamic {
 /// libraries: where in the file it says so.
 pub(crate) fn read(
     image: &mut Image,
-    header: &FileHeader64<LittleEndian>,
-    headers: &[ProgramHeader64<LittleEndian>],
+    header: &Header,
+    headers: &Table<'_, Program>,
     arrays: &mut Vec<Range>,
 ) -> Option<u64> {
     let file = image.file.clone();
     let mut d = Dynamic::default();
-    if let Some(h) = headers.iter().find(|h| h.p_type.get(LE) == elf::PT_DYNAMIC) {
-        let (offset, size) = (h.p_offset.get(LE), h.p_filesz.get(LE));
-        let Some(entries) = slice::<Dyn64<LittleEndian>>(&file, offset, size / 16) else {
+    let class = header.class;
+    if let Some(h) = headers.iter().find(|h| h.kind == elf::PT_DYNAMIC) {
+        let Some(entries) = class.dynamics(&file, h.offset, h.filesz) else {
             image.diagnostics.push("dynamic section beyond the end of the file ignored".to_owned());
             return None;
         };
-        if let Some(i) = entries
-            .iter()
-            .take_while(|e| e.d_tag.get(LE) != elf::DT_NULL)
-            .position(|e| e.d_tag.get(LE) == elf::DT_NEEDED)
-        {
-            return Some(offset + 16 * i as u64);
+        let mut used = entries.iter().take_while(|e| e.tag != elf::DT_NULL);
+        if let Some(i) = used.position(|e| e.tag == elf::DT_NEEDED) {
+            return Some(h.offset + class.dynamic_size() * i as u64);
         }
         d = dynamic(entries);
     }
-    let symbols = symbols(image, &d, &file);
-    for (addr, size) in d.tables.into_iter().filter(|t| t.1 != 0) {
-        let count = size / size_of::<Rela64<LittleEndian>>() as u64;
-        let rela = rest(image, &file, addr).and_then(|r| slice(&file[..r.end], r.start as u64, count));
-        match rela {
-            Some(rela) => relocations(image, rela, symbols),
+    let symbols = symbols(image, class, &d, &file);
+    let plt_rela = d.plt_kind == elf::DT_RELA.0 as u64 || (d.plt_kind == 0 && image.isa == Isa::A64);
+    let tables = [(d.rela, true), (d.rel, false), (d.plt, plt_rela)];
+    for ((addr, size), addends) in tables.into_iter().filter(|t| t.0.1 != 0) {
+        let table = rest(image, &file, addr).and_then(|r| {
+            let file = &file[..r.end];
+            let start = r.start as u64;
+            if addends { class.relas(file, start, size) } else { class.rels(file, start, size) }
+        });
+        match table {
+            Some(table) => relocations(image, table, symbols),
             None => {
                 image.diagnostics.push(format!("relocations at 0x{addr:x} lie outside the file, ignored"))
             }
@@ -63,33 +69,37 @@ pub(crate) fn read(
     }
     image.init.extend(d.init);
     // Without a dynamic section, allocated relocation sections are what the start code applies.
-    if d.tables.iter().all(|t| t.1 == 0) {
-        for s in section_headers(image, header, &file) {
-            let allocated = s.sh_flags.get(LE).0 & elf::SHF_ALLOC.0 != 0;
-            if s.sh_type.get(LE) == elf::SHT_RELA && allocated {
-                let count = s.sh_size.get(LE) / size_of::<Rela64<LittleEndian>>() as u64;
-                if let Some(rela) = slice(&file, s.sh_offset.get(LE), count) {
-                    relocations(image, rela, &[]);
-                }
+    if tables.iter().all(|t| t.0.1 == 0) {
+        for s in section_headers(image, header, &file).iter().filter(|s| s.flags & elf::SHF_ALLOC.0 != 0) {
+            let table = match s.kind {
+                elf::SHT_RELA => class.relas(&file, s.offset, s.size),
+                elf::SHT_REL => class.rels(&file, s.offset, s.size),
+                _ => None,
+            };
+            if let Some(table) = table {
+                relocations(image, table, Table::empty());
             }
         }
     }
     None
 }
 
-fn dynamic(entries: &[Dyn64<LittleEndian>]) -> Dynamic {
+fn dynamic(entries: Table<'_, file::Dynamic>) -> Dynamic {
     let mut d = Dynamic::default();
-    for e in entries {
-        let v = e.d_val.get(LE);
-        match e.d_tag.get(LE) {
+    for e in entries.iter() {
+        let v = e.value;
+        match e.tag {
             elf::DT_NULL => break,
             elf::DT_SYMTAB => d.symtab = v,
             elf::DT_STRTAB => d.strtab = v,
             elf::DT_STRSZ => d.strsz = v,
-            elf::DT_RELA => d.tables[0].0 = v,
-            elf::DT_RELASZ => d.tables[0].1 = v,
-            elf::DT_JMPREL => d.tables[1].0 = v,
-            elf::DT_PLTRELSZ => d.tables[1].1 = v,
+            elf::DT_RELA => d.rela.0 = v,
+            elf::DT_RELASZ => d.rela.1 = v,
+            elf::DT_REL => d.rel.0 = v,
+            elf::DT_RELSZ => d.rel.1 = v,
+            elf::DT_JMPREL => d.plt.0 = v,
+            elf::DT_PLTRELSZ => d.plt.1 = v,
+            elf::DT_PLTREL => d.plt_kind = v,
             elf::DT_RELR => d.relr.0 = v,
             elf::DT_RELRSZ => d.relr.1 = v,
             elf::DT_INIT_ARRAY => d.arrays[0].0 = v,
@@ -114,17 +124,16 @@ fn rest(image: &Image, file: &[u8], addr: u64) -> Option<std::ops::Range<usize>>
 }
 
 /// The dynamic symbol table. Nothing records its length; the string table usually follows it at once.
-fn symbols<'a>(image: &mut Image, d: &Dynamic, file: &'a [u8]) -> &'a [Sym64<LittleEndian>] {
+fn symbols<'a>(image: &mut Image, class: Class, d: &Dynamic, file: &'a [u8]) -> Table<'a, Sym> {
     if d.symtab == 0 {
-        return &[];
+        return Table::empty();
     }
-    let Some(mut range) = rest(image, file, d.symtab) else { return &[] };
+    let Some(mut range) = rest(image, file, d.symtab) else { return Table::empty() };
     if d.strtab > d.symtab {
         let len = usize::try_from(d.strtab - d.symtab).unwrap_or(usize::MAX);
         range.end = range.end.min(range.start.saturating_add(len));
     }
-    let count = range.len() as u64 / size_of::<Sym64<LittleEndian>>() as u64;
-    let symbols = slice(file, range.start as u64, count).unwrap_or(&[]);
+    let symbols = class.symbols(file, range.start as u64, range.len() as u64).unwrap_or_else(Table::empty);
     if image.symbols.is_empty() && d.strtab > d.symtab {
         let strings = rest(image, file, d.strtab).map_or(&[][..], |r| &file[r]);
         let strings = &strings[..strings.len().min(usize::try_from(d.strsz).unwrap_or(usize::MAX))];
@@ -133,33 +142,65 @@ fn symbols<'a>(image: &mut Image, d: &Dynamic, file: &'a [u8]) -> &'a [Sym64<Lit
     symbols
 }
 
-fn relocations(image: &mut Image, rela: &[Rela64<LittleEndian>], symbols: &[Sym64<LittleEndian>]) {
+/// What a relocation writes.
+enum Writes {
+    /// The addend, moved as the program is.
+    Base,
+    /// A symbol's address; with the addend.
+    Symbol(bool),
+    /// Nothing that is an address in this program.
+    Other,
+}
+
+fn writes(isa: Isa, kind: elf::RelocationType) -> Writes {
+    match (isa, kind) {
+        (Isa::A64, elf::R_AARCH64_RELATIVE | elf::R_AARCH64_IRELATIVE) => Writes::Base,
+        (Isa::A64, elf::R_AARCH64_ABS64 | elf::R_AARCH64_GLOB_DAT | elf::R_AARCH64_JUMP_SLOT) => {
+            Writes::Symbol(true)
+        }
+        (Isa::A32, elf::R_ARM_RELATIVE | elf::R_ARM_IRELATIVE) => Writes::Base,
+        (Isa::A32, elf::R_ARM_ABS32) => Writes::Symbol(true),
+        // What stands in place is the address of the linkage table's stub, no addend.
+        (Isa::A32, elf::R_ARM_GLOB_DAT | elf::R_ARM_JUMP_SLOT) => Writes::Symbol(false),
+        _ => Writes::Other,
+    }
+}
+
+fn relocations(image: &mut Image, table: Table<'_, Relocation>, symbols: Table<'_, Sym>) {
     // Sections of a damaged file may name one table many times.
-    let most = image.file.len() / 8;
-    for r in rela {
+    let most = image.file.len() / image.word_size() as usize;
+    for r in table.iter() {
         if image.pointers.len() >= most {
             image.diagnostics.push("more relocations than the file has words: the rest ignored".to_owned());
             return;
         }
-        let (at, info, addend) = (r.r_offset.get(LE), r.r_info.get(LE), r.r_addend.get(LE));
-        let base = match elf::RelocationType(info as u32) {
-            elf::R_AARCH64_RELATIVE | elf::R_AARCH64_IRELATIVE => 0,
-            elf::R_AARCH64_ABS64 | elf::R_AARCH64_GLOB_DAT | elf::R_AARCH64_JUMP_SLOT => {
-                match symbols.get((info >> 32) as usize) {
-                    Some(s) if s.st_shndx.get(LE) != elf::SHN_UNDEF => s.st_value.get(LE),
-                    _ => continue,
-                }
-            }
-            _ => continue,
+        let (base, with_addend) = match writes(image.isa, r.kind) {
+            Writes::Base => (0, true),
+            Writes::Symbol(with_addend) => match symbols.get(r.symbol) {
+                Some(s) if s.shndx != elf::SHN_UNDEF => (s.value, with_addend),
+                _ => continue,
+            },
+            Writes::Other => continue,
         };
-        let target = base.wrapping_add_signed(addend);
-        if image.segment_at(at).is_some() && image.segment_at(target).is_some() {
-            image.pointers.push(Pointer { at, target });
+        let addend = match r.addend {
+            Some(a) => a as u64,
+            None if with_addend => match image.word_at(r.at) {
+                Some(w) => w,
+                None => continue,
+            },
+            None => 0,
+        };
+        let target = match image.isa {
+            Isa::A64 => base.wrapping_add(addend),
+            Isa::A32 => u64::from(base.wrapping_add(addend) as u32),
+        };
+        if image.segment_at(r.at).is_some() && image.segment_at(target).is_some() {
+            image.pointers.push(Pointer { at: r.at, target });
         }
     }
 }
 
-/// DT_RELR: an address, then bitmaps of the 63 words that follow; the addends are in place.
+/// DT_RELR: an address, then bitmaps of the words that follow, one fewer than a word has bits; the addends are in place.
 fn packed(image: &mut Image, (addr, size): (u64, u64)) {
     if size == 0 {
         return;
@@ -168,30 +209,32 @@ fn packed(image: &mut Image, (addr, size): (u64, u64)) {
         image.diagnostics.push(format!("packed relocations at 0x{addr:x} lie outside the file, ignored"));
         return;
     };
-    let most = image.file.len() / 8;
+    let size = image.word_size();
+    let bits = 8 * size;
+    let most = image.file.len() / size as usize;
     let mut found = Vec::new();
     let mut next = 0u64;
     let mut add = |at: u64| {
-        if let Some(target) = image.u64_at(at).filter(|&t| image.segment_at(t).is_some()) {
+        if let Some(target) = image.word_at(at).filter(|&t| image.segment_at(t).is_some()) {
             found.push(Pointer { at, target });
         }
         found.len() < most
     };
-    'words: for word in words.chunks_exact(8) {
-        let word = u64::from_le_bytes(word.try_into().expect("invariant: chunk of 8"));
+    'words: for word in words.chunks_exact(size as usize) {
+        let word = little_endian(word);
         if word & 1 == 0 {
             if !add(word) {
                 break;
             }
-            next = word.wrapping_add(8);
+            next = word.wrapping_add(size);
             continue;
         }
-        for bit in 1..64 {
-            if word >> bit & 1 != 0 && !add(next.wrapping_add(8 * (bit - 1))) {
+        for bit in 1..bits {
+            if word >> bit & 1 != 0 && !add(next.wrapping_add(size * (bit - 1))) {
                 break 'words;
             }
         }
-        next = next.wrapping_add(8 * 63);
+        next = next.wrapping_add(size * (bits - 1));
     }
     image.pointers.append(&mut found);
 }

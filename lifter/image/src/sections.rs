@@ -1,31 +1,26 @@
 //! Section headers → text ranges, symbols, mapping symbols, initialisers, build id. Sections are hints: a program runs
 //! without them, so whatever is damaged or contradicts the segments is left out with a diagnostic.
 
-use crate::load::{LE, at, slice};
+use crate::elf::{Class, Header, Program, Section, Sym, Table, bytes, note};
 use crate::{Image, Mapping, Range, Symbol};
-use object::LittleEndian;
-use object::elf::{self, FileHeader64, NoteHeader64, ProgramHeader64, SectionHeader64, Sym64};
-
-type Header = SectionHeader64<LittleEndian>;
+use isa::Isa;
+use object::elf;
 
 /// Reads what the section headers say; without (usable) ones, text is what executable segments hold.
 pub(crate) fn read(
     image: &mut Image,
-    header: &FileHeader64<LittleEndian>,
-    headers: &[ProgramHeader64<LittleEndian>],
+    header: &Header,
+    headers: &Table<'_, Program>,
     arrays: &mut Vec<Range>,
 ) {
     let file = image.file.clone();
     let sections = section_headers(image, header, &file);
-    text(image, sections, headers);
+    text(image, &sections, headers);
     for (i, s) in sections.iter().enumerate() {
-        match s.sh_type.get(LE) {
+        match s.kind {
             elf::SHT_SYMTAB | elf::SHT_DYNSYM => {
-                let strings = sections.get(s.sh_link.get(LE) as usize);
-                let strings =
-                    strings.and_then(|t| slice::<u8>(&file, t.sh_offset.get(LE), t.sh_size.get(LE)));
-                let count = s.sh_size.get(LE) / size_of::<Sym64<LittleEndian>>() as u64;
-                match slice(&file, s.sh_offset.get(LE), count) {
+                let strings = sections.get(s.link).and_then(|t| bytes(&file, t.offset, t.size));
+                match header.class.symbols(&file, s.offset, s.size) {
                     Some(symbols) => {
                         if strings.is_none() {
                             image.diagnostics.push(format!("section {i}: symbols without a string table"));
@@ -38,52 +33,58 @@ pub(crate) fn read(
                 }
             }
             elf::SHT_INIT_ARRAY | elf::SHT_FINI_ARRAY | elf::SHT_PREINIT_ARRAY => {
-                add_array(image, arrays, s.sh_addr.get(LE), s.sh_size.get(LE));
+                add_array(image, arrays, s.addr, s.size);
             }
             _ => {}
         }
     }
-    crt_sections(image, header, sections, &file);
-    for h in headers.iter().filter(|h| h.p_type.get(LE) == elf::PT_NOTE) {
-        build_id(image, &file, h.p_offset.get(LE), h.p_filesz.get(LE));
+    crt_sections(image, header, &sections, &file);
+    for h in headers.iter().filter(|h| h.kind == elf::PT_NOTE) {
+        build_id(image, &file, h.offset, h.filesz);
     }
-    for s in sections.iter().filter(|s| s.sh_type.get(LE) == elf::SHT_NOTE) {
-        build_id(image, &file, s.sh_offset.get(LE), s.sh_size.get(LE));
+    for s in sections.iter().filter(|s| s.kind == elf::SHT_NOTE) {
+        build_id(image, &file, s.offset, s.size);
     }
 }
 
 /// The section headers, empty if there are none or they are damaged.
-pub(crate) fn section_headers<'a>(
-    image: &mut Image,
-    header: &FileHeader64<LittleEndian>,
-    file: &'a [u8],
-) -> &'a [Header] {
-    let offset = header.e_shoff.get(LE);
+pub(crate) fn section_headers<'a>(image: &mut Image, header: &Header, file: &'a [u8]) -> Table<'a, Section> {
+    let offset = header.shoff;
     if offset == 0 {
-        return &[];
+        return Table::empty();
     }
     let mut problem =
         |p: &str| image.diagnostics.push(format!("section headers at offset 0x{offset:x} ignored: {p}"));
-    if usize::from(header.e_shentsize.get(LE)) != size_of::<Header>() {
+    let size = header.class.section_size();
+    if header.shentsize != size {
         problem("wrong e_shentsize");
-        return &[];
+        return Table::empty();
     }
     // More than 65279 sections: the count stands in the first one.
-    let count = match header.e_shnum.get(LE) {
-        0 => at::<Header>(file, offset).map_or(0, |s| s.sh_size.get(LE)),
-        n => u64::from(n),
+    let count = match header.shnum {
+        0 => {
+            let first = header.class.sections(file, offset, size).and_then(|t| t.get(0));
+            first.map_or(0, |s| s.size)
+        }
+        n => n,
     };
-    slice(file, offset, count).unwrap_or_else(|| {
+    let table = count.checked_mul(size).and_then(|size| header.class.sections(file, offset, size));
+    table.unwrap_or_else(|| {
         problem("beyond the end of the file");
-        &[]
+        Table::empty()
     })
 }
 
-fn text(image: &mut Image, sections: &[Header], headers: &[ProgramHeader64<LittleEndian>]) {
+/// The name of a section, `names` being the section of names.
+pub(crate) fn section_name<'a>(s: &Section, names: &'a [u8]) -> Option<&'a [u8]> {
+    names.get(s.name as usize..)?.split(|&b| b == 0).next()
+}
+
+fn text(image: &mut Image, sections: &Table<'_, Section>, headers: &Table<'_, Program>) {
     let wanted = elf::SHF_ALLOC.0 | elf::SHF_EXECINSTR.0;
     for (i, s) in sections.iter().enumerate() {
-        let (start, size) = (s.sh_addr.get(LE), s.sh_size.get(LE));
-        if s.sh_flags.get(LE).0 & wanted != wanted || size == 0 || s.sh_type.get(LE) != elf::SHT_PROGBITS {
+        let (start, size) = (s.addr, s.size);
+        if s.flags & wanted != wanted || size == 0 || s.kind != elf::SHT_PROGBITS {
             continue;
         }
         let inside = image
@@ -140,19 +141,25 @@ fn limit_span(image: &mut Image) {
 }
 
 /// Takes out of segment-wide text what program headers say is data: the headers themselves and the unwind table index.
-fn exclude_tables(image: &mut Image, headers: &[ProgramHeader64<LittleEndian>]) {
+fn exclude_tables(image: &mut Image, headers: &Table<'_, Program>) {
     let mut out: Vec<Range> = Vec::new();
+    let header_size = match image.isa {
+        Isa::A64 => Class::Elf64.header_size(),
+        Isa::A32 => Class::Elf32.header_size(),
+    };
     if let Some(s) = image.segments.iter().find(|s| s.exec && s.offset == 0) {
-        let end = s.vaddr + (64 + image.phnum * image.phent).min(s.filesz);
+        let end = s.vaddr + (header_size + image.phnum * image.phent).min(s.filesz);
         out.push(Range { start: s.vaddr, end });
     }
-    for h in headers {
+    for h in headers.iter() {
+        // PT_ARM_EXIDX has the number of another machine's header elsewhere.
+        let exidx = image.isa == Isa::A32 && h.kind == elf::PT_ARM_EXIDX;
         let data = matches!(
-            h.p_type.get(LE),
+            h.kind,
             elf::PT_NOTE | elf::PT_GNU_EH_FRAME | elf::PT_DYNAMIC | elf::PT_TLS | elf::PT_GNU_PROPERTY
         );
-        if let (true, Some(end)) = (data, h.p_vaddr.get(LE).checked_add(h.p_filesz.get(LE))) {
-            out.push(Range { start: h.p_vaddr.get(LE), end: end.next_multiple_of(4) });
+        if let (true, Some(end)) = (data || exidx, h.vaddr.checked_add(h.filesz)) {
+            out.push(Range { start: h.vaddr, end: end.next_multiple_of(4) });
         }
     }
     let entry = image.entry;
@@ -193,46 +200,50 @@ pub(crate) fn subtract(ranges: &mut Vec<Range>, mut holes: Vec<Range>) {
     *ranges = left;
 }
 
+/// The kind of bytes that a mapping symbol's name says: code, and in which state.
+fn mapping(isa: Isa, name: &[u8]) -> Option<(bool, bool)> {
+    let [b'$', kind, rest @ ..] = name else { return None };
+    let marks = match (isa, *kind) {
+        (_, b'd') => (false, false),
+        (Isa::A64, b'x') | (Isa::A32, b'a') => (true, false),
+        (Isa::A32, b't') => (true, true),
+        _ => return None,
+    };
+    (rest.is_empty() || rest[0] == b'.').then_some(marks)
+}
+
 /// Adds the defined symbols of a table.
-pub(crate) fn add_symbols(image: &mut Image, symbols: &[Sym64<LittleEndian>], strings: &[u8]) {
+pub(crate) fn add_symbols(image: &mut Image, symbols: Table<'_, Sym>, strings: &[u8]) {
     // Tables share string tails, but only damaged ones make more of them than this.
     let mut budget = 4 * strings.len() + 4096;
-    let most = image.file.len() / size_of::<Sym64<LittleEndian>>();
-    for s in symbols {
+    let class = if image.isa == Isa::A64 { Class::Elf64 } else { Class::Elf32 };
+    let most = image.file.len() / class.symbol_size() as usize;
+    for s in symbols.iter() {
         if budget == 0 || image.symbols.len() + image.mapping.len() > most {
             image.diagnostics.push("symbols overlap each other: the rest of their table ignored".to_owned());
             return;
         }
-        let addr = s.st_value.get(LE);
-        let name = strings.get(s.st_name.get(LE) as usize..).unwrap_or(&[]);
+        let addr = s.value;
+        let name = strings.get(s.name as usize..).unwrap_or(&[]);
         // Names longer than that exist only in damaged files, where many of them would share one long tail.
         let name = &name[..name.len().min(1 << 14)];
         let name = name.split(|&b| b == 0).next().unwrap_or(&[]);
-        let kind = s.st_info.st_type();
-        let mapping = match name {
-            [b'$', k @ (b'x' | b'd'), rest @ ..] if rest.is_empty() || rest[0] == b'.' => Some(*k == b'x'),
-            _ => None,
-        };
-        let defined = s.st_shndx.get(LE) != elf::SHN_UNDEF && s.st_shndx.get(LE) != elf::SHN_ABS;
+        let defined = s.shndx != elf::SHN_UNDEF && s.shndx != elf::SHN_ABS;
         if !defined || image.segment_at(addr).is_none() {
             continue;
         }
-        if let Some(code) = mapping {
-            image.mapping.push(Mapping { addr, code });
+        if let Some((code, thumb)) = mapping(image.isa, name) {
+            image.mapping.push(Mapping { addr, code, thumb });
             continue;
         }
-        let function = kind == elf::STT_FUNC || kind == elf::STT_GNU_IFUNC;
-        if name.is_empty() || !(function || kind == elf::STT_OBJECT || kind == elf::STT_NOTYPE) {
+        let function = s.kind == elf::STT_FUNC || s.kind == elf::STT_GNU_IFUNC;
+        if name.is_empty() || !(function || s.kind == elf::STT_OBJECT || s.kind == elf::STT_NOTYPE) {
             continue;
         }
         budget = budget.saturating_sub(name.len());
-        let size = s.st_size.get(LE);
-        let size = if addr.checked_add(size).is_some_and(|e| image.segment_at(e.saturating_sub(1)).is_some())
-        {
-            size
-        } else {
-            0
-        };
+        let end = addr.checked_add(s.size);
+        let size =
+            if end.is_some_and(|e| image.segment_at(e.saturating_sub(1)).is_some()) { s.size } else { 0 };
         image.symbols.push(Symbol { name: String::from_utf8_lossy(name).into_owned(), addr, size, function });
     }
 }
@@ -248,37 +259,39 @@ pub(crate) fn add_array(image: &mut Image, arrays: &mut Vec<Range>, addr: u64, s
         image.diagnostics.push(format!("initialiser array at 0x{addr:x} lies outside the file, ignored"));
         return;
     };
-    let entries: Vec<u64> = bytes
-        .chunks_exact(8)
-        .map(|c| u64::from_le_bytes(c.try_into().expect("invariant: chunk of 8")))
-        .collect();
+    let word = image.word_size() as usize;
+    let entries: Vec<u64> = bytes.chunks_exact(word).map(little_endian).collect();
     image.init.extend(entries);
     arrays.push(range);
 }
 
+/// The number that up to eight bytes are.
+pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(0, |n, &b| n << 8 | u64::from(b))
+}
+
 /// `.init` and `.fini` are functions that no symbol need name (static programs have no DT_INIT).
-fn crt_sections(image: &mut Image, header: &FileHeader64<LittleEndian>, sections: &[Header], file: &[u8]) {
-    let names = sections.get(header.e_shstrndx.get(LE).0 as usize);
-    let Some(names) = names.and_then(|s| slice::<u8>(file, s.sh_offset.get(LE), s.sh_size.get(LE))) else {
-        return;
-    };
-    for s in sections {
-        let name = names.get(s.sh_name.get(LE) as usize..).and_then(|n| n.split(|&b| b == 0).next());
-        if matches!(name, Some(b".init" | b".fini")) {
-            image.init.push(s.sh_addr.get(LE));
+fn crt_sections(image: &mut Image, header: &Header, sections: &Table<'_, Section>, file: &[u8]) {
+    let names = sections.get(header.shstrndx);
+    let Some(names) = names.and_then(|s| bytes(file, s.offset, s.size)) else { return };
+    for s in sections.iter() {
+        if matches!(section_name(&s, names), Some(b".init" | b".fini")) {
+            // The section's address does not say the state.
+            match image.isa {
+                Isa::A64 => image.init.push(s.addr),
+                Isa::A32 => image.starts.push(s.addr),
+            }
         }
     }
 }
 
 fn build_id(image: &mut Image, file: &[u8], offset: u64, size: u64) {
-    let Some(mut bytes) = slice::<u8>(file, offset, size.min(1 << 16)) else { return };
+    let Some(mut bytes) = bytes(file, offset, size.min(1 << 16)) else { return };
     while image.build_id.is_none() {
-        let Some(h) = at::<NoteHeader64<LittleEndian>>(bytes, 0) else { return };
-        let (name, desc) = (h.n_namesz.get(LE) as usize, h.n_descsz.get(LE) as usize);
+        let Some((name, desc, kind)) = note(bytes) else { return };
         let at_desc = 12 + name.next_multiple_of(4);
         let Some(body) = at_desc.checked_add(desc).and_then(|end| bytes.get(at_desc..end)) else { return };
-        if h.n_type.get(LE) == elf::NT_GNU_BUILD_ID && bytes.get(12..16) == Some(b"GNU\0") && !body.is_empty()
-        {
+        if kind == elf::NT_GNU_BUILD_ID && bytes.get(12..16) == Some(b"GNU\0") && !body.is_empty() {
             image.build_id = Some(body.to_vec());
         }
         let Some(rest) = bytes.get((at_desc + desc).next_multiple_of(4)..) else { return };
@@ -292,12 +305,13 @@ pub(crate) fn finish(image: &mut Image, arrays: &[Range]) {
         .symbols
         .sort_by(|a, b| (a.addr, !a.function, &a.name, a.size).cmp(&(b.addr, !b.function, &b.name, b.size)));
     image.symbols.dedup();
-    image.mapping.sort_by_key(|m| (m.addr, m.code));
+    image.mapping.sort_by_key(|m| (m.addr, m.code, m.thumb));
     // Where both kinds stand at one address, code wins: an empty literal pool.
     image.mapping.dedup_by(|later, first| {
         let same = later.addr == first.addr;
         if same {
             first.code |= later.code;
+            first.thumb |= later.thumb;
         }
         same
     });
@@ -307,8 +321,10 @@ pub(crate) fn finish(image: &mut Image, arrays: &[Range]) {
         image.pointers.iter().filter(|p| arrays.iter().any(|r| r.contains(p.at))).map(|p| p.target);
     image.init.extend(relocated.collect::<Vec<_>>());
     let mut init = std::mem::take(&mut image.init);
-    init.retain(|&a| a % 4 == 0 && image.is_text(a));
+    init.retain(|&a| image.isa.is_aligned(a) && image.is_text(a));
     init.sort_unstable();
     init.dedup();
     image.init = init;
+    image.starts.sort_unstable();
+    image.starts.dedup();
 }

@@ -1,25 +1,20 @@
 //! `.eh_frame` → the address ranges of functions. Found by its section or, in files without section headers, through
 //! PT_GNU_EH_FRAME. A damaged table gives what stands before the damage.
 
-use crate::load::LE;
-use crate::sections::section_headers;
+use crate::elf::{Header, Program, Table, bytes};
+use crate::sections::{section_headers, section_name};
 use crate::{Image, Range};
 use gimli::{
     BaseAddresses, CieOrFde, EhFrame, EhFrameHdr, EndianSlice, LittleEndian as Little, Pointer, UnwindSection,
 };
-use object::LittleEndian;
-use object::elf::{self, FileHeader64, ProgramHeader64};
+use object::elf;
 
 /// Reads the ranges of all FDEs that lie in text.
-pub(crate) fn read(
-    image: &mut Image,
-    header: &FileHeader64<LittleEndian>,
-    headers: &[ProgramHeader64<LittleEndian>],
-) {
+pub(crate) fn read(image: &mut Image, header: &Header, headers: &Table<'_, Program>) {
     let file = image.file.clone();
     let mut tables: Vec<(u64, u64)> = Vec::new();
-    let hdr = headers.iter().find(|h| h.p_type.get(LE) == elf::PT_GNU_EH_FRAME);
-    if let Some(addr) = hdr.and_then(|h| table_of_index(image, h.p_vaddr.get(LE), h.p_filesz.get(LE))) {
+    let hdr = headers.iter().find(|h| h.kind == elf::PT_GNU_EH_FRAME);
+    if let Some(addr) = hdr.and_then(|h| table_of_index(image, h.vaddr, h.filesz)) {
         if let Some(s) = image.segment_at(addr) {
             tables.push((addr, s.file_backed().end.saturating_sub(addr)));
         }
@@ -31,9 +26,12 @@ pub(crate) fn read(
             image.diagnostics.push(format!("unwind table at 0x{addr:x} lies outside the file, ignored"));
             continue;
         };
-        let (mut ranges, problem) = frames(bytes, addr);
+        let (mut ranges, problem) = frames(bytes, addr, image.word_size() as u8);
         ranges.retain(|r| {
-            r.start < r.end && r.start % 4 == 0 && image.is_text(r.start) && image.is_text(r.end - 1)
+            r.start < r.end
+                && image.isa.is_aligned(r.start)
+                && image.is_text(r.start)
+                && image.is_text(r.end - 1)
         });
         image.unwind.append(&mut ranges);
         if let Some(p) = problem {
@@ -48,28 +46,23 @@ pub(crate) fn read(
 fn table_of_index(image: &Image, addr: u64, size: u64) -> Option<u64> {
     let bytes = image.bytes_at(addr, size)?;
     let bases = BaseAddresses::default().set_eh_frame_hdr(addr);
-    match EhFrameHdr::new(bytes, Little).parse(&bases, 8).ok()?.eh_frame_ptr() {
+    match EhFrameHdr::new(bytes, Little).parse(&bases, image.word_size() as u8).ok()?.eh_frame_ptr() {
         Pointer::Direct(p) => Some(p),
         Pointer::Indirect(_) => None,
     }
 }
 
 /// Address and size of the section `.eh_frame`.
-fn named_section(image: &mut Image, header: &FileHeader64<LittleEndian>, file: &[u8]) -> Option<(u64, u64)> {
+fn named_section(image: &mut Image, header: &Header, file: &[u8]) -> Option<(u64, u64)> {
     let sections = section_headers(image, header, file);
-    let names = sections.get(header.e_shstrndx.get(LE).0 as usize)?;
-    let names = crate::load::slice::<u8>(file, names.sh_offset.get(LE), names.sh_size.get(LE))?;
-    sections
-        .iter()
-        .find(|s| {
-            let name = names.get(s.sh_name.get(LE) as usize..).and_then(|n| n.split(|&b| b == 0).next());
-            name == Some(b".eh_frame")
-        })
-        .map(|s| (s.sh_addr.get(LE), s.sh_size.get(LE)))
+    let names = sections.get(header.shstrndx)?;
+    let names = bytes(file, names.offset, names.size)?;
+    sections.iter().find(|s| section_name(s, names) == Some(b".eh_frame")).map(|s| (s.addr, s.size))
 }
 
-fn frames(bytes: &[u8], addr: u64) -> (Vec<Range>, Option<String>) {
-    let table: EhFrame<EndianSlice<'_, Little>> = EhFrame::new(bytes, Little);
+fn frames(bytes: &[u8], addr: u64, word: u8) -> (Vec<Range>, Option<String>) {
+    let mut table: EhFrame<EndianSlice<'_, Little>> = EhFrame::new(bytes, Little);
+    table.set_address_size(word);
     let bases = BaseAddresses::default().set_eh_frame(addr);
     let mut ranges = Vec::new();
     let mut entries = table.entries(&bases);

@@ -3,7 +3,7 @@
 mod support;
 
 use image::{Error, Feature, load};
-use support::minimal;
+use support::{minimal, minimal32};
 
 fn put(f: &mut [u8], at: usize, bytes: &[u8]) {
     f[at..at + bytes.len()].copy_from_slice(bytes);
@@ -31,7 +31,7 @@ fn refusals_name_field_offset_and_remedy() {
     assert!(matches!(load("prog", Vec::new()), Err(Error::NotElf { .. })));
     let cases: [(&str, String); 18] = [
         (
-            "prog: AArch32 (32-bit ARM) programs are not supported yet (e_machine at offset 0x12)",
+            "prog: AArch32 (32-bit ARM) programs in 64-bit files are not supported (e_ident[EI_CLASS] at offset 0x4)",
             message(|f| put(f, 18, &[40])),
         ),
         ("machine 62 is not ARM", message(|f| put(f, 18, &[62]))),
@@ -68,6 +68,50 @@ fn refusals_name_field_offset_and_remedy() {
     });
     assert!(big.contains("-mlittle-endian"), "{big}");
     assert!(message(|f| f.truncate(40)).contains("the file ends inside the ELF header"));
+}
+
+fn message32(change: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut f = minimal32();
+    change(&mut f);
+    load("prog", f).expect_err("refused").to_string()
+}
+
+#[test]
+fn refusals_of_32_bit_programs() {
+    let i = load("prog", minimal32()).expect("loads");
+    assert_eq!((i.isa, i.float_abi, i.entry), (isa::Isa::A32, image::FloatAbi::Hard, 0x1_0054));
+    assert_eq!((i.phdr, i.phnum, i.phent), (0x1_0034, 1, 32));
+    assert_eq!(i.text, [image::Range { start: 0x1_0054, end: 0x1_005c }]);
+    // Thumb state at the entry.
+    let mut thumb = minimal32();
+    put(&mut thumb, 24, &[0x57]);
+    assert_eq!(load("prog", thumb).expect("loads").entry, 0x1_0057);
+
+    let cases: [(&str, String); 12] = [
+        ("programs for the old ABI of AArch32", message32(|f| put(f, 39, &[0]))),
+        ("(e_flags at offset 0x24); build the program for the EABI", message32(|f| put(f, 39, &[0]))),
+        ("big-endian programs are not supported (e_flags (EF_ARM_BE8)", message32(|f| put(f, 38, &[0x80]))),
+        ("ILP32", message32(|f| put(f, 18, &[183]))),
+        ("e_phnum at offset 0x2c: 65535", message32(|f| put(f, 44, &[0xff, 0xff]))),
+        ("e_phentsize at offset 0x2a: 33 instead of 32", message32(|f| put(f, 42, &[33]))),
+        ("e_phoff at offset 0x1c", message32(|f| put(f, 28, &[0xff; 4]))),
+        ("e_entry at offset 0x18: 0x10056 is not a multiple of 4", message32(|f| put(f, 24, &[0x56]))),
+        (
+            "p_filesz at offset 0x44: the segment lies beyond the end",
+            message32(|f| put(f, 69, &[1, 0, 0, 0, 2])),
+        ),
+        ("p_memsz at offset 0x48: less than p_filesz", message32(|f| put(f, 72, &[1]))),
+        (
+            "p_vaddr at offset 0x3c: 0xffff0000 + 0x5c is no user address",
+            message32(|f| {
+                put(f, 60, &0xffff_0000u32.to_le_bytes());
+            }),
+        ),
+        ("p_align at offset 0x50: 0x3000 is no power", message32(|f| put(f, 81, &[0x30]))),
+    ];
+    for (want, got) in cases {
+        assert!(got.contains(want), "{got:?} does not contain {want:?}");
+    }
 }
 
 #[test]

@@ -51,6 +51,54 @@ fn static_pie() {
     }
 }
 
+#[test]
+fn static_program_for_aarch32() {
+    for (state, bit) in [("-mthumb", 1), ("-marm", 0)] {
+        let args = ["-O1", "-static", "-fno-pie", "-no-pie", "-fexceptions", "-Wl,--build-id", state];
+        let bytes = support::compile32(SOURCE, &args);
+        let i = load("static", bytes.clone()).expect("loads");
+        assert_eq!((i.isa, i.float_abi), (isa::Isa::A32, image::FloatAbi::Hard));
+        assert!(!i.position_independent && !i.exec_stack && i.build_id.is_some());
+        let main = addr(&i, "main");
+        assert_eq!(main & 1, bit, "{state}: the state is part of the address");
+        assert!(i.is_text(main) && !i.is_text(addr(&i, "table")));
+        assert!(i.init.contains(&addr(&i, "early")));
+        let mark = i.mapping.iter().rfind(|m| m.addr <= main).expect("a mapping symbol before main");
+        assert!(mark.code && mark.thumb == (bit == 1), "{state}: {mark:?}");
+        assert!(i.mapping.iter().any(|m| !m.code) && i.mapping.windows(2).all(|w| w[0].addr < w[1].addr));
+        // Entries that say the same are merged, so that not every function has one.
+        assert!(i.starts.len() > 20, "{state}: {} functions in the exception index", i.starts.len());
+        assert!(!i.pointers.is_empty(), "IRELATIVE relocations of a static glibc");
+        assert!(i.pointers.iter().all(|p| i.is_text(p.target)), "their addends stand in place");
+        assert_eq!(i.diagnostics, [""; 0]);
+
+        // Without section headers: the same segments, and function starts where the program headers lead to them.
+        let mut bare = support::strip32(&bytes, &["-s"]);
+        bare[0x20..0x24].fill(0);
+        let b = load("bare", bare).expect("loads");
+        assert_eq!(b.segments.len(), i.segments.len());
+        assert!(b.is_text(main) && b.symbols.is_empty() && b.starts.len() > 20);
+        assert!(i.text_exact && !b.text_exact);
+    }
+}
+
+#[test]
+fn static_pie_for_aarch32() {
+    // Debian's glibc for armhf has no start code for static PIE.
+    let source = "static int twice(int x) { return 2 * x; } int (*table[])(int) = { twice };
+        __attribute__((constructor)) static void early(void) { table[0](1); }
+        void _start(void) { for (;;) table[0](2); }";
+    let bytes = support::compile32(
+        source,
+        &["-O1", "-static", "-Wl,-pie", "-fpie", "-mthumb", "-nostdlib", "-Wl,--no-dynamic-linker"],
+    );
+    let i = load("pie", bytes).expect("loads");
+    assert!(i.position_independent);
+    let (table, twice) = (addr(&i, "table"), addr(&i, "twice"));
+    assert!(i.pointers.iter().any(|p| p.at == table && p.target == twice && twice & 1 == 1));
+    assert!(i.init.contains(&addr(&i, "early")));
+}
+
 /// xorshift64*: repeatable, and good enough to place damage.
 struct Random(u64);
 
@@ -69,9 +117,15 @@ impl Random {
 
 #[test]
 fn damage_never_panics() {
-    let source = "__attribute__((used)) static int f(int x) { return x + 1; } int *p[3]; void _start(void) { for (;;) f((long)p); }";
+    let source = "__attribute__((used)) static int f(int x) { return x + 1; } int *p[3]; void __aeabi_unwind_cpp_pr0(void) {} void _start(void) { for (;;) f((long)p); }";
     let seeds = [
         support::minimal(),
+        support::minimal32(),
+        support::compile32(source, &["-O1", "-static", "-nostdlib", "-g0", "-funwind-tables"]),
+        support::compile32(
+            source,
+            &["-O1", "-static", "-Wl,-pie", "-fpie", "-nostdlib", "-g0", "-Wl,--no-dynamic-linker"],
+        ),
         support::compile(source, &["-O1", "-static", "-nostdlib", "-g0", "-funwind-tables"]),
         support::compile(source, &["-O1", "-static-pie", "-fpie", "-nostdlib", "-g0", "-Wl,--eh-frame-hdr"]),
     ];
@@ -81,7 +135,10 @@ fn damage_never_panics() {
     let mut accepted = 0;
     for seed in &seeds {
         // Headers, section headers and tables are small parts of a file: damage goes there more often.
-        let shoff = u64::from_le_bytes(seed[0x28..0x30].try_into().expect("8 bytes")) as usize;
+        let shoff = match seed[4] {
+            1 => u32::from_le_bytes(seed[0x20..0x24].try_into().expect("4 bytes")) as usize,
+            _ => u64::from_le_bytes(seed[0x28..0x30].try_into().expect("8 bytes")) as usize,
+        };
         let hot = [0..0x200.min(seed.len()), shoff..seed.len(), 0..seed.len()];
         for _ in 0..3000 {
             let mut f = seed.clone();

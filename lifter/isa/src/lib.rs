@@ -187,6 +187,11 @@ impl Isa {
             Isa::A64 | Isa::A32 => 4,
         }
     }
+
+    /// True if an instruction can stand at the code address `pc`.
+    pub fn is_aligned(self, pc: u64) -> bool {
+        self.bytes_at(pc).is_multiple_of(self.alignment(pc))
+    }
 }
 
 /// Where code bytes come from. Implemented by images (at lifting) and by guest memory (at run time).
