@@ -247,8 +247,12 @@ impl Search<'_> {
             if body.blocks.is_empty() {
                 continue;
             }
-            let shape =
-                FunctionShape { name: names.of(entry), entry: GuestAddr(entry), blocks: body.blocks.clone() };
+            let shape = FunctionShape {
+                isa: self.image.isa,
+                name: names.of(entry),
+                entry: GuestAddr(entry),
+                blocks: body.blocks.clone(),
+            };
             let mut points: Vec<u64> =
                 self.lessons.points.get(&entry).into_iter().flatten().copied().collect();
             points.retain(|p| body.blocks.binary_search_by_key(p, |b| b.start.0).is_ok());

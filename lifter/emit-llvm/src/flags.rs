@@ -213,7 +213,12 @@ mod tests {
 
     fn form(word: u32) -> Form {
         let block = isa::BlockShape { start: GuestAddr(0), end: GuestAddr(8), switch: None };
-        let shape = isa::FunctionShape { name: "f".into(), entry: GuestAddr(0), blocks: vec![block] };
+        let shape = isa::FunctionShape {
+            isa: isa::Isa::A64,
+            name: "f".into(),
+            entry: GuestAddr(0),
+            blocks: vec![block],
+        };
         let mut f = isa::lift_function(&shape, &Word(word));
         ir::pass::run_default(&mut f, &FILE);
         let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);

@@ -304,7 +304,7 @@ mod tests {
         let block =
             |start, end| isa::BlockShape { start: GuestAddr(start), end: GuestAddr(end), switch: None };
         let blocks = vec![block(0, 4), block(4, 16), block(16, 24), block(24, 28)];
-        let shape = isa::FunctionShape { name: "f".into(), entry: GuestAddr(0), blocks };
+        let shape = isa::FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: GuestAddr(0), blocks };
         let mut f = isa::lift_function(&shape, &Words);
         ir::pass::run_default(&mut f, &FILE);
         let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);

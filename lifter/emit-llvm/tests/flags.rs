@@ -87,6 +87,7 @@ fn function(at: u64, before: Option<u32>, first: u32, second: u32, resume: bool)
     let block =
         |start: u64, end: u64| BlockShape { start: GuestAddr(start), end: GuestAddr(end), switch: None };
     let shape = FunctionShape {
+        isa: isa::Isa::A64,
         name: format!("f{at:x}"),
         entry: GuestAddr(at),
         blocks: vec![block(at, at + 4), block(at + 4, at + 16), block(at + 16, at + 24), block(at + 24, end)],
@@ -334,7 +335,8 @@ fn random_graph(at: u64, random: &mut Random) -> Function {
         shapes.push(BlockShape { start: address(starts[b]), end: address(end), switch: None });
         all.extend(words);
     }
-    let shape = FunctionShape { name: format!("g{at:x}"), entry: GuestAddr(at), blocks: shapes };
+    let shape =
+        FunctionShape { isa: isa::Isa::A64, name: format!("g{at:x}"), entry: GuestAddr(at), blocks: shapes };
     let mut f = isa::lift_function(&shape, &Words(at, all));
     ir::pass::run_default(&mut f, &FILE);
     f
@@ -402,6 +404,7 @@ fn faults_in_a_loop() {
             switch: None,
         };
         let shape = FunctionShape {
+            isa: isa::Isa::A64,
             name: "loop".into(),
             entry: GuestAddr(0x10000),
             blocks: vec![block(0, 4), block(4, 20), block(20, 24)],

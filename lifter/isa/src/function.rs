@@ -1,16 +1,16 @@
 //! Lifts a whole function. Takes its shape (blocks by address, found by discovery) and code bytes, gives an
-//! [`ir::Function`]: each block is one run; addresses become block ids, and what leaves the shape becomes `Goto`.
-//! Knows no ELF: discovery decides what is code.
+//! [`ir::Function`]: each block is one run, or several where conditions divide it; addresses become block ids, and what leaves
+//! the shape becomes `Goto`. Knows no ELF: discovery decides what is code.
 
-use crate::{Code, Exit, a64};
+use crate::{Code, Exit, Isa, Run};
 use ir::{Block, BlockId, Function, GuestAddr, Term};
 
 /// A block of a function to lift.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct BlockShape {
-    /// Address of its first instruction.
+    /// Code address of its first instruction (AArch32: with the state, outside IT blocks).
     pub start: GuestAddr,
-    /// Address behind its last instruction.
+    /// Address of the byte behind its last instruction.
     pub end: GuestAddr,
     /// Targets of the jump table that its last instruction (an indirect jump) goes through, sorted.
     pub switch: Option<Vec<GuestAddr>>,
@@ -21,29 +21,38 @@ pub struct BlockShape {
 pub struct FunctionShape {
     /// Symbol name or `sub_<address>`.
     pub name: String,
-    /// Entry address.
+    /// Instruction set.
+    pub isa: Isa,
+    /// Entry, a code address.
     pub entry: GuestAddr,
     /// Its blocks, sorted by address, not overlapping; one of them begins at `entry`.
     pub blocks: Vec<BlockShape>,
 }
 
-/// Lifts `shape`. Blocks come entry first, then by address. Blocks at which the dispatcher may enter (the continuations
+/// Lifts `shape`. Blocks come entry first, then by address, then those inside blocks of the shape. Blocks at which the dispatcher may enter (the continuations
 /// of calls and system calls, and loop heads: targets of backward edges) have `resume` set.
 pub fn lift_function(shape: &FunctionShape, code: &dyn Code) -> Function {
     let mut order: Vec<usize> = (0..shape.blocks.len()).collect();
     order.sort_by_key(|&i| (shape.blocks[i].start != shape.entry, shape.blocks[i].start));
+    let mut runs: Vec<(Run, &BlockShape)> = Vec::with_capacity(order.len());
+    let mut inner: Vec<(Run, &BlockShape)> = Vec::new();
+    for &i in &order {
+        let b = &shape.blocks[i];
+        let mut lifted = shape.isa.lift_block(code, b.start, b.end).into_iter();
+        runs.extend(lifted.next().map(|r| (r, b)));
+        inner.extend(lifted.map(|r| (r, b)));
+    }
+    runs.append(&mut inner);
     let mut index: Vec<(GuestAddr, BlockId)> =
-        order.iter().enumerate().map(|(id, &i)| (shape.blocks[i].start, BlockId(id as u32))).collect();
+        runs.iter().enumerate().map(|(id, (r, _))| (r.pc, BlockId(id as u32))).collect();
     index.sort();
     let find = |a: GuestAddr| index.binary_search_by_key(&a, |e| e.0).ok().map(|i| index[i].1);
     let jump = |a: GuestAddr| find(a).map_or(Term::Goto(a), Term::Jump);
 
     let mut extra: Vec<Block> = Vec::new();
-    let first_extra = shape.blocks.len();
+    let first_extra = runs.len();
     let mut blocks: Vec<Block> = Vec::with_capacity(first_extra);
-    for &i in &order {
-        let b = &shape.blocks[i];
-        let run = a64::lift_run(code, b.start, b.end, usize::MAX);
+    for (run, b) in runs {
         // A conditional jump out of the function goes through a block of its own.
         let mut out = |a: GuestAddr| {
             find(a).unwrap_or_else(|| {
@@ -67,10 +76,10 @@ pub fn lift_function(shape: &FunctionShape, code: &dyn Code) -> Function {
             Exit::Trap { kind, pc } => Term::Trap { kind, pc },
             Exit::Fallback { pc } => Term::Fallback { pc },
         };
-        blocks.push(Block { pc: b.start, insts: run.insts, term, resume: false });
+        blocks.push(Block { pc: run.pc, insts: run.insts, term, resume: false });
     }
     blocks.append(&mut extra);
-    mark_resume_points(&mut blocks);
+    mark_resume_points(shape.isa, &mut blocks);
     Function { name: shape.name.clone(), entry: shape.entry, blocks }
 }
 
@@ -83,7 +92,7 @@ const LARGE_POINTS: usize = 24;
 /// Marks where the dispatcher may enter. Each point is a second way in, at which every register merges, and the register
 /// allocator's work grows faster than their number: in large functions only the heads of the longest loops are marked
 /// (docs/decisions/0006-large-functions.md). Elsewhere the interpreter goes on until it meets one, or the function returns.
-fn mark_resume_points(blocks: &mut [Block]) {
+fn mark_resume_points(isa: Isa, blocks: &mut [Block]) {
     // Block and length of the loop it heads; return sites have none.
     let mut points: Vec<(u64, BlockId)> = Vec::new();
     for b in blocks.iter() {
@@ -93,11 +102,14 @@ fn mark_resume_points(blocks: &mut [Block]) {
         }
         for s in b.term.successors() {
             let head = blocks[s.0 as usize].pc;
-            if head <= b.pc {
-                points.push((b.pc.0 - head.0 + 1, s));
+            let (from, to) = (isa.bytes_at(b.pc.0), isa.bytes_at(head.0));
+            if to < from || head == b.pc {
+                points.push((from - to + 1, s));
             }
         }
     }
+    // Where control comes to from within an instruction's condition only, nothing else can go on.
+    points.retain(|&(_, p)| !isa.is_inner(blocks[p.0 as usize].pc.0));
     if blocks.len() > LARGE {
         points.sort_by_key(|&(length, block)| (std::cmp::Reverse(length), block));
         points.dedup_by_key(|p| p.1);

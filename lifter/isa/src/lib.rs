@@ -140,6 +140,14 @@ impl Isa {
         }
     }
 
+    /// Lifts what stands from `start` to `end`: one run, A32: and those behind conditions (see [`a32::lift_block`]).
+    pub fn lift_block(self, code: &dyn Code, start: GuestAddr, end: GuestAddr) -> Vec<Run> {
+        match self {
+            Isa::A64 => vec![a64::lift_run(code, start, end, usize::MAX)],
+            Isa::A32 => a32::lift_block(code, start, end),
+        }
+    }
+
     /// The address that a data access to the 64-bit value `addr` goes to: A64 ignores the top byte, bits 63:56 become copies of
     /// bit 55; A32 computes modulo 2³².
     pub const fn data_addr(self, addr: u64) -> u64 {
@@ -178,6 +186,14 @@ impl Isa {
     /// True if the general registers are of 32 bits.
     pub const fn is_32(self) -> bool {
         matches!(self, Isa::A32)
+    }
+
+    /// True for code addresses in IT blocks and behind tests of conditions: no other code leads there.
+    pub const fn is_inner(self, pc: u64) -> bool {
+        match self {
+            Isa::A64 => false,
+            Isa::A32 => pc >> 32 != 0,
+        }
     }
 
     /// Instructions lie at multiples of this many bytes, at the code address `pc`.

@@ -13,7 +13,12 @@ impl Code for Words<'_> {
 
 fn shape(entry: u64, blocks: &[(u64, u64)]) -> FunctionShape {
     let block = |&(start, end)| BlockShape { start: GuestAddr(start), end: GuestAddr(end), switch: None };
-    FunctionShape { name: "f".into(), entry: GuestAddr(entry), blocks: blocks.iter().map(block).collect() }
+    FunctionShape {
+        isa: isa::Isa::A64,
+        name: "f".into(),
+        entry: GuestAddr(entry),
+        blocks: blocks.iter().map(block).collect(),
+    }
 }
 
 #[test]

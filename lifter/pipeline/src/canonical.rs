@@ -294,7 +294,7 @@ mod tests {
             ],
         };
         let blocks = vec![shape(base), shape(base + 0x1000)];
-        (f, FunctionShape { name: String::new(), entry: GuestAddr(base), blocks })
+        (f, FunctionShape { isa: isa::Isa::A64, name: String::new(), entry: GuestAddr(base), blocks })
     }
 
     fn canonical(base: u64, callee: u64, data: u64) -> Canonical {
@@ -357,7 +357,8 @@ mod tests {
         );
         let f = ir::parse_function(&text, &isa::a64::FILE).expect("the text is well-formed");
         let block = BlockShape { start: f.entry, end: f.entry.offset(0x40), switch: None };
-        let shape = FunctionShape { name: "f".into(), entry: f.entry, blocks: vec![block] };
+        let shape =
+            FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: f.entry, blocks: vec![block] };
         Canonical::new(&f, &shape, Layout { text_base: 0, text_size: 0x10_0000 }, &|_| None)
     }
 

@@ -162,7 +162,7 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
         }
         open = !ends.contains(&pc);
     }
-    Some(FunctionShape { name: "region".into(), entry, blocks })
+    Some(FunctionShape { isa: isa::Isa::A64, name: "region".into(), entry, blocks })
 }
 
 /// Ends a block before the first instruction that is the interpreter's, and behind a barrier that makes changed code visible.

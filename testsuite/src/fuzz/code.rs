@@ -65,7 +65,12 @@ impl Words {
                 BlockShape { start: self.at(w[0]), end: self.at(w[1]), switch }
             })
             .collect();
-        FunctionShape { name: "f".into(), entry: self.at(starts[s.below(starts.len() - 1)]), blocks }
+        FunctionShape {
+            isa: isa::Isa::A64,
+            name: "f".into(),
+            entry: self.at(starts[s.below(starts.len() - 1)]),
+            blocks,
+        }
     }
 }
 

@@ -113,7 +113,7 @@ fn damaged(s: &mut Source<'_>) -> String {
         }
     }
     let block = isa::BlockShape { start: pc, end: pc.offset(4 * count as i64), switch: None };
-    let shape = isa::FunctionShape { name: "f".into(), entry: pc, blocks: vec![block] };
+    let shape = isa::FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: pc, blocks: vec![block] };
     let f = isa::lift_function(&shape, &At(code));
     let mut lines: Vec<String> = f.display(&FILE).to_string().lines().map(String::from).collect();
     for _ in 0..s.below(4) {

@@ -67,7 +67,8 @@ impl Code for Words<'_> {
 fn emitted(words: &[u32], opt: u8) -> Translation {
     let end = GuestAddr(4 * words.len() as u64);
     let block = BlockShape { start: GuestAddr(0), end, switch: None };
-    let shape = FunctionShape { name: "words".into(), entry: GuestAddr(0), blocks: vec![block] };
+    let shape =
+        FunctionShape { isa: isa::Isa::A64, name: "words".into(), entry: GuestAddr(0), blocks: vec![block] };
     let f = lift_function(&shape, &Words(words));
     let options = Options {
         opt,

@@ -74,6 +74,77 @@ fn sets_flags(insts: &[Inst]) -> bool {
     insts.iter().any(|i| matches!(i, Inst::Set(r, _) if is_flag(*r)))
 }
 
+fn inside(at: Place, end: GuestAddr) -> bool {
+    u64::from(at.addr) < end.0 & !1
+}
+
+/// The instructions from `insn` at `at` on, up to `end`, that stand under its condition or the inverse, the place behind them, and
+/// the address behind the last byte looked at.
+fn group(code: &dyn Code, at: Place, insn: Insn, end: GuestAddr) -> (Vec<(Place, Insn)>, Place, u32) {
+    let mut group = vec![(at, insn)];
+    let mut next = at.next(insn.len);
+    let mut seen = next.addr;
+    while group.len() < GROUP && inside(next, end) && (next.in_it() || !at.in_it()) {
+        let Some(i) = fetch(code, next) else { break };
+        seen = next.addr.wrapping_add(i.len);
+        if i.cond >> 1 != insn.cond >> 1 {
+            break;
+        }
+        group.push((next, i));
+        next = next.next(i.len);
+    }
+    (group, next, seen)
+}
+
+/// Where the ways meet again that part before the instruction at `at`, which has a condition.
+fn join(code: &dyn Code, at: Place, end: GuestAddr) -> Option<GuestAddr> {
+    let insn = fetch(code, at)?;
+    Some(group(code, at, insn, end).1.into())
+}
+
+/// Lifts what stands from `start` to `end` as runs, the first one beginning at `start`, the others where a run before ends because
+/// of a condition: at tested places, in IT blocks, and where ways meet. Runs end where ways meet, so that none has what another has.
+pub fn lift_block(code: &dyn Code, start: GuestAddr, end: GuestAddr) -> Vec<Run> {
+    let (first, last) = (Place::from(start).addr, end.0 & !1);
+    let within = |a: GuestAddr| {
+        let addr = Place::from(a).addr;
+        first <= addr && u64::from(addr) < last && a != start
+    };
+    let mut runs: Vec<Run> = Vec::new();
+    let mut work = vec![(start, end)];
+    while let Some((at, stop)) = work.pop() {
+        if runs.iter().any(|r| r.pc == at) {
+            continue;
+        }
+        let run = lift_run(code, at, stop, usize::MAX);
+        let mut go_on = |a: GuestAddr, meet: Option<GuestAddr>| {
+            if within(a) {
+                let stop = if inside(a.into(), stop) { stop } else { end };
+                work.push((a, meet.unwrap_or(stop)));
+            }
+        };
+        match run.exit {
+            Exit::Branch { then, els, .. } => {
+                let tested = |a: GuestAddr| Place::from(a).passed;
+                let meet =
+                    [then, els].into_iter().find(|&a| tested(a)).and_then(|a| join(code, a.into(), stop));
+                go_on(els, meet.filter(|_| tested(els)));
+                if tested(then) {
+                    go_on(then, meet);
+                }
+            }
+            Exit::Next(a) | Exit::Call { ret: a, .. } | Exit::Syscall { next: a, .. } => go_on(a, None),
+            Exit::Jump(_)
+            | Exit::Indirect(_)
+            | Exit::Return(_)
+            | Exit::Trap { .. }
+            | Exit::Fallback { .. } => {}
+        }
+        runs.push(run);
+    }
+    runs
+}
+
 /// What is known while a run is lifted.
 struct Lifting<'a, 'r> {
     code: &'a dyn Code,
@@ -94,28 +165,20 @@ impl Lifting<'_, '_> {
     }
 
     fn inside(&self, at: Place) -> bool {
-        u64::from(at.addr) < self.end.0 & !1
+        inside(at, self.end)
     }
 
-    /// The instructions from `at` on that stand under `cond` or its inverse, and the place behind them.
-    fn group(&mut self, at: Place, insn: Insn, cond: u32) -> (Vec<(Place, Insn)>, Place) {
-        let mut group = vec![(at, insn)];
-        let mut next = at.next(insn.len);
-        while group.len() < GROUP && self.inside(next) && (next.in_it() || !at.in_it()) {
-            let Some(i) = self.fetch(next) else { break };
-            if i.cond >> 1 != cond >> 1 {
-                break;
-            }
-            group.push((next, i));
-            next = next.next(i.len);
-        }
-        (group, next)
+    /// See [`group`].
+    fn group(&mut self, at: Place, insn: Insn) -> (Vec<(Place, Insn)>, Place) {
+        let (group, behind, seen) = group(self.code, at, insn, self.end);
+        self.seen = self.seen.max(seen);
+        (group, behind)
     }
 
     /// Lifts the group from `at` on by selections, if that can be done; gives the place behind it.
     fn select(&mut self, at: Place, insn: Insn) -> Option<Place> {
         let cond = insn.cond;
-        let (group, next) = self.group(at, insn, cond);
+        let (group, next) = self.group(at, insn);
         if group.len() > SELECTED {
             return None;
         }
@@ -142,10 +205,15 @@ impl Lifting<'_, '_> {
     /// Ends the run before the instruction at `at`, whose condition is open.
     fn branch(&mut self, at: Place, insn: Insn) -> Exit {
         let cond = Cx::new(&mut self.b, &mut self.flags, at, insn.len, None).condition(insn.cond);
-        let (group, behind) = self.group(at, insn, insn.cond);
+        let (group, behind) = self.group(at, insn);
         // Past all that does not hold either; the first of the inverse condition holds.
         let els = group.iter().find(|(_, i)| i.cond != insn.cond).map_or(behind, |(p, _)| p.tested());
-        Exit::Branch { cond, then: at.tested().into(), els: els.into() }
+        let mut alone = Builder::new(&FILE, at.into());
+        let then = match lift(&mut alone, &mut None, &insn, at, None) {
+            Ok(Some(Exit::Jump(target))) => target,
+            _ => at.tested().into(),
+        };
+        Exit::Branch { cond, then, els: els.into() }
     }
 }
 
