@@ -54,6 +54,7 @@ pub struct Row {
     /// Set.
     pub set: Set,
     /// 32 characters (T16: 16), most significant first: `0`, `1`, or a letter for an operand bit; spaces are for reading.
+    /// Of the bits `S` one at least is zero (a size that is not 11), of the bits `H` one at least is one (an immh that is not 0).
     pub pattern: &'static str,
     /// Feature.
     pub feature: Feature,
@@ -82,6 +83,12 @@ impl Row {
         let expected = if self.set == Set::T16 { 16 } else { 32 };
         assert_eq!(n, expected, "pattern of {} has {n} bits", self.name);
         (mask, value)
+    }
+
+    /// The bits of a letter.
+    fn letters(&self, letter: char) -> u32 {
+        let bits = self.pattern.chars().filter(|c| *c != ' ');
+        bits.fold(0, |mask, c| mask << 1 | (c == letter) as u32)
     }
 
     /// True for A32 encodings with a condition.
@@ -165,8 +172,27 @@ fn shared_form(word: u32) -> Option<u32> {
 
 /// Entries of one set by some of their bits, the most specific first.
 struct Buckets {
-    /// Per value of the bits: mask, value, row.
-    buckets: Vec<Vec<(u32, u32, &'static Row)>>,
+    /// Per value of the bits.
+    buckets: Vec<Vec<Entry>>,
+}
+
+/// A row as it is compared with words.
+#[derive(Clone, Copy)]
+struct Entry {
+    mask: u32,
+    value: u32,
+    /// Bits that are not all ones, and bits that are not all zeros; 0 for none.
+    not_ones: u32,
+    not_zeros: u32,
+    row: &'static Row,
+}
+
+impl Entry {
+    fn matches(&self, word: u32) -> bool {
+        word & self.mask == self.value
+            && (self.not_ones == 0 || word & self.not_ones != self.not_ones)
+            && (self.not_zeros == 0 || word & self.not_zeros != 0)
+    }
 }
 
 impl Buckets {
@@ -176,14 +202,14 @@ impl Buckets {
             .filter(|r| choose(r))
             .map(|row| {
                 let (mask, value) = row.bits();
-                (mask, value, row)
+                Entry { mask, value, not_ones: row.letters('S'), not_zeros: row.letters('H'), row }
             })
             .collect();
-        all.sort_by_key(|(mask, ..)| std::cmp::Reverse(mask.count_ones()));
+        all.sort_by_key(|e| std::cmp::Reverse(e.mask.count_ones()));
         let mut buckets = vec![Vec::new(); 1 << bits];
         for (i, bucket) in buckets.iter_mut().enumerate() {
             let (mask, value) = (((1u32 << bits) - 1) << low, (i as u32) << low);
-            bucket.extend(all.iter().filter(|(m, v, _)| (v ^ value) & m & mask == 0));
+            bucket.extend(all.iter().filter(|e| (e.value ^ value) & e.mask & mask == 0));
         }
         Buckets { buckets }
     }
@@ -191,7 +217,7 @@ impl Buckets {
     /// The row that `word` belongs to: of those that match, the one with most fixed bits.
     fn find(&self, word: u32, bucket: u32) -> Option<&'static Row> {
         let bucket = &self.buckets[bucket as usize & (self.buckets.len() - 1)];
-        bucket.iter().find(|(mask, value, _)| word & mask == *value).map(|e| e.2)
+        bucket.iter().find(|e| e.matches(word)).map(|e| e.row)
     }
 }
 
