@@ -46,11 +46,12 @@ impl Fx<'_, '_> {
         // Operands are numbered through; the guest address comes after those of the instruction, then the label.
         let n = constraints.split(',').filter(|c| !c.is_empty()).count();
         let comma = if n == 0 { "" } else { "," };
-        args.push(l.i32(self.unit.checkpoint_word(self.pc)));
+        let (word, state) = self.unit.checkpoint_word(self.pc);
+        args.push(l.i32(word));
         let section = abi::symbol::CHECKPOINT_SECTION;
         let table = |label: &str| {
             format!(
-                "1: {}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long {label}\n.long ${{{n}:c}}\n.popsection",
+                "1: {}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long {label}\n.long ${{{n}:c}}, {state}\n.popsection",
                 a.text
             )
         };

@@ -101,11 +101,34 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         }
     }
 
-    /// What stands in the checkpoint entry of the instruction at `pc`.
-    pub(crate) fn checkpoint_word(&self, pc: GuestAddr) -> u32 {
+    /// What stands in the checkpoint entry of the instruction at `pc`: address, and state.
+    pub(crate) fn checkpoint_word(&self, pc: GuestAddr) -> (u32, u32) {
         match self.options.addresses {
-            Addresses::Fixed => pc.0.wrapping_sub(self.options.text_base.0) as u32,
-            Addresses::Symbolic => Place::of(pc).checkpoint(),
+            Addresses::Fixed => {
+                ((pc.0 as u32).wrapping_sub(self.options.text_base.0 as u32), self.options.state_of(pc))
+            }
+            Addresses::Symbolic => (Place::of(pc).checkpoint(), 0),
+        }
+    }
+
+    /// A hot register's value as it travels in its slot.
+    pub(crate) fn to_slot(&self, r: Reg, v: V) -> V {
+        let l = &self.llvm;
+        match self.options.regs.info(r).ty {
+            Type::F64 => {
+                let bits = l.bitcast(v, l.i64_ty());
+                l.insert(l.poison(l.ivec_ty(64, 2)), bits, 0)
+            }
+            _ => v,
+        }
+    }
+
+    /// The value that travelled in its slot.
+    pub(crate) fn from_slot(&self, r: Reg, v: V) -> V {
+        let l = &self.llvm;
+        match self.options.regs.info(r).ty {
+            Type::F64 => l.bitcast(l.extract(v, 0), l.float_ty(64)),
+            _ => v,
         }
     }
 
@@ -318,7 +341,8 @@ impl<'a> Fx<'a, '_> {
 
     /// The arguments of a lifted function, or its results: the state's address, then the hot registers.
     pub(crate) fn hot_args(&self) -> Vec<V> {
-        std::iter::once(self.state()).chain(self.unit.hot().map(|r| self.get(r))).collect()
+        let value = |r| self.unit.to_slot(r, self.get(r));
+        std::iter::once(self.state()).chain(self.unit.hot().map(value)).collect()
     }
 
     /// Takes state and hot registers from the results of a call.
@@ -330,8 +354,15 @@ impl<'a> Fx<'a, '_> {
 
     /// Takes hot registers from parameters or results 1….
     fn receive_hot(&mut self, value: impl Fn(u32) -> V) {
+        let hot = &self.unit.options.hot;
         for (i, r) in self.unit.hot().enumerate() {
-            self.set(r, value(i as u32 + 1));
+            let v = if r == hot.link && !hot.link_is_guest {
+                // Only what is returned means something.
+                self.l.i64(0)
+            } else {
+                self.unit.from_slot(r, value(i as u32 + 1))
+            };
+            self.set(r, v);
         }
     }
 

@@ -21,12 +21,12 @@ fn define(unit: &UnitCx<'_, '_>, name: &str, ty: crate::llvm::T, conv: u32) -> V
 }
 
 fn load_hot(unit: &UnitCx<'_, '_>, state: V) -> Vec<V> {
-    unit.hot().map(|r| unit.load_reg(state, r)).collect()
+    unit.hot().map(|r| unit.to_slot(r, unit.load_reg(state, r))).collect()
 }
 
 fn store_hot(unit: &UnitCx<'_, '_>, state: V, value: impl Fn(u32) -> V) {
     for (i, r) in unit.hot().enumerate() {
-        unit.store_reg(state, r, value(i as u32 + 1));
+        unit.store_reg(state, r, unit.from_slot(r, value(i as u32 + 1)));
     }
 }
 

@@ -109,7 +109,7 @@ pub enum Number {
     MinusPlace(Place),
     /// [`Options::text_base`], negated.
     MinusTextBase,
-    /// [`Options::text_size`] in words.
+    /// Entries of the dispatch table.
     TextWords,
 }
 
@@ -154,10 +154,12 @@ impl Number {
 pub struct Hot {
     /// Of type i64.
     pub gprs: [Reg; HOT_GPRS],
-    /// Of type v128.
+    /// Of type v128, or f64.
     pub vecs: [Reg; HOT_VECS],
     /// The one of `gprs` that holds the address to return to where a lifted function returns.
     pub link: Reg,
+    /// False if `link` is no register of the guest (AArch32): it means nothing but at returns.
+    pub link_is_guest: bool,
 }
 
 /// Choices that hold for all units of one output.
@@ -181,6 +183,15 @@ pub struct Options {
     pub hot: Hot,
     /// The guest's registers.
     pub regs: &'static RegFile,
+    /// Bytes of text for each entry of the dispatch table: 4, or 1 if instructions' addresses have a bit for their state.
+    pub dispatch_unit: u64,
+}
+
+impl Options {
+    /// Bits of a guest address that are the state and not the address.
+    fn state_of(&self, a: GuestAddr) -> u32 {
+        if self.dispatch_unit == 1 { (a.0 >> 32) as u32 } else { 0 }
+    }
 }
 
 /// A point at which the dispatcher may enter a lifted function.

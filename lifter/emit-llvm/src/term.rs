@@ -120,7 +120,9 @@ impl Fx<'_, '_> {
         let l = self.l;
         let o = self.unit.options;
         let (offset, words) = match o.addresses {
-            Addresses::Fixed => (l.sub(target, self.code_addr(o.text_base)), l.i64(o.text_size / 4)),
+            Addresses::Fixed => {
+                (l.sub(target, self.code_addr(o.text_base)), l.i64(o.text_size / o.dispatch_unit))
+            }
             Addresses::Symbolic => {
                 let offset = l.add(target, self.unit.number(Number::MinusTextBase));
                 let offset = if o.position_independent { l.sub(offset, self.bias()) } else { offset };
@@ -128,7 +130,13 @@ impl Fx<'_, '_> {
             }
         };
         // Rotating instead of shifting makes misaligned addresses large.
-        let index = l.intrinsic("llvm.fshr", &[l.i64_ty()], &[offset, offset, l.i64(2)]);
+        let index = match o.dispatch_unit {
+            1 => offset,
+            n => {
+                let shift = l.i64(n.trailing_zeros().into());
+                l.intrinsic("llvm.fshr", &[l.i64_ty()], &[offset, offset, shift])
+            }
+        };
         let inside = l.icmp(IPred::LLVMIntULT, index, words);
         let (look, miss, found) =
             (l.block(self.func, "look"), l.block(self.func, "miss"), l.block(self.func, "found"));

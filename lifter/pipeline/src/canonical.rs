@@ -121,7 +121,7 @@ impl Symbols for Canonical {
                 Number::Place(p) => self.places.real(p.addr())?.0,
                 Number::MinusPlace(p) => self.places.real(p.addr())?.0.wrapping_neg(),
                 Number::MinusTextBase => self.layout.text_base.wrapping_neg(),
-                Number::TextWords => self.layout.text_size / 4,
+                Number::TextWords => self.layout.text_size / self.layout.unit,
             };
             return Some(Meaning::Value(value));
         }
@@ -299,7 +299,7 @@ mod tests {
 
     fn canonical(base: u64, callee: u64, data: u64) -> Canonical {
         let (f, shape) = function(base, callee, data);
-        let layout = Layout { text_base: 0x1_0000, text_size: 0x10_0000 };
+        let layout = Layout { text_base: 0x1_0000, text_size: 0x10_0000, unit: 4 };
         Canonical::new(&f, &shape, layout, &|a| (a.0 == callee).then(|| "xl.callee".into()))
     }
 
@@ -359,7 +359,7 @@ mod tests {
         let block = BlockShape { start: f.entry, end: f.entry.offset(0x40), switch: None };
         let shape =
             FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: f.entry, blocks: vec![block] };
-        Canonical::new(&f, &shape, Layout { text_base: 0, text_size: 0x10_0000 }, &|_| None)
+        Canonical::new(&f, &shape, Layout { text_base: 0, text_size: 0x10_0000, unit: 4 }, &|_| None)
     }
 
     #[test]

@@ -6,17 +6,18 @@ use abi::{HOT_GPRS, HOT_VECS};
 use emit_llvm::Hot;
 use ir::{CallTarget, Function, GuestAddr, Reg, Term};
 use isa::a64::reg;
+use isa::{Isa, a32};
 use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// Adds up what part of each function's run loads and stores would be, by loop depth, and by where it is called from: any
 /// function may be the one that counts, large ones are not more likely to be. Registers of equal count keep the order of the
 /// procedure call standard: arguments and results first, then frame and link register.
-pub fn choose(functions: &[Function]) -> Hot {
+pub fn choose(isa: Isa, functions: &[Function]) -> Hot {
     let weights = function_weights(functions);
     let traffic: Vec<Vec<u64>> =
-        functions.par_iter().map(|f| emit_llvm::register_traffic(f, &isa::a64::FILE)).collect();
-    let mut count = vec![0u64; isa::a64::FILE.regs.len()];
+        functions.par_iter().map(|f| emit_llvm::register_traffic(f, isa.file())).collect();
+    let mut count = vec![0u64; isa.file().regs.len()];
     for ((f, t), w) in functions.iter().zip(&traffic).zip(weights) {
         let blocks = emit_llvm::block_weights(f);
         let time: u64 = f.blocks.iter().zip(blocks).map(|(b, n)| (b.insts.len() as u64 + 1) * n).sum();
@@ -24,11 +25,18 @@ pub fn choose(functions: &[Function]) -> Hot {
             *c += ((n * w) << 20) / time.max(1);
         }
     }
+    let (link, gprs): (Reg, Vec<Reg>) = match isa {
+        Isa::A64 => (reg::LR, (0..31).map(reg::x).chain([reg::SP]).collect()),
+        Isa::A32 => (a32::reg::RETURN, (0..15).map(a32::reg::r).chain([a32::reg::RETURN]).collect()),
+    };
     // Returns go by it.
-    count[reg::LR.0 as usize] = u64::MAX;
-    let gprs: [Reg; HOT_GPRS] = top(&count, (0..31).map(reg::x).chain([reg::SP]));
-    let vecs: [Reg; HOT_VECS] = top(&count, (0..32).map(reg::v));
-    Hot { gprs, vecs, link: reg::LR }
+    count[link.0 as usize] = u64::MAX;
+    Hot {
+        gprs: top(&count, gprs.into_iter()),
+        vecs: top(&count, (0..32).map(reg::v)),
+        link,
+        link_is_guest: isa == Isa::A64,
+    }
 }
 
 /// How often each function may run: as the busiest of the places it is called from, which two rounds bring in from two calls

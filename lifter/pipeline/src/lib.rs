@@ -18,6 +18,7 @@ use emit::Emitter;
 use emit_llvm::{Addresses, Checkpoints};
 use image::Image;
 use ir::{Function, GuestAddr};
+use isa::Isa;
 use rayon::prelude::*;
 use std::time::Instant;
 
@@ -89,7 +90,7 @@ pub fn translate(
     stats.record_functions(&functions);
 
     let layout = Layout::of(image);
-    let emit = emit_options(image, options, &layout, hot::choose(&functions));
+    let emit = emit_options(image, options, &layout, hot::choose(image.isa, &functions));
     let emitter = Emitter::new(&functions, &program, layout, &emit, store)?;
     let emitted = stats.time(Stage::Emit, progress, functions.len(), || emitter.emit_all(progress))?;
     stats.cache_hits = emitted.iter().filter(|e| e.hit).count();
@@ -123,14 +124,14 @@ pub fn lift_one(image: &Image, found: &cfg::Found) -> Function {
         // Blocks without instructions only lead elsewhere, under the address of that.
         b.resume |= !b.insts.is_empty();
     }
-    ir::pass::run_default(&mut f, &isa::a64::FILE);
-    debug_assert_eq!(ir::verify(&f, &isa::a64::FILE), vec![]);
+    ir::pass::run_default(&mut f, image.isa.file());
+    debug_assert_eq!(ir::verify(&f, image.isa.file()), vec![]);
     f
 }
 
 /// The emitter's options for `image`, with hot registers chosen for `functions`.
 pub fn emit_options_for(image: &Image, options: &Options, functions: &[Function]) -> emit_llvm::Options {
-    emit_options(image, options, &Layout::of(image), hot::choose(functions))
+    emit_options(image, options, &Layout::of(image), hot::choose(image.isa, functions))
 }
 
 fn emit_options(
@@ -152,7 +153,8 @@ fn emit_options(
         addresses: Addresses::Fixed,
         position_independent: image.position_independent,
         hot,
-        regs: &isa::a64::FILE,
+        regs: image.isa.file(),
+        dispatch_unit: layout.unit,
     }
 }
 
@@ -183,13 +185,19 @@ pub fn options_for(f: &Function, options: &emit_llvm::Options) -> emit_llvm::Opt
 struct Layout {
     text_base: u64,
     text_size: u64,
+    /// Bytes of text for each entry of the dispatch table.
+    unit: u64,
 }
 
 impl Layout {
     fn of(image: &Image) -> Layout {
         let start = image.text.iter().map(|r| r.start).min().unwrap_or(0) & !3;
         let end = image.text.iter().map(|r| r.end).max().unwrap_or(0).next_multiple_of(4);
-        Layout { text_base: start, text_size: end.saturating_sub(start) }
+        let unit = match image.isa {
+            Isa::A64 => 4,
+            Isa::A32 => 1,
+        };
+        Layout { text_base: start, text_size: end.saturating_sub(start), unit }
     }
 }
 

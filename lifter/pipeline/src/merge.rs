@@ -471,6 +471,7 @@ mod tests {
         let table = obj.add_section(Vec::new(), b"xl_ckpt".to_vec(), SectionKind::ReadOnlyData);
         obj.append_section_data(table, &[0; 8], 1);
         obj.append_section_data(table, &checkpoint.to_le_bytes(), 1);
+        obj.append_section_data(table, &[0; 4], 1);
         let symbol = obj.add_symbol(Symbol {
             name: name.as_bytes().to_vec(),
             value: 0,
@@ -490,7 +491,7 @@ mod tests {
     fn numbers_are_filled_in_where_they_fit() {
         let filled = |name: &str, ty, addend| {
             let piece = Piece::new(&with_number(name, ty, addend, 7), &Plain).ok()?;
-            assert_eq!(piece.sections[1].data[8..], 17u32.to_le_bytes());
+            assert_eq!(piece.sections[1].data[8..12], 17u32.to_le_bytes());
             Some(u64::from_le_bytes(piece.sections[0].data[..].try_into().unwrap()))
         };
         assert_eq!(filled("n5", elf::R_X86_64_64, -6), Some(u64::MAX));

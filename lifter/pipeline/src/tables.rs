@@ -15,6 +15,10 @@ use object::{
 use std::collections::HashMap;
 use std::mem::offset_of;
 
+/// The first vector register, in each register file.
+const FIRST_VECTOR: u16 = isa::a64::reg::v(0).0;
+const _: () = assert!(FIRST_VECTOR == isa::a32::reg::d(0).0);
+
 /// Name of the dispatch table, which lifted code looks up.
 const DISPATCH: &str = "xl_dispatch";
 
@@ -32,7 +36,7 @@ pub(crate) fn write(
     };
     w.dispatch(layout, functions)?;
     w.resume(layout, resume)?;
-    let ranges = w.functions(layout, functions, shapes)?;
+    let ranges = w.functions(image, layout, functions, shapes)?;
     w.segments(image);
     w.file(image);
     w.identity(image);
@@ -103,12 +107,12 @@ impl Writer {
             .map_err(|e| Error::Tables(e.to_string()))
     }
 
-    /// `i32 host entry − table` per word of text.
+    /// `i32 host entry − table` per unit of text.
     fn dispatch(&mut self, layout: &Layout, functions: &[Function]) -> Result<(), Error> {
-        let data = vec![0; layout.text_size as usize];
+        let data = vec![0; (layout.text_size / layout.unit * 4) as usize];
         let id = self.section(".rodata.xl_dispatch", SectionKind::ReadOnlyData, DISPATCH, &data, 64);
         for f in functions {
-            let offset = f.entry.0 - layout.text_base;
+            let offset = (f.entry.0 - layout.text_base) / layout.unit * 4;
             let symbol = self.named(&format!("{}{}", symbol::FUNCTION_PREFIX, f.name), false);
             // S + A − P with P = table + offset: A = offset leaves S − table.
             self.relocate(id, offset, symbol, elf::R_X86_64_PC32, offset as i64)?;
@@ -137,6 +141,7 @@ impl Writer {
     /// Which guest code each function was made of; gives the number of ranges.
     fn functions(
         &mut self,
+        image: &Image,
         layout: &Layout,
         functions: &[Function],
         shapes: &[Found],
@@ -150,8 +155,10 @@ impl Writer {
             for word in [offset(f.entry), 0, first] {
                 data.extend_from_slice(&word.to_le_bytes());
             }
-            for piece in found.shape.blocks.chunk_by(|a, b| a.end == b.start) {
-                let (start, end) = (offset(piece[0].start), offset(piece[piece.len() - 1].end));
+            // Bytes, whatever the state in which they are instructions.
+            let bytes = |a: GuestAddr| offset(GuestAddr(image.isa.bytes_at(a.0)));
+            for piece in found.shape.blocks.chunk_by(|a, b| bytes(a.end) == bytes(b.start)) {
+                let (start, end) = (bytes(piece[0].start), bytes(piece[piece.len() - 1].end));
                 for word in [start, end - start] {
                     ranges.extend_from_slice(&word.to_le_bytes());
                 }
@@ -204,7 +211,7 @@ impl Writer {
             |offset: usize, value: u64| data[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
         put(offset_of!(ImageDesc, magic), abi::IMAGE_MAGIC);
         put(offset_of!(ImageDesc, abi_hash), abi::ABI_HASH);
-        put(offset_of!(ImageDesc, isa), isa::Isa::A64 as u64 | u64::from(image.position_independent) << 32);
+        put(offset_of!(ImageDesc, isa), image.isa as u64 | u64::from(image.position_independent) << 32);
         put(offset_of!(ImageDesc, entry), image.entry);
         put(offset_of!(ImageDesc, phdr), image.phdr);
         put(offset_of!(ImageDesc, phnum), image.phnum);
@@ -222,7 +229,7 @@ impl Writer {
             data[hot + i] = r.0 as u8;
         }
         for (i, r) in emit.hot.vecs.iter().enumerate() {
-            data[hot + abi::HOT_GPRS + i] = (r.0 - isa::a64::reg::v(0).0) as u8;
+            data[hot + abi::HOT_GPRS + i] = (r.0 - FIRST_VECTOR) as u8;
         }
         let id = self.obj.section_id(StandardSection::ReadOnlyDataWithRel);
         let at = self.obj.append_section_data(id, &data, 64);

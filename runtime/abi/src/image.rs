@@ -33,7 +33,8 @@ pub struct ImageDesc {
     pub text_base: u64,
     /// Bytes covered; a multiple of 4.
     pub text_size: u64,
-    /// One i32 per 4 bytes of text: host entry − address of the table, 0 if no lifted function begins there.
+    /// One i32 per 4 bytes of text (AArch32: per byte, bit 0 of addresses being the state): host entry − address of the table, 0
+    /// if no lifted function begins there.
     pub dispatch: *const i32,
     /// Resume points, sorted by `guest`.
     pub resume: *const ResumeEntry,
@@ -143,8 +144,10 @@ pub struct CheckpointEntry {
     pub access: i32,
     /// Host address of the fault label − address of this field; 0 for none.
     pub label: i32,
-    /// Link-time address of the guest instruction − `ImageDesc::text_base`.
+    /// Link-time address of the guest instruction − `ImageDesc::text_base`, bits 31:0.
     pub guest: u32,
+    /// Bits 63:32 of the instruction's address: of AArch32's its state (see `isa::a32::Place`), else 0.
+    pub state: u32,
 }
 
 /// A floating-point instruction of lifted code, and the code there that leaves its operation to the evaluator instead: for

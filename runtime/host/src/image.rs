@@ -66,10 +66,10 @@ impl Loaded {
     /// How lifted code can be entered at the run-time guest address, if it can.
     pub fn entry(&self, pc: u64) -> Option<Entry> {
         let offset = pc.wrapping_sub(self.bias).wrapping_sub(self.desc.text_base);
-        if offset >= self.desc.text_size || !offset.is_multiple_of(4) {
+        if offset >= self.desc.text_size || !offset.is_multiple_of(self.unit()) {
             return None;
         }
-        match self.dispatch((offset / 4) as usize).load(Ordering::Acquire) {
+        match self.dispatch(offset as u32).load(Ordering::Acquire) {
             0 => {}
             d => {
                 let host = (self.desc.dispatch as u64).wrapping_add_signed(d as i64);
@@ -89,11 +89,21 @@ impl Loaded {
         }
     }
 
-    /// The dispatch entry of a word of text that the table covers.
-    pub fn dispatch(&self, word: usize) -> &'static AtomicI32 {
-        assert!((word as u64) < self.desc.text_size / 4);
+    /// Bytes of text for each entry of the dispatch table.
+    fn unit(&self) -> u64 {
+        match self.isa {
+            isa::Isa::A64 => 4,
+            isa::Isa::A32 => 1,
+        }
+    }
+
+    /// The dispatch entry of the instruction at that offset from `text_base`, which the table covers.
+    pub fn dispatch(&self, offset: u32) -> &'static AtomicI32 {
+        assert!(u64::from(offset) < self.desc.text_size);
         // SAFETY: in the table, which `polycode` alone changes, through this type.
-        unsafe { AtomicI32::from_ptr(self.desc.dispatch.add(word).cast_mut()) }
+        unsafe {
+            AtomicI32::from_ptr(self.desc.dispatch.add(offset as usize / self.unit() as usize).cast_mut())
+        }
     }
 
     /// The resume points by guest address. Their functions are to be read with [`Loaded::resume_function`].
@@ -149,6 +159,7 @@ impl Loaded {
             0 => 0,
             l => (&raw const c.label as u64).wrapping_add_signed(l as i64),
         };
-        Some((self.desc.text_base.wrapping_add(c.guest as u64).wrapping_add(self.bias), label))
+        let guest = u64::from(c.guest) | u64::from(c.state) << 32;
+        Some((self.desc.text_base.wrapping_add(guest).wrapping_add(self.bias), label))
     }
 }

@@ -135,8 +135,9 @@ pub fn emit(data: &[u8]) {
         text_size: 4 * words.words.len() as u64,
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: choices & 2 != 0,
-        hot: pipeline::hot::choose(std::slice::from_ref(&f)),
+        hot: pipeline::hot::choose(Isa::A64, std::slice::from_ref(&f)),
         regs: &FILE,
+        dispatch_unit: 4,
     };
     let resolve = |a: GuestAddr| (a.0 & 8 == 0).then(|| format!("{}g", abi::symbol::FUNCTION_PREFIX));
     if let Err(e) = emit_llvm::emit_unit("fuzz", &[f.clone()], &options, &resolve) {

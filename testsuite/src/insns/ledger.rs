@@ -78,8 +78,9 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
         text_size: end.0,
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
-        hot: pipeline::hot::choose(std::slice::from_ref(&f)),
+        hot: pipeline::hot::choose(isa::Isa::A64, std::slice::from_ref(&f)),
         regs: &FILE,
+        dispatch_unit: 4,
     };
     if f.blocks.iter().any(|b| matches!(b.term, ir::Term::Fallback { .. })) {
         return Translation::Fallback;

@@ -23,8 +23,10 @@ pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
             gprs: [0, 1, 2, 3, 4, 8, 19, 29, 30, 31].map(|n| if n == 31 { reg::SP } else { reg::x(n) }),
             vecs: std::array::from_fn(|n| reg::v(n as u32)),
             link: reg::LR,
+            link_is_guest: true,
         },
         regs: &FILE,
+        dispatch_unit: 4,
     }
 }
 

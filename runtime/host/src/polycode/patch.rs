@@ -134,10 +134,13 @@ impl Drop for Writable {
 /// What is to be written, or is, for a set of functions.
 fn writable(image: &Loaded, functions: &[u32], resume: &[Vec<usize>]) -> Option<[Writable; 3]> {
     let functions = || functions.iter().map(|f| *f as usize);
-    let word = |f: usize| image.functions()[f].guest as usize / 4;
     let points = image.resume_points();
     Some([
-        Writable::new(functions().map(|f| image.dispatch(word(f)).as_ptr() as u64), 4, false)?,
+        Writable::new(
+            functions().map(|f| image.dispatch(image.functions()[f].guest).as_ptr() as u64),
+            4,
+            false,
+        )?,
         Writable::new(
             resume.iter().flatten().map(|&i| Loaded::resume_function(&points[i]).as_ptr() as u64),
             4,
@@ -201,7 +204,7 @@ pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
         if writable.is_none() {
             return Saved { code, dispatch: 0, resume: Vec::new() };
         }
-        let entry = image.dispatch(image.functions()[f].guest as usize / 4);
+        let entry = image.dispatch(image.functions()[f].guest);
         let dispatch = entry.swap(0, Ordering::AcqRel);
         let clear = |i: usize| (i, Loaded::resume_function(&points[i]).swap(0, Ordering::AcqRel));
         let resume = resume.into_iter().map(clear).collect();
@@ -231,8 +234,6 @@ pub(super) fn restore(image: &Loaded, saved: &[(u32, Saved)]) {
         for &(i, function) in &s.resume {
             Loaded::resume_function(&points[i]).store(function, Ordering::Release);
         }
-        image
-            .dispatch(image.functions()[*f as usize].guest as usize / 4)
-            .store(s.dispatch, Ordering::Release);
+        image.dispatch(image.functions()[*f as usize].guest).store(s.dispatch, Ordering::Release);
     }
 }
