@@ -262,14 +262,3 @@ fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
     }
     Ok(image)
 }
-
-/// Refuses what can be inspected but not translated.
-fn check_supported(image: &image::Image) -> Result<()> {
-    if image.isa != isa::Isa::A64 {
-        bail!(
-            "{}: AArch32 (32-bit ARM) programs are not translated yet; give an AArch64 program",
-            image.name
-        );
-    }
-    Ok(())
-}

@@ -2,7 +2,7 @@
 //! the runtime and the translator itself; entries are renamed into place, so concurrent runs see whole files.
 
 use crate::cache::Cache;
-use crate::{CommonArgs, RunArgs, check_supported, link, load, translate};
+use crate::{CommonArgs, RunArgs, link, load, translate};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::os::fd::AsRawFd;
@@ -32,7 +32,6 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
 /// The translation of `input` in the cache; `None` if nothing can be kept there.
 fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathBuf>> {
     let image = load(input, common)?;
-    check_supported(&image)?;
     let key = key(&image, common)?;
     let Some(entry) = cache.program(&key) else { return Ok(None) };
     if entry.exists() {

@@ -3,7 +3,7 @@
 use crate::cache::Cache;
 use crate::output::{self, Output};
 use crate::progress::Bars;
-use crate::{CommonArgs, TranslateArgs, check_supported, link, load};
+use crate::{CommonArgs, TranslateArgs, link, load};
 use anyhow::{Context, Result};
 use pipeline::{Progress, Stage, Stats};
 use std::path::{Path, PathBuf};
@@ -41,7 +41,6 @@ pub(crate) fn to_file(
     cache: Option<&Cache>,
 ) -> Result<Stats> {
     let image = load(input, common)?;
-    check_supported(&image)?;
     let options = common.options(&image)?;
     common.report_profile(&image)?;
     let file = Output::create(input, output)?;

@@ -2,7 +2,6 @@
 //! often. Takes lifted functions, gives the slots; the choice is part of the output's metadata, so that it may differ per
 //! program.
 
-use abi::{HOT_GPRS, HOT_VECS};
 use emit_llvm::Hot;
 use ir::{CallTarget, Function, GuestAddr, Reg, Term};
 use isa::a64::reg;

@@ -28,21 +28,22 @@ impl Keys {
         h.update(&abi::ABI_HASH.to_le_bytes());
         h.update(&(emitter.len() as u64).to_le_bytes());
         h.update(emitter.as_bytes());
-        let Options { opt, hot, regs, position_independent, .. } = options;
-        h.update(format!("{opt} {position_independent} {hot:?} {regs:?}").as_bytes());
+        let Options { opt, hot, regs, position_independent, dispatch_unit, .. } = options;
+        h.update(format!("{opt} {position_independent} {hot:?} {regs:?} {dispatch_unit}").as_bytes());
         Keys(h)
     }
 
     /// The key of `f`, compiled with `options`.
     pub(crate) fn of(&self, f: &Canonical, options: &Options) -> Key {
         let mut bytes = Bytes(Vec::with_capacity(1 << 16));
-        // The first five are those of `new`, the processor being a part of `emitter`.
+        // The first six are those of `new`, the processor being a part of `emitter`.
         let Options {
             opt: _,
             cpu: _,
             hot: _,
             regs: _,
             position_independent: _,
+            dispatch_unit: _,
             checkpoints,
             addresses,
             text_base,
