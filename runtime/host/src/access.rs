@@ -183,6 +183,8 @@ global_asm!(
     ".quad xl_copy, xl_access_end, xl_copy_fault",
     ".quad xl_access_begin, xl_copy, xl_access_fault",
     ".quad xl_cas16_insn, xl_cas16_insn + 1, xl_cas16_fault",
+    // No access, but an instruction that faults where the kernel lacks what it asks for (see `hostcall`).
+    ".quad xl_compat_insn, xl_compat_insn + 1, xl_compat_fault",
     ".popsection",
 );
 
@@ -207,7 +209,7 @@ unsafe extern "C" {
     fn xl_cas16(addr: u64, old: *mut [u64; 2], new_lo: u64, new_hi: u64) -> u64;
     fn xl_same(a: u64, b: u64, len: u64) -> u64;
     fn xl_copy(to: u64, from: u64, len: u64) -> u64;
-    static xl_access_ranges: [[u64; 3]; 3];
+    static xl_access_ranges: [[u64; 3]; 4];
 }
 
 /// For the fault handler: where to go on if a fault at `rip` is one of a routine of this file. Async-signal-safe.

@@ -120,3 +120,67 @@ pub fn interrupted_before_call(rip: u64) -> Option<u64> {
     );
     (begin..=insn).contains(&rip).then_some(out)
 }
+
+// The kernel's interface for 32-bit programs, where it knows how their structures are laid out. Faults where a kernel does not
+// offer it (see `access::fixup`).
+global_asm!(
+    ".globl xl_compat_call",
+    ".hidden xl_compat_call",
+    "xl_compat_call:", // (rdi: number, rsi: *const [u64; 6])
+    "push rbx",
+    "push rbp",
+    "mov eax, edi",
+    "mov ebx, [rsi]",
+    "mov ecx, [rsi + 8]",
+    "mov edx, [rsi + 16]",
+    "mov edi, [rsi + 32]",
+    "mov ebp, [rsi + 40]",
+    "mov esi, [rsi + 24]",
+    ".globl xl_compat_insn",
+    ".hidden xl_compat_insn",
+    "xl_compat_insn:",
+    "int 0x80",
+    "movsxd rax, eax",
+    "pop rbp",
+    "pop rbx",
+    "ret",
+    ".globl xl_compat_fault",
+    ".hidden xl_compat_fault",
+    "xl_compat_fault:",
+    "mov rax, -38", // ENOSYS
+    "pop rbp",
+    "pop rbx",
+    "ret",
+);
+
+unsafe extern "C" {
+    fn xl_compat_call(nr: u32, args: *const [u64; 6]) -> i64;
+}
+
+/// Number of `ioctl` in the interface for 32-bit programs.
+pub const I386_IOCTL: u32 = 54;
+/// Of `set_robust_list`.
+pub const I386_SET_ROBUST_LIST: u32 = 311;
+/// Of `get_robust_list`.
+pub const I386_GET_ROBUST_LIST: u32 = 312;
+/// Of `io_uring_setup`.
+pub const I386_IO_URING_SETUP: u32 = 425;
+const I386_GETPID: u32 = 20;
+
+/// Executes a system call of the host kernel's interface for 32-bit programs, whose structures those of ARM's EABI mostly are, too;
+/// `None` if there is none. Pointers must lie below 4 GiB. The call is one that does not wait.
+pub fn compat(nr: u32, args: [u64; 6]) -> Option<i64> {
+    use std::sync::atomic::{AtomicU8, Ordering};
+    /// 0 not known, 1 offered, 2 not.
+    static OFFERED: AtomicU8 = AtomicU8::new(0);
+    // SAFETY: follows the C convention; a fault of the instruction is recovered.
+    let call = |nr, args: &[u64; 6]| unsafe { xl_compat_call(nr, args) };
+    if OFFERED.load(Ordering::Relaxed) == 0 {
+        // A filter may end a process that uses it.
+        let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
+        let free = status.lines().any(|l| l.strip_prefix("Seccomp:").is_some_and(|v| v.trim() == "0"));
+        let works = free && call(I386_GETPID, &[0; 6]) == syscall(libc::SYS_getpid, [0; 6]);
+        OFFERED.store(if works { 1 } else { 2 }, Ordering::Relaxed);
+    }
+    (OFFERED.load(Ordering::Relaxed) == 1).then(|| call(nr, &args))
+}

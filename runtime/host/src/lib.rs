@@ -28,4 +28,5 @@ pub mod stats;
 pub mod sys;
 pub mod thread;
 pub mod trace;
+pub mod vectors;
 pub mod verify;

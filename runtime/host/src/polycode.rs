@@ -113,7 +113,12 @@ pub fn changed(start: u64, len: u64) {
 
 /// IC IVAU of that address: code of the line may have changed through another mapping.
 pub fn line(addr: u64) {
-    look(addr & !(LINE - 1), LINE, false);
+    flushed(addr & !(LINE - 1), LINE);
+}
+
+/// The guest says that code of the range may have changed (A32's `cacheflush`).
+pub fn flushed(start: u64, len: u64) {
+    look(start, len, false);
 }
 
 /// What is written to memory without faulting may be text.

@@ -15,6 +15,7 @@ use crate::sys::Limits;
 use crate::trace::Options;
 use crate::verify::{Capture, Verify};
 use abi::GuestState;
+use isa::Isa;
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
@@ -95,9 +96,8 @@ pub struct Thread {
     pub personality: Option<u64>,
     /// Mask, alternate stack, and what is to be restarted.
     pub signals: ThreadSignals,
-    /// Strings and vector of an `execve` in progress. A `vfork` child that executes a program leaves its parent's memory
-    /// without freeing anything: what it leaves goes with the thread.
-    pub exec: (Vec<CString>, Vec<u64>),
+    /// Of an `execve` in progress.
+    pub exec: Exec,
     /// The host thread's stacks; none for the initial thread, whose are the process's.
     pub context: Option<&'static Context>,
     /// Top of the host stack on which lifted code runs.
@@ -110,6 +110,18 @@ pub struct Thread {
     pub verify: Option<Verify>,
 }
 
+/// Strings and vectors of an `execve` in progress. A `vfork` child that executes a program leaves its parent's memory without
+/// freeing anything: what it leaves goes with the thread.
+#[derive(Default, Debug)]
+pub struct Exec {
+    /// The strings of another command than the guest's.
+    pub strings: Vec<CString>,
+    /// Its arguments.
+    pub vector: Vec<u64>,
+    /// The guest's vectors, if it has pointers of 32 bits, in the host's form.
+    pub wide: Vec<u64>,
+}
+
 /// What a new thread does for itself.
 #[derive(Default, Debug)]
 pub struct First {
@@ -117,6 +129,13 @@ pub struct First {
     pub clear_handlers: bool,
     /// Writes its id there, unless 0.
     pub set_tid: u64,
+}
+
+impl Process {
+    /// The guest's instruction set.
+    pub fn isa(&self) -> Isa {
+        self.image.isa
+    }
 }
 
 static PROCESS: OnceLock<Process> = OnceLock::new();
@@ -177,7 +196,7 @@ impl Thread {
             limits: Arc::default(),
             personality: None,
             signals: ThreadSignals::new(mask),
-            exec: Default::default(),
+            exec: Exec::default(),
             context: None,
             lifted_stack,
             interp: exec::Interp::new(process.image.isa),
@@ -210,7 +229,7 @@ impl Thread {
             group: self.group.clone(),
             personality: self.personality,
             signals: ThreadSignals::new(self.signals.mask),
-            exec: Default::default(),
+            exec: Exec::default(),
             context: Some(context),
             lifted_stack,
             interp: context::interp(),

@@ -6,21 +6,24 @@
 #![allow(unsafe_code)]
 
 use super::deliver::{nothing_to_deliver, recheck_held};
-use super::frame;
 use super::host::{self, block_host, host_mask, publish_mask, set_host_mask, take_held};
 use super::{
     Action, AltStack, FaultInfo, SIG_IGN, SS_AUTODISARM, SigInfo, SigSet, UNBLOCKABLE, UNBLOCKABLE_SET,
     UNCATCHABLE_SET, bit,
 };
+use super::{frame, frame32};
 use crate::access::{SEGV_ACCERR, SEGV_MAPERR, copy_to_guest, read, write};
 use crate::hostcall::{ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
+use isa::Isa;
 use std::sync::atomic::Ordering;
 
 const EINVAL: Errno = Errno(libc::EINVAL);
 const MINSIGSTKSZ: u64 = 5120;
+/// The same for arm.
+const MINSIGSTKSZ_32: u64 = 2048;
 
 fn result(r: Result<u64, Errno>) -> i64 {
     match r {
@@ -302,6 +305,14 @@ pub fn sigaltstack(t: &mut Thread, s: &GuestState, new: u64, old: u64) -> i64 {
     })())
 }
 
+/// Smallest alternate stack.
+fn least_stack(t: &Thread) -> u64 {
+    match t.process.isa() {
+        Isa::A64 => MINSIGSTKSZ,
+        Isa::A32 => MINSIGSTKSZ_32,
+    }
+}
+
 fn set_alt_stack(t: &mut Thread, sp: u64, new: AltStack) -> Result<(), Errno> {
     if t.signals.alt.size != 0 && t.signals.alt.contains(sp) {
         return Err(Errno(libc::EPERM));
@@ -309,7 +320,7 @@ fn set_alt_stack(t: &mut Thread, sp: u64, new: AltStack) -> Result<(), Errno> {
     let mode = (new.flags & !SS_AUTODISARM) as i32;
     t.signals.alt = match mode {
         libc::SS_DISABLE => AltStack { sp: 0, size: 0, flags: new.flags },
-        0 | libc::SS_ONSTACK if new.size < MINSIGSTKSZ => return Err(Errno(libc::ENOMEM)),
+        0 | libc::SS_ONSTACK if new.size < least_stack(t) => return Err(Errno(libc::ENOMEM)),
         0 | libc::SS_ONSTACK => new,
         _ => return Err(EINVAL),
     };
@@ -319,6 +330,20 @@ fn set_alt_stack(t: &mut Thread, sp: u64, new: AltStack) -> Result<(), Errno> {
 /// `rt_sigreturn`: all registers come from the frame at sp; a frame that the kernel would reject gives SIGSEGV. What is
 /// returned is the restored x0, so that the caller may store it there as any result.
 pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
+    sigreturn(t, s, frame::pop, true)
+}
+
+/// The same for a 32-bit program: `rt_sigreturn`, or `sigreturn` from a frame without siginfo.
+pub fn sigreturn32(t: &mut Thread, s: &mut GuestState, with_info: bool) -> i64 {
+    sigreturn(t, s, |s| frame32::pop(s, with_info), with_info)
+}
+
+fn sigreturn(
+    t: &mut Thread,
+    s: &mut GuestState,
+    pop: impl FnOnce(&mut GuestState) -> frame::Restored,
+    with_alt: bool,
+) -> i64 {
     t.signals.no_restart = true;
     block_host();
     if came_before(t) {
@@ -326,14 +351,16 @@ pub fn rt_sigreturn(t: &mut Thread, s: &mut GuestState) -> i64 {
         return s.x[0] as i64;
     }
     let frame_sp = s.sp;
-    let restored = frame::pop(s);
+    let restored = pop(s);
     if let Some(mask) = restored.mask {
         set_mask(t, mask);
     }
     match restored.alt {
         Some(alt) => {
             crate::trace!(Topic::Signal, "return from a handler to {:#x}", s.pc);
-            let _ = set_alt_stack(t, s.sp, alt);
+            if with_alt {
+                let _ = set_alt_stack(t, s.sp, alt);
+            }
         }
         None => {
             crate::trace!(Topic::Signal, "bad signal frame at {frame_sp:#x}");

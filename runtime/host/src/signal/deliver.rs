@@ -7,21 +7,28 @@
 #![allow(unsafe_code)]
 
 use super::frame::{self, FaultInfo};
+use super::frame32;
 use super::host::{self, die_by, hold, release, resend, set_host_mask};
 use super::{Action, SIG_DFL, SIG_IGN, SigInfo, SigSet, UNBLOCKABLE, bit};
 use crate::hostcall::{ERESTART_RESTARTBLOCK, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS};
+use crate::sys;
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
+use ir::GuestAddr;
+use isa::Isa;
+use isa::a32::Place;
 use std::sync::atomic::Ordering;
 
 /// Number of `restart_syscall`.
 const NR_RESTART_SYSCALL: u64 = 128;
+/// The same for arm.
+const NR_RESTART_SYSCALL_32: u64 = 0;
 
 /// A system call that has just been executed and may have to be restarted.
 #[derive(Clone, Copy, Debug)]
 pub struct Restart {
-    /// x0 before the call.
+    /// x0 or r0 before the call.
     pub x0: u64,
     /// Address of the instruction.
     pub pc: u64,
@@ -98,8 +105,11 @@ fn begin(t: &mut Thread, s: &mut GuestState, info: &SigInfo, action: &Action) {
         s.pc,
         action.handler
     );
-    let pushed =
-        frame::push(s, &mut t.signals.alt, action, info, saved, t.signals.last_fault, t.process.trampoline);
+    let (alt, fault) = (&mut t.signals.alt, t.signals.last_fault);
+    let pushed = match t.process.isa() {
+        Isa::A64 => frame::push(s, alt, action, info, saved, fault, t.process.trampoline),
+        Isa::A32 => frame32::push(s, alt, action, info, saved, fault),
+    };
     if pushed.is_err() {
         // The stack cannot take the frame: SIGSEGV, and if that was it, the end.
         let segv = SigInfo { signo: libc::SIGSEGV, code: 0x80, ..SigInfo::default() };
@@ -130,8 +140,9 @@ pub fn recheck_held(t: &Thread) {
 pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) -> bool {
     let mut begun = false;
     let mut result = 0;
+    let isa = t.process.isa();
     if let Some(c) = call.filter(|_| !std::mem::take(&mut t.signals.no_restart)) {
-        result = -(s.x[0] as i64);
+        result = -sys::result(isa, s);
         if matches!(result, ERESTARTSYS | ERESTARTNOINTR | ERESTARTNOHAND | ERESTART_RESTARTBLOCK) {
             let next_pc = s.pc;
             s.x[0] = c.x0;
@@ -143,7 +154,7 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) -> boo
                     _ => false,
                 };
                 if !again {
-                    s.x[0] = -libc::EINTR as i64 as u64;
+                    sys::set_result(isa, s, -libc::EINTR as i64);
                     s.pc = next_pc;
                 }
                 begin(t, s, &info, &action);
@@ -161,7 +172,10 @@ pub fn deliver(t: &mut Thread, s: &mut GuestState, call: Option<Restart>) -> boo
         begun = true;
     }
     if result == ERESTART_RESTARTBLOCK {
-        s.x[8] = NR_RESTART_SYSCALL;
+        match isa {
+            Isa::A64 => s.x[8] = NR_RESTART_SYSCALL,
+            Isa::A32 => s.x[7] = NR_RESTART_SYSCALL_32,
+        }
     }
     if t.signals.temporary.take().is_some() {
         // The call ended without a handler: the thread's own mask again, under which something may be deliverable.
@@ -188,7 +202,11 @@ pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u6
 
 /// As [`fault`], for a debug exception at `s.pc`, which leaves the details of an earlier fault standing.
 pub fn trap(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32) {
-    fault(t, s, signo, code, s.pc, t.signals.last_fault);
+    let at = match t.process.isa() {
+        Isa::A64 => s.pc,
+        Isa::A32 => Place::from(GuestAddr(s.pc)).addr as u64,
+    };
+    fault(t, s, signo, code, at, t.signals.last_fault);
 }
 
 fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo) {

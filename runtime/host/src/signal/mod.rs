@@ -9,8 +9,10 @@ mod action;
 mod calls;
 mod deliver;
 mod frame;
+mod frame32;
 mod group;
 pub mod host;
+pub mod info32;
 
 pub use action::{Action, Actions, SIG_DFL, SIG_IGN};
 pub use calls::*;

@@ -1,21 +1,29 @@
 //! The page docs/system-calls.md, from the table.
 
-use super::table::{Interrupt, table};
+use super::table::{Interrupt, PRIVATE, table};
+use isa::Isa;
 use std::fmt::Write;
 
 /// The page as Markdown.
 pub fn markdown() -> String {
     let mut out = String::from(HEAD);
-    for r in table() {
-        let host = r.host.map_or_else(|| "–".to_owned(), |h| h.to_string());
-        let (policy, restart) = (r.policy.word(), interrupt(r.interrupt));
-        let _ = writeln!(out, "| {} | {} | {host} | {policy} | {restart} | {} |", r.nr, r.name, r.note);
-    }
+    rows(&mut out, Isa::A64);
+    out.push_str(ARM);
+    rows(&mut out, Isa::A32);
     out.push_str(FOOT);
     for (option, why) in super::identity::REFUSED {
         let _ = writeln!(out, "| {option} | {why} |");
     }
     out
+}
+
+fn rows(out: &mut String, isa: Isa) {
+    for r in table(isa) {
+        let host = r.host.map_or_else(|| "–".to_owned(), |h| h.to_string());
+        let (policy, restart) = (r.policy.word(), interrupt(r.interrupt));
+        let nr = if r.nr < PRIVATE { r.nr.to_string() } else { format!("{:#x}", r.nr) };
+        let _ = writeln!(out, "| {nr} | {} | {host} | {policy} | {restart} | {} |", r.name, r.note);
+    }
 }
 
 fn interrupt(i: Interrupt) -> &'static str {
@@ -33,16 +41,29 @@ const HEAD: &str = "\
 
 <!-- Generated from runtime/host/src/sys by `cargo xtask docs`. -->
 
-Every arm64 system call and what the runtime does with it. Guest memory is identity-mapped, so a pointer needs no
+Every system call of arm64 and of arm (EABI), and what the runtime does with it. Guest memory is identity-mapped, so a pointer needs no
 conversion, and most calls go to the host kernel as they are.
 
 - **forward**: the call of the same name on the host, arguments unchanged.
-- **convert**: the same, with arguments or results that differ between arm64 and x86-64 converted.
+- **convert**: the same, with arguments or results that differ between the guest and x86-64 converted.
 - **emulate**: done by the runtime, possibly with several host calls.
 - **ENOSYS**: not available. Numbers that are not in the table answer ENOSYS, too (`XLATE_TRACE=syscall` names them).
 
 The column *interrupted* says what a signal with a guest handler does to a waiting call: *restarts* means with
 SA_RESTART, as on Linux; empty means that the call does not wait, or is not interrupted.
+
+## arm64
+
+| number | name | x86-64 | policy | interrupted | why not simply forwarded |
+|---|---|---|---|---|---|
+";
+
+const ARM: &str = "
+## arm (EABI)
+
+Pointers are addresses below 4 GiB, which the runtime keeps for the guest. Kernel interfaces are those of an arm64 kernel for
+32-bit programs, with arm's own *breakpoint* and *get_tls* besides. Calls of the old interface (OABI), which have the number in
+the instruction, are refused: a message, and SIGILL.
 
 | number | name | x86-64 | policy | interrupted | why not simply forwarded |
 |---|---|---|---|---|---|
@@ -62,6 +83,10 @@ const FOOT: &str = "
   `execve`.
 - Requests in the rings of io_uring reach the host kernel as they are: open flags that differ, and epoll events, have
   the host's meaning there.
+- For 32-bit programs, kernel AIO (`io_setup`) and `kexec_load` are missing. Robust mutexes, `io_uring` and ioctl requests that the
+  runtime does not know use the host kernel's own interface for 32-bit programs (`int 0x80`); where a kernel or a seccomp filter
+  does not offer it, a thread that dies with a robust mutex does not give it on, `io_uring_setup` answers ENOSYS, and such
+  requests go to the host as they are.
 - A signalfd does not get SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP sent by `kill`.
 - The user address space has 47 bits.
 
@@ -73,10 +98,13 @@ const FOOT: &str = "
 
 #[cfg(test)]
 mod tests {
+    use isa::Isa;
+
     #[test]
     fn page_has_every_row() {
         let page = super::markdown();
-        for r in super::table() {
+        for r in super::table(Isa::A64).iter().chain(super::table(Isa::A32)).filter(|r| r.nr < super::PRIVATE)
+        {
             assert!(page.contains(&format!("\n| {} | {} |", r.nr, r.name)), "{}", r.name);
         }
         assert!(page.contains("| 56 | openat | 257 | convert | restarts |"));

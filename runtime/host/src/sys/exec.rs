@@ -4,6 +4,7 @@
 use super::guest::{self, PATH_MAX};
 use super::{Call, err, file, limits};
 use crate::hostcall::{ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
+use crate::thread::Exec;
 use crate::{recall, signal};
 use std::ffi::CString;
 
@@ -109,14 +110,14 @@ fn translator() -> Option<Vec<u8>> {
 /// `xlate run --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the addresses of the file's name and of the vector, which lie in
 /// `buffers`.
 fn command(
-    buffers: &mut (Vec<CString>, Vec<u64>),
+    buffers: &mut Exec,
     xlate: &[u8],
     argv0: u64,
     program: Vec<u8>,
     inserted: Vec<Vec<u8>>,
     rest: &[u64],
 ) -> Result<(u64, u64), Errno> {
-    let (strings, vector) = buffers;
+    let Exec { strings, vector, .. } = buffers;
     strings.clear();
     vector.clear();
     // A script's interpreter is its own argv[0].
@@ -197,7 +198,7 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
     let (nr, args) = match through {
         None => (c.host_nr(), c.args),
         Some((xlate, (program, inserted))) => {
-            let made = guest::read_pointers(argv).and_then(|given| {
+            let made = guest::read_pointers(argv, 8).and_then(|given| {
                 let argv0 = given.first().copied().unwrap_or(0);
                 command(
                     &mut c.thread.exec,
@@ -270,10 +271,10 @@ mod tests {
     fn the_command_keeps_argv0() {
         let args = [c"name".as_ptr() as u64, c"-x".as_ptr() as u64];
         let text = |v: u64| -> Vec<String> {
-            let p = guest::read_pointers(v).unwrap();
+            let p = guest::read_pointers(v, 8).unwrap();
             p.iter().map(|a| String::from_utf8(guest::read_cstr(*a, 100).unwrap()).unwrap()).collect()
         };
-        let mut buffers = Default::default();
+        let mut buffers = Exec::default();
         let (_, v) =
             command(&mut buffers, b"/x/xlate", args[0], b"/arm".to_vec(), vec![], &args[1..]).unwrap();
         assert_eq!(text(v), ["/x/xlate", "run", "--argv0", "name", "--", "/arm", "-x"]);

@@ -119,7 +119,17 @@ pub fn newfstatat(c: &mut Call<'_>) -> i64 {
 pub fn has_time_limit(call: &str, fd: i32) -> bool {
     let receives = matches!(
         call,
-        "read" | "readv" | "preadv2" | "recvfrom" | "recvmsg" | "recvmmsg" | "accept" | "accept4" | "splice"
+        "read"
+            | "readv"
+            | "preadv2"
+            | "recv"
+            | "recvfrom"
+            | "recvmsg"
+            | "recvmmsg"
+            | "recvmmsg_time64"
+            | "accept"
+            | "accept4"
+            | "splice"
     );
     let option = if receives { libc::SO_RCVTIMEO } else { libc::SO_SNDTIMEO };
     let mut limit = [0u64; 2];

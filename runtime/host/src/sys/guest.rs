@@ -28,13 +28,19 @@ pub fn read_opt<T: Plain>(at: u64) -> Result<Option<T>, Errno> {
     if at == 0 { Ok(None) } else { read(at).map(Some) }
 }
 
-/// Reads a NULL-terminated vector of pointers. Linux takes a missing vector for an empty one.
-pub fn read_pointers(at: u64) -> Result<Vec<u64>, Errno> {
+/// Reads a NULL-terminated vector of pointers of `width` bytes, 4 or 8. Linux takes a missing vector for an empty one.
+pub fn read_pointers(at: u64, width: u64) -> Result<Vec<u64>, Errno> {
     /// As many as can fit in the space an exec allows.
     const MOST: u64 = 1 << 20;
     let mut out = Vec::new();
     for i in 0..MOST {
-        match if at == 0 { 0 } else { read::<u64>(at.wrapping_add(8 * i))? } {
+        let here = at.wrapping_add(width * i);
+        let pointer = match (at, width) {
+            (0, _) => 0,
+            (_, 4) => read::<u32>(here)? as u64,
+            _ => read::<u64>(here)?,
+        };
+        match pointer {
             0 => return Ok(out),
             p => out.push(p),
         }

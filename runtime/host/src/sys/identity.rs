@@ -4,6 +4,7 @@
 use super::{Call, err, guest, ret};
 use crate::hostcall::syscall;
 use crate::thread::Thread;
+use isa::Isa;
 
 /// `uname`: six fields of 65 bytes, the fifth being the machine.
 pub fn uname(c: &mut Call<'_>) -> i64 {
@@ -15,7 +16,12 @@ pub fn uname(c: &mut Call<'_>) -> i64 {
     }
     let machine = &mut fields[4 * FIELD..5 * FIELD];
     machine.fill(0);
-    machine[..7].copy_from_slice(b"aarch64");
+    // An arm kernel's, or an arm64 kernel's for 32-bit programs.
+    let name: &[u8] = match c.thread.process.isa() {
+        Isa::A64 => b"aarch64",
+        Isa::A32 => b"armv8l",
+    };
+    machine[..name.len()].copy_from_slice(name);
     ret(guest::copy_to_guest(c.args[0], &fields).map(|()| 0))
 }
 
@@ -33,7 +39,7 @@ pub fn personality(c: &mut Call<'_>) -> i64 {
     const PER_MASK: u64 = 0xff;
     const PER_LINUX32: u64 = 0x8;
     let wanted = c.args[0] as u32 as u64;
-    if wanted != ASK && wanted & PER_MASK == PER_LINUX32 {
+    if wanted != ASK && wanted & PER_MASK == PER_LINUX32 && c.thread.process.isa() == Isa::A64 {
         return err(libc::EINVAL);
     }
     let r = c.forward();
@@ -106,7 +112,11 @@ pub fn prctl(c: &mut Call<'_>) -> i64 {
 
 /// The auxiliary vector as bytes.
 pub fn auxv_bytes(c: &Call<'_>) -> Vec<u8> {
-    c.thread.process.auxv.iter().flat_map(|(k, v)| [k.to_le_bytes(), v.to_le_bytes()]).flatten().collect()
+    let words = c.thread.process.auxv.iter().flat_map(|(k, v)| [*k, *v]);
+    match c.thread.process.isa() {
+        Isa::A64 => words.flat_map(u64::to_le_bytes).collect(),
+        Isa::A32 => words.flat_map(|w| (w as u32).to_le_bytes()).collect(),
+    }
 }
 
 fn get_auxv(c: &Call<'_>) -> i64 {

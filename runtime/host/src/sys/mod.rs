@@ -1,7 +1,8 @@
-//! Linux system calls of the guest. Takes a number and six words from the guest's registers as arm64 Linux defines them,
-//! carries the call out on the host kernel (x86-64) and gives x0. Guest memory is identity-mapped, so most calls pass
-//! unchanged; `rows.rs` says for each call what happens and why.
+//! Linux system calls of the guest. Takes a number and six words from the guest's registers as arm64 or arm Linux define them,
+//! carries the call out on the host kernel (x86-64) and gives x0 or r0. Guest memory is identity-mapped, so most calls pass
+//! unchanged; `rows.rs` and `arm/rows.rs` say for each call what happens and why.
 
+mod arm;
 mod doc;
 mod event;
 mod exec;
@@ -15,6 +16,7 @@ mod memory;
 mod process;
 mod procfs;
 mod rows;
+mod shape;
 mod signals;
 mod strace;
 mod table;
@@ -32,6 +34,7 @@ use crate::signal;
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
+use isa::Isa;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A system call being carried out.
@@ -42,7 +45,7 @@ pub struct Call<'a> {
     pub state: &'a mut GuestState,
     /// What is called.
     pub row: &'static Row,
-    /// x0–x5.
+    /// x0–x5, or r0–r5.
     pub args: [u64; 6],
 }
 
@@ -106,23 +109,51 @@ impl Call<'_> {
         match self.row.policy {
             Policy::Forward => self.forward(),
             Policy::Convert(f) | Policy::Emulate(f) => f(self),
+            Policy::Shaped(parts, f) => shape::with(self, parts, f),
             Policy::Nosys => err(libc::ENOSYS),
         }
     }
 }
 
-/// Carries out the system call of the guest's registers: number in x8, arguments in x0–x5, result to x0. An interrupted
-/// call leaves −`ERESTARTSYS` and the like there, which signal delivery turns into EINTR or a restart.
+/// The result of the call that has just been carried out.
+pub fn result(isa: Isa, state: &GuestState) -> i64 {
+    match isa {
+        Isa::A64 => state.x[0] as i64,
+        Isa::A32 => state.x[0] as u32 as i32 as i64,
+    }
+}
+
+/// Sets it.
+pub fn set_result(isa: Isa, state: &mut GuestState, r: i64) {
+    state.x[0] = match isa {
+        Isa::A64 => r as u64,
+        Isa::A32 => r as u32 as u64,
+    };
+}
+
+/// Carries out the system call of the guest's registers: number in x8, arguments in x0–x5, result to x0; arm: r7, r0–r5, r0. An
+/// interrupted call leaves −`ERESTARTSYS` and the like there, which signal delivery turns into EINTR or a restart.
 pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
+    let isa = thread.process.isa();
     // The kernel takes the number as an `int`.
-    let nr = state.x[8] as u32 as u64;
-    let args = [state.x[0], state.x[1], state.x[2], state.x[3], state.x[4], state.x[5]];
-    let Some(row) = find(nr) else {
+    let nr = match isa {
+        Isa::A64 => state.x[8] as u32 as u64,
+        Isa::A32 if arm::is_old(thread, state) => return,
+        Isa::A32 => state.x[7] as u32 as u64,
+    };
+    let row = find(isa, nr);
+    let args = match row {
+        Some(row) if isa == Isa::A32 => arm::arguments(row, state),
+        _ => [state.x[0], state.x[1], state.x[2], state.x[3], state.x[4], state.x[5]],
+    };
+    let Some(row) = row else {
         note_once(nr, "unknown number");
         if thread.process.options.strace {
             strace::unknown(thread.tid, nr, &args);
         }
-        state.x[0] = err(libc::ENOSYS) as u64;
+        if isa == Isa::A64 || !arm::unknown(thread, state, nr) {
+            set_result(isa, state, err(libc::ENOSYS));
+        }
         return;
     };
     if matches!(row.policy, Policy::Nosys) {
@@ -130,7 +161,7 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
     }
     let traced = thread.process.options.strace.then(|| strace::Line::enter(thread.tid, row, &args));
     if polycode::guards() {
-        text::before(row, &args);
+        text::before(isa, row, &args);
     }
     // Not while the same signal is on its way to that thread from the runtime.
     let held = match row.name {
@@ -147,7 +178,7 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
         line.leave(call.thread.tid, row, r);
     }
     if row.ret != Ret::Registers {
-        call.state.x[0] = r as u64;
+        set_result(isa, call.state, r);
     }
 }
 
@@ -172,16 +203,20 @@ mod tests {
     #[test]
     fn every_number_has_a_row() {
         for guest in Guest::iter() {
-            assert_eq!(find(guest.id() as u64).map(|r| r.name), Some(guest.name()));
+            assert_eq!(find(Isa::A64, guest.id() as u64).map(|r| r.name), Some(guest.name()));
         }
-        assert!(table().windows(2).all(|w| w[0].nr < w[1].nr), "in order, each once");
-        assert!(table().iter().all(|r| std::ptr::eq(find(r.nr as u64).unwrap(), r)));
-        assert!(find(244).is_none() && find(511).is_none() && find(u64::MAX).is_none());
+        assert!(table(Isa::A64).windows(2).all(|w| w[0].nr < w[1].nr), "in order, each once");
+        assert!(table(Isa::A64).iter().all(|r| std::ptr::eq(find(Isa::A64, r.nr as u64).unwrap(), r)));
+        assert!(
+            find(Isa::A64, 244).is_none()
+                && find(Isa::A64, 511).is_none()
+                && find(Isa::A64, u64::MAX).is_none()
+        );
     }
 
     #[test]
     fn host_numbers_go_by_name() {
-        for r in table() {
+        for r in table(Isa::A64) {
             match r.host {
                 Some(h) => assert_eq!(Host::new(h as usize).map(|s| s.name()), Some(r.name)),
                 None => assert!(!matches!(r.policy, Policy::Forward), "{}", r.name),

@@ -15,6 +15,7 @@ use crate::signal::{self, Action, Actions};
 use crate::thread::{self, Thread};
 use crate::{heap, mem};
 use abi::GuestState;
+use isa::Isa;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -119,6 +120,11 @@ pub fn clone3(c: &mut Call<'_>) -> i64 {
     }
 }
 
+/// A child as of `fork` or `vfork`, with these flags.
+pub fn clone_of(c: &mut Call<'_>, flags: u64) -> i64 {
+    start(c, &CloneArgs { flags, exit_signal: libc::SIGCHLD as u64, ..CloneArgs::default() })
+}
+
 fn read_clone_args(at: u64, size: u64) -> Result<CloneArgs, Errno> {
     const FIRST_VERSION: u64 = 64;
     const FIELDS: usize = 11;
@@ -218,7 +224,7 @@ fn fork(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
         contexts.after_fork_child(c.thread.context);
         memory::unlock_in_child();
         crate::stats::restart();
-        set_child_registers(c.state, args);
+        set_child_registers(c.thread.process.isa(), c.state, args);
         if args.flags & CLONE_CLEAR_SIGHAND != 0 {
             clear_handlers(&c.thread.actions);
         }
@@ -269,7 +275,7 @@ fn in_same_memory(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
 fn prepare(c: &mut Call<'_>, args: &CloneArgs, context: &'static Context) -> *mut Thread {
     let mut state: GuestState = c.state.clone();
     state.x[0] = 0;
-    set_child_registers(&mut state, args);
+    set_child_registers(c.thread.process.isa(), &mut state, args);
     let child = c.thread.like(state, context);
     // SAFETY: just made.
     let child = unsafe { &mut *child };
@@ -318,12 +324,18 @@ fn clear_handlers(actions: &Actions) {
 }
 
 /// What is the child's own in every form of clone.
-fn set_child_registers(s: &mut GuestState, args: &CloneArgs) {
+fn set_child_registers(isa: Isa, s: &mut GuestState, args: &CloneArgs) {
     if args.stack != 0 {
         s.sp = args.stack;
+        if isa == Isa::A32 {
+            s.sp &= 0xffff_ffff;
+        }
     }
     if args.flags & SETTLS != 0 {
-        s.tpidr = args.tls;
+        match isa {
+            Isa::A64 => s.tpidr = args.tls,
+            Isa::A32 => s.tpidrro = args.tls as u32 as u64,
+        }
     }
     // An open exclusive access does not survive the way through the kernel.
     s.excl_size = 0;

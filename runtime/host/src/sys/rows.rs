@@ -13,7 +13,7 @@ use super::{event, exec, file, identity, ipc, limits, memory, process, signals};
 macro_rules! fwd {
     ($name:ident $interrupt:ident [$($arg:ident),*]) => {
         Row {
-            nr: Guest::$name as u16,
+            nr: Guest::$name as u32,
             name: stringify!($name),
             host: Some(Host::$name as u16),
             policy: Policy::Forward,
@@ -29,7 +29,7 @@ macro_rules! fwd {
 macro_rules! own {
     ($policy:ident $name:ident $interrupt:ident [$($arg:ident),*] $ret:ident $handler:expr, $note:expr) => {
         Row {
-            nr: Guest::$name as u16,
+            nr: Guest::$name as u32,
             name: stringify!($name),
             host: None,
             policy: Policy::$policy($handler),
@@ -52,7 +52,7 @@ macro_rules! over {
 macro_rules! nosys {
     ($name:ident $note:expr) => {
         Row {
-            nr: Guest::$name as u16,
+            nr: Guest::$name as u32,
             name: stringify!($name),
             host: None,
             policy: Policy::Nosys,
@@ -74,7 +74,7 @@ const LIMIT: &str =
 const NO_KEYS: &str = "protection keys are x86 state: answers like a CPU without them";
 
 /// Every arm64 system call.
-pub(super) static ROWS: &[Row] = &[
+const TABLE: &[Row] = &[
     fwd!(io_setup Never [Size, Ptr]),
     fwd!(io_destroy Never [Hex]),
     fwd!(io_submit Never [Hex, Long, Ptr]),
@@ -421,3 +421,26 @@ pub(super) static ROWS: &[Row] = &[
     fwd!(file_getattr Never [At, Path, Ptr, Size, AtFlags]),
     fwd!(file_setattr Never [At, Path, Ptr, Size, AtFlags]),
 ];
+
+/// Every arm64 system call, each in one place.
+pub(super) static ROWS: &[Row] = TABLE;
+
+/// The row of that name, for a table that shares it.
+pub(super) const fn named(name: &str) -> Row {
+    let mut i = 0;
+    while i < TABLE.len() {
+        if same(TABLE[i].name.as_bytes(), name.as_bytes()) {
+            return TABLE[i];
+        }
+        i += 1;
+    }
+    panic!("no arm64 row has that name")
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    let mut i = 0;
+    while i < a.len() && i < b.len() && a[i] == b[i] {
+        i += 1;
+    }
+    i == a.len() && i == b.len()
+}

@@ -17,8 +17,8 @@ impl Line {
     /// The part before the call. Calls that may not return are printed at once.
     pub fn enter(tid: i32, row: &Row, args: &[u64; 6]) -> Line {
         let mut text = format!("[{tid}] {}(", row.name);
-        for (i, kind) in row.args.iter().enumerate() {
-            if i > 0 {
+        for (n, (i, kind)) in row.args.iter().enumerate().filter(|(_, k)| **k != Arg::Skip).enumerate() {
+            if n > 0 {
                 text.push_str(", ");
             }
             argument(&mut text, *kind, args, i);
@@ -341,9 +341,9 @@ fn pointer(out: &mut String, at: u64) {
     let _ = if at == 0 { write!(out, "NULL") } else { write!(out, "{at:#x}") };
 }
 
-fn vector(out: &mut String, at: u64) {
+fn vector(out: &mut String, at: u64, width: u64) {
     const MOST: usize = 8;
-    let Ok(p) = guest::read_pointers(at) else { return pointer(out, at) };
+    let Ok(p) = guest::read_pointers(at, width) else { return pointer(out, at) };
     out.push('[');
     for (i, s) in p.iter().take(MOST).enumerate() {
         if i > 0 {
@@ -374,6 +374,8 @@ fn argument(out: &mut String, kind: Arg, args: &[u64; 6], i: usize) {
     match kind {
         Arg::Int | Arg::Fd => drop(write!(out, "{}", v as i32)),
         Arg::Long => drop(write!(out, "{}", v as i64)),
+        Arg::Pair => drop(write!(out, "{}", (v | args[i + 1] << 32) as i64)),
+        Arg::Skip => {}
         Arg::Size => drop(write!(out, "{v}")),
         Arg::Hex => drop(write!(out, "{v:#x}")),
         Arg::Mode => drop(write!(out, "{:#o}", v as u32)),
@@ -432,7 +434,8 @@ fn argument(out: &mut String, kind: Arg, args: &[u64; 6], i: usize) {
         },
         Arg::Family => name(out, FAMILY, v as u32 as u64),
         Arg::Resource => name(out, RESOURCE, v as u32 as u64),
-        Arg::Argv => vector(out, v),
+        Arg::Argv => vector(out, v, 8),
+        Arg::Argv32 => vector(out, v, 4),
         Arg::EpollOp => name(out, EPOLL_OP, v as u32 as u64),
     }
 }
@@ -441,10 +444,11 @@ fn argument(out: &mut String, kind: Arg, args: &[u64; 6], i: usize) {
 mod tests {
     use super::*;
     use crate::sys::find;
+    use isa::Isa;
     use syscalls::aarch64::Sysno;
 
     fn line(nr: Sysno, args: [u64; 6]) -> String {
-        Line::enter(7, find(nr as u64).unwrap(), &args).text
+        Line::enter(7, find(Isa::A64, nr as u64).unwrap(), &args).text
     }
 
     #[test]

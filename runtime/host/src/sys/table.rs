@@ -1,7 +1,9 @@
-//! Types of the system-call table: what a row says about one arm64 system call, and the lookup by number. The rows stand
-//! in `rows.rs`; dispatch, the trace and the documentation page read the same rows.
+//! Types of the system-call tables: what a row says about one system call of arm64 or arm, and the lookup by number. The rows
+//! stand in `rows.rs` and `arm/rows.rs`; dispatch, the trace and the documentation page read the same rows.
 
 use super::Call;
+use super::shape::Part;
+use isa::Isa;
 
 /// What happens to a system call.
 #[derive(Clone, Copy)]
@@ -10,9 +12,11 @@ pub enum Policy {
     Forward,
     /// The host's call does the work; arguments or results are converted.
     Convert(Handler),
+    /// The same, structures being converted as they say before the handler sees them, and after.
+    Shaped(&'static [Part], Handler),
     /// The runtime does the work, possibly with several host calls.
     Emulate(Handler),
-    /// Answers ENOSYS: no arm64 kernel has it, or the runtime declares it missing as a kernel may.
+    /// Answers ENOSYS: no kernel has it, or the runtime declares it missing as a kernel may.
     Nosys,
 }
 
@@ -21,14 +25,14 @@ impl Policy {
     pub fn word(self) -> &'static str {
         match self {
             Policy::Forward => "forward",
-            Policy::Convert(_) => "convert",
+            Policy::Convert(_) | Policy::Shaped(..) => "convert",
             Policy::Emulate(_) => "emulate",
             Policy::Nosys => "ENOSYS",
         }
     }
 }
 
-/// Carries out one call; returns the value of x0 (an error as −errno, an interruption as −ERESTART…).
+/// Carries out one call; returns the value of x0 or r0 (an error as −errno, an interruption as −ERESTART…).
 pub type Handler = fn(&mut Call<'_>) -> i64;
 
 /// What an interruption by a signal means, as the kernel's implementation of the call returns it inside
@@ -54,8 +58,12 @@ pub enum Interrupt {
 pub enum Arg {
     /// Signed 32-bit number.
     Int,
-    /// Signed 64-bit number.
+    /// Signed number as wide as a register.
     Long,
+    /// Low word of a 64-bit number whose high word is the next argument.
+    Pair,
+    /// No argument, or the high word of one.
+    Skip,
     /// Unsigned 64-bit number: a size or count.
     Size,
     /// Bits, in hexadecimal.
@@ -102,7 +110,7 @@ pub enum Arg {
     Futex,
     /// Clock number.
     Clock,
-    /// Pointer to a timespec.
+    /// Pointer to a timespec of 64-bit words.
     Timespec,
     /// Socket address family.
     Family,
@@ -110,6 +118,8 @@ pub enum Arg {
     Resource,
     /// Pointer to a vector of strings (argv).
     Argv,
+    /// The same with 32-bit pointers.
+    Argv32,
     /// epoll_ctl operation.
     EpollOp,
 }
@@ -126,9 +136,10 @@ pub enum Ret {
 }
 
 /// One system call.
+#[derive(Clone, Copy)]
 pub struct Row {
-    /// arm64 number.
-    pub nr: u16,
+    /// The guest's number.
+    pub nr: u32,
     /// Name as in the kernel's table (without `sys_`).
     pub name: &'static str,
     /// The host's number for the call of that name.
@@ -145,28 +156,56 @@ pub struct Row {
     pub note: &'static str,
 }
 
-/// Every arm64 system call, by number.
-pub fn table() -> &'static [Row] {
-    super::rows::ROWS
+/// Every system call of an instruction set's kernel interface, by number.
+pub fn table(isa: Isa) -> &'static [Row] {
+    match isa {
+        Isa::A64 => super::rows::ROWS,
+        Isa::A32 => super::arm::ROWS,
+    }
 }
 
-/// One more than the highest number the lookup covers.
+/// One more than the highest number the lookup covers, but for arm's own.
 const LIMIT: usize = 512;
 /// Marks an unused number.
 const NONE: u16 = u16::MAX;
+/// Where arm's own numbers begin (`__ARM_NR_BASE`).
+pub const PRIVATE: u32 = 0xf0000;
+/// How many of them the lookup covers.
+const PRIVATE_COUNT: usize = 8;
 
-static INDEX: [u16; LIMIT] = {
-    let mut index = [NONE; LIMIT];
+type Index = [u16; LIMIT + PRIVATE_COUNT];
+
+const fn slot(nr: u64) -> Option<usize> {
+    const PRIVATE_END: u64 = PRIVATE as u64 + PRIVATE_COUNT as u64;
+    match nr {
+        n if n < LIMIT as u64 => Some(n as usize),
+        n if n >= PRIVATE as u64 && n < PRIVATE_END => Some(LIMIT + (n - PRIVATE as u64) as usize),
+        _ => None,
+    }
+}
+
+const fn index(rows: &[Row]) -> Index {
+    let mut index = [NONE; LIMIT + PRIVATE_COUNT];
     let mut i = 0;
-    while i < super::rows::ROWS.len() {
-        index[super::rows::ROWS[i].nr as usize] = i as u16;
+    while i < rows.len() {
+        match slot(rows[i].nr as u64) {
+            Some(at) => index[at] = i as u16,
+            None => panic!("a number beyond the lookup"),
+        }
         i += 1;
     }
     index
-};
+}
+
+static A64: Index = index(super::rows::ROWS);
+static A32: Index = index(super::arm::ROWS);
 
 /// The row of a number.
-pub fn find(nr: u64) -> Option<&'static Row> {
-    let at = *INDEX.get(usize::try_from(nr).ok()?)?;
-    (at != NONE).then(|| &super::rows::ROWS[at as usize])
+pub fn find(isa: Isa, nr: u64) -> Option<&'static Row> {
+    let index = match isa {
+        Isa::A64 => &A64,
+        Isa::A32 => &A32,
+    };
+    let at = index[slot(nr)?];
+    (at != NONE).then(|| &table(isa)[at as usize])
 }

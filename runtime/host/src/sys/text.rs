@@ -4,6 +4,7 @@
 use super::table::Row;
 use super::{exec::read_link, guest};
 use crate::polycode;
+use isa::Isa;
 
 /// What a call may write beyond what its arguments give the size of: structures.
 const STRUCTURE: u64 = 4096;
@@ -16,33 +17,52 @@ fn word(at: u64) -> u64 {
     guest::read(at).unwrap_or(0)
 }
 
-/// Opens what a vector of address and length describes.
-fn vector(at: u64, count: u64) {
-    for i in 0..count.min(VECTOR_MAX) {
-        let at = at.wrapping_add(i * 16);
-        polycode::open_for_kernel(word(at), word(at.wrapping_add(8)).min(COUNT_MAX));
+/// Guest memory in words as long as a pointer: `Words(4)`, `Words(8)`.
+#[derive(Clone, Copy)]
+struct Words(u64);
+
+impl Words {
+    /// Word `i` from `at` on.
+    fn get(self, at: u64, i: u64) -> u64 {
+        let at = at.wrapping_add(i * self.0);
+        if self.0 == 4 { guest::read::<u32>(at).map_or(0, u64::from) } else { word(at) }
+    }
+
+    /// Opens what a vector of address and length describes.
+    fn vector(self, at: u64, count: u64) {
+        for i in 0..count.min(VECTOR_MAX) {
+            polycode::open_for_kernel(self.get(at, 2 * i), self.get(at, 2 * i + 1).min(COUNT_MAX));
+        }
+    }
+
+    /// Opens what a `struct msghdr` describes.
+    fn message(self, at: u64) {
+        let get = |i| self.get(at, i);
+        polycode::open_for_kernel(get(0), get(1) & 0xffff_ffff);
+        self.vector(get(2), get(3));
+        polycode::open_for_kernel(get(4), get(5).min(COUNT_MAX));
     }
 }
 
-/// Opens what a `struct msghdr` describes.
-fn message(at: u64) {
-    polycode::open_for_kernel(word(at), word(at.wrapping_add(8)) & 0xffff_ffff);
-    vector(word(at.wrapping_add(16)), word(at.wrapping_add(24)));
-    polycode::open_for_kernel(word(at.wrapping_add(32)), word(at.wrapping_add(40)).min(COUNT_MAX));
-}
-
 /// To be called before the call while text is guarded.
-pub fn before(row: &Row, args: &[u64; 6]) {
+pub fn before(isa: Isa, row: &Row, args: &[u64; 6]) {
+    let words = match isa {
+        Isa::A64 => Words(8),
+        Isa::A32 => Words(4),
+    };
     // Whichever argument is the size: opening more than is written costs a comparison only.
     let size = args.iter().copied().filter(|a| *a <= COUNT_MAX).fold(STRUCTURE, u64::max);
     for &a in args {
         polycode::open_for_kernel(a, size);
     }
     match row.name {
-        "readv" | "preadv" | "preadv2" | "vmsplice" | "process_vm_readv" => vector(args[1], args[2]),
-        "process_vm_writev" => vector(args[3], args[4]),
-        "recvmsg" => message(args[1]),
-        "recvmmsg" => (0..args[2].min(VECTOR_MAX)).for_each(|i| message(args[1].wrapping_add(i * 64))),
+        "readv" | "preadv" | "preadv2" | "vmsplice" | "process_vm_readv" => words.vector(args[1], args[2]),
+        "process_vm_writev" => words.vector(args[3], args[4]),
+        "recvmsg" => words.message(args[1]),
+        // Messages are followed by their length and, where pointers have 8 bytes, padding.
+        "recvmmsg" | "recvmmsg_time64" => {
+            (0..args[2].min(VECTOR_MAX)).for_each(|i| words.message(args[1].wrapping_add(i * 8 * words.0)))
+        }
         // Written when the thread ends, or while it runs.
         "set_tid_address" => polycode::give_up(args[0], 4),
         "set_robust_list" => polycode::give_up(args[0], 24),
@@ -73,14 +93,15 @@ pub fn before(row: &Row, args: &[u64; 6]) {
 /// To be called after the call, whose result is `r`.
 pub fn after(row: &Row, args: &[u64; 6], r: i64) {
     match row.name {
-        "openat" | "openat2" | "open_by_handle_at" if r >= 0 => {
-            let writes = row.name == "openat2" || args[2] & libc::O_ACCMODE as u64 != 0;
+        "open" | "openat" | "openat2" | "open_by_handle_at" if r >= 0 => {
+            let flags = if row.name == "open" { args[1] } else { args[2] };
+            let writes = row.name == "openat2" || flags & libc::O_ACCMODE as u64 != 0;
             let is_memory = |p: Vec<u8>| p.starts_with(b"/proc/") && p.ends_with(b"/mem");
             if writes && read_link(format!("/proc/self/fd/{r}").as_bytes()).is_ok_and(is_memory) {
                 polycode::note_memory_file();
             }
         }
-        "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" | "sendfile" | "splice"
+        "write" | "writev" | "pwrite64" | "pwritev" | "pwritev2" | "sendfile" | "sendfile64" | "splice"
         | "copy_file_range" | "io_submit" | "io_uring_enter" => polycode::after_file_write(),
         "madvise" | "remap_file_pages" => {
             let start = ((args[0] as i64) << 8 >> 8) as u64;
