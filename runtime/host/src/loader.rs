@@ -11,6 +11,7 @@ use crate::hostcall::{Errno, check, syscall};
 use crate::image::Loaded;
 use crate::mem::{AddressSpace, EXEC, Kind, MapRequest, PAGE, READ, Vma, WRITE, page_down, page_up};
 use crate::trace::Topic;
+use crate::vectors;
 use abi::{ImageDesc, SegmentDesc};
 use isa::Isa;
 use std::fmt;
@@ -239,9 +240,13 @@ fn file_offset(addr: u64) -> Option<u64> {
 /// `mov x8, #139; svc #0`: what a handler returns to if the guest's libc gave no code of its own.
 const SIGRETURN: [u32; 2] = [0xd280_1168, 0xd400_0001];
 
-/// Maps the page with the signal return code and gives its address.
-pub fn map_trampoline(mem: &AddressSpace) -> Result<u64, Error> {
+/// Maps the page with the signal return code, for 32-bit programs with the kernel's other helpers, and gives its address.
+pub fn map_trampoline(isa: Isa, mem: &AddressSpace) -> Result<u64, Error> {
     let fail = |errno| Error::Memory { what: "the signal return page", errno };
+    if isa == Isa::A32 {
+        mem.map_vectors(vectors::BASE, &vectors::page()).map_err(fail)?;
+        return Ok(vectors::BASE);
+    }
     let at = mem.map_as(anonymous(0, PAGE, READ | WRITE, 0), Kind::Trampoline).map_err(fail)?;
     access::write(at, SIGRETURN).map_err(fail)?;
     mem.protect(at, PAGE, READ | EXEC, 0).map_err(fail)?;

@@ -95,7 +95,7 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let mem = loader::address_space(isa).unwrap_or_else(|e| fail(format_args!("{e}")));
     let loaded = loader::load(desc, isa, &mem).and_then(|image| {
         let top = loader::map_stack(&mem, desc.exec_stack != 0)?;
-        Ok((image, top, loader::map_trampoline(&mem)?))
+        Ok((image, top, loader::map_trampoline(isa, &mem)?))
     });
     let (image, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
     let exe = exe_path();

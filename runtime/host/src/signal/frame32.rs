@@ -241,10 +241,12 @@ mod tests {
     fn frames_are_the_kernels() {
         assert_eq!((FPSCR, FPEXC, VFP_END), (496, 504, 520));
         assert_eq!(FPSCR_STATUS & FPSCR_CONTROL, 0);
-        let mut s = GuestState::default();
-        s.fp_nzcv = [0, 1, 1, 0];
-        s.fpcr = 0x0340_0000;
-        s.fpsr = 0x0800_0011;
+        let s = GuestState {
+            fp_nzcv: [0, 1, 1, 0],
+            fpcr: 0x0340_0000,
+            fpsr: 0x0800_0011,
+            ..GuestState::default()
+        };
         assert_eq!(fpscr(&s), 0x6b40_0011);
     }
 }

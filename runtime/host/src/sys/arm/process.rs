@@ -120,7 +120,7 @@ pub fn sched_setaffinity(c: &mut Call<'_>) -> i64 {
 /// `sched_getaffinity`: gives the size of the kernel's set.
 pub fn sched_getaffinity(c: &mut Call<'_>) -> i64 {
     let len = (c.args[1] as u32 as u64).min(SET_MAX);
-    if len % 4 != 0 {
+    if !len.is_multiple_of(4) {
         return err(libc::EINVAL);
     }
     let mut b = Bits::new(len as usize);
