@@ -118,7 +118,8 @@ asm(".pushsection .rodata\n"
     "way_end:\n"
     ".popsection\n");
 
-static volatile unsigned long record_number, alarmed_number = -1ul;
+static volatile unsigned long record_number, alarmed_number = -1ul, lost_number;
+static volatile int inside;
 
 // Leaves the instruction: the way out saves the interrupted registers. Touches no thread-local storage.
 static void on_signal(int sig, siginfo_t *info, void *context)
@@ -131,9 +132,11 @@ static void on_signal(int sig, siginfo_t *info, void *context)
         alarmed_number = record_number;
         if (pc != ctx->r.place || !again)
             return;
-    } else if (pc - CODE_ADDR < 0x2000 || pc >> 24 == 0x60) {
+    } else if (!inside || (pc - CODE_ADDR < 0x2000 && lost_number == record_number)) {
         signal(sig, SIG_DFL); // a bug of this program
         return;
+    } else if (pc - CODE_ADDR < 0x2000) {
+        lost_number = record_number;
     }
     ctx->r.flags = sig;
     ctx->r.pc = pc | (uc->uc_mcontext.arm_cpsr >> 5 & 1);
@@ -242,7 +245,9 @@ int main(void)
             ctx->r.flags = 0;
             ctx->r.pc = in.place + (!thumb || in.word >> 16 ? 4 : 2) + thumb;
             ctx->r.addr = 0;
+            inside = 1;
             enter();
+            inside = 0;
         }
         fwrite(&ctx->r, sizeof ctx->r, 1, stdout);
         if (memory)

@@ -6,7 +6,7 @@ pub mod random;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// A number from the environment.
 pub fn number(variable: &str, default: u64) -> u64 {
@@ -23,8 +23,8 @@ pub fn build(compiler: &str, source: &str, options: &[&str], dir: &Path) -> Path
     program
 }
 
-/// Standard output of `program` under qemu with `input` on standard input.
-pub fn ask(qemu: &str, program: &Path, input: Vec<u8>) -> Vec<u8> {
+/// Standard output of `program` under qemu with `input` on standard input, or how it died.
+pub fn ask(qemu: &str, program: &Path, input: Vec<u8>) -> Result<Vec<u8>, ExitStatus> {
     let mut child = Command::new(qemu)
         .args(["-cpu", "max"])
         .arg(program)
@@ -36,9 +36,12 @@ pub fn ask(qemu: &str, program: &Path, input: Vec<u8>) -> Vec<u8> {
     // Both directions at once: neither pipe holds everything.
     let writer = std::thread::spawn(move || stdin.write_all(&input));
     let out = child.wait_with_output().expect("qemu runs");
-    assert!(out.status.success(), "oracle: {}", out.status);
-    writer.join().expect("no panic").expect("the oracle reads everything");
-    out.stdout
+    let written = writer.join().expect("no panic");
+    if !out.status.success() {
+        return Err(out.status);
+    }
+    written.expect("the oracle reads everything");
+    Ok(out.stdout)
 }
 
 /// A directory for this test's files, removed when it is dropped.
