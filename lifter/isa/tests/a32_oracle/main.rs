@@ -146,7 +146,7 @@ fn compare(oracle: &Path, mut cases: Vec<(Case, State, Ours)>, tallies: &mut BTr
         Err(status) if cases.len() == 1 => {
             // It jumped into the oracle itself, say.
             let (case, ..) = &cases[0];
-            if !doubtful(&[*case]).contains(&0) && excused(case).is_none() {
+            if !doubtful(&[*case], "").contains(&0) && excused(case).is_none() {
                 let tally = tallies.entry(title(case.row, case.at.thumb)).or_default();
                 tally
                     .failures
