@@ -2,14 +2,15 @@
 //! other places (calls, jumps out, code addresses computed, literals). A pure function of text and limits, so that all
 //! functions can be analysed in parallel.
 
-use crate::slice::{CALLER_SAVED, Cache, Callees, Slice};
+use crate::slice::{Cache, Callees, Slice, caller_saved};
 use crate::table::{Jump, Scope, explain};
 use crate::text::{ImageCode, Kind, Text};
 use crate::value::image_memory;
 use crate::walk::{Limits, Walk};
 use image::Range;
 use ir::{GuestAddr, Inst, IntBin, PureOp, Type};
-use isa::{BlockShape, Exit};
+use isa::a32::reg::LR;
+use isa::{BlockShape, Isa};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rounds of jump-table resolution: nested switches need one each.
@@ -84,9 +85,7 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
         body.data.clear();
         bases.clear();
         let mut found = Vec::new();
-        let pieces: Vec<(u64, Kind)> = walk.pieces.values().map(|p| (p.end - 4, p.kind)).collect();
-        for (i, &(site, kind)) in pieces.iter().enumerate() {
-            let (Kind::Indirect, Exit::Indirect(target)) = (kind, slice.blocks[i].run.exit) else { continue };
+        for (site, i, target) in slice.jumps.clone() {
             let learned = walk.limits.jumps.get(&site);
             found.extend(learned.map(|t| (site, t.iter().copied().collect())));
             match explain(&mut slice, &scope, i, target) {
@@ -138,7 +137,7 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
             start: GuestAddr(start),
             end: GuestAddr(p.end),
             switch: switches
-                .get(&(p.end - 4))
+                .get(&p.site)
                 .filter(|_| p.kind == Kind::Indirect)
                 .map(|t| {
                     t.iter()
@@ -154,8 +153,8 @@ pub(crate) fn analyse(text: &Text<'_>, entry: u64, limits: Limits<'_>, sure: boo
     let unknown_call = walk.pieces.values().any(|p| p.kind == Kind::IndirectCall);
     let unknown_jump =
         body.pointer_jumps > 0 || !body.unresolved.is_empty() || !body.table_functions.is_empty();
-    body.writes =
-        slice.written() | if unknown_call || unknown_jump || walk.undefined { CALLER_SAVED } else { 0 };
+    body.writes = slice.written()
+        | if unknown_call || unknown_jump || walk.undefined { caller_saved(text.image.isa) } else { 0 };
     body.returns = walk.undefined || unknown_jump || walk.pieces.values().any(|p| p.kind == Kind::Return);
     body.calls = walk.calls.into_iter().collect();
     body.out = walk.out.into_iter().collect();
@@ -178,6 +177,9 @@ fn code_addresses(text: &Text<'_>, slice: &mut Slice, i: usize, bases: &BTreeSet
         Inst::Const { bits, .. } => bits < 4096,
         _ => false,
     };
+    if text.image.isa == Isa::A32 {
+        return code_addresses32(text, slice, i, bases, body);
+    }
     for (n, inst) in insts.iter().enumerate() {
         match *inst {
             Inst::Mark(a) => pc = a.0,
@@ -201,6 +203,42 @@ fn code_addresses(text: &Text<'_>, slice: &mut Slice, i: usize, bases: &BTreeSet
                     {
                         note(body, target);
                     }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The same on AArch32, where addresses come from literals, sums with PC, and MOVW and MOVT: every value of a register counts
+/// that is known, but the return addresses of calls.
+fn code_addresses32(text: &Text<'_>, slice: &mut Slice, i: usize, bases: &BTreeSet<u64>, body: &mut Body) {
+    let lifted = slice.blocks[i].clone();
+    let operands = lifted.operands();
+    let mut note = |slice: &mut Slice<'_>, v: ir::Value| {
+        // What goes into sums is an offset, or the base of data.
+        if operands.contains(&lifted.origin(v)) {
+            return;
+        }
+        let e = slice.eval(i, v);
+        if let Some(a) = slice.address(e)
+            && !bases.contains(&a)
+            && text.range(a).is_some()
+            && text.kind(a).is_code()
+        {
+            body.pointers.push(a);
+        }
+    };
+    for inst in &lifted.run.insts {
+        match *inst {
+            Inst::Set(r, v) if r.0 < 15 && r != LR => note(slice, v),
+            Inst::Pure { op: PureOp::Select, args, .. } => args[1..].iter().for_each(|&v| note(slice, v)),
+            Inst::Load { ty, addr, .. } => {
+                let e = slice.eval(i, addr);
+                if let Some(a) = slice.address(e)
+                    && text.range(a).is_some()
+                {
+                    body.data.push(Range { start: a, end: a.saturating_add(u64::from(ty.bytes())) });
                 }
             }
             _ => {}

@@ -64,7 +64,7 @@ fn signed(ty: Type, v: u64) -> i64 {
 /// How many blocks back conditions are looked for.
 const BLOCKS_BACK: usize = 24;
 
-impl Slice {
+impl Slice<'_> {
     /// What the operations that made `e` say of it.
     pub(crate) fn made(&mut self, e: Expr, depth: u32) -> Bound {
         let (ty, node) = self.arena.get(e);
@@ -219,6 +219,21 @@ impl Slice {
                     }
                 }
                 _ => {}
+            }
+        }
+        // AArch32: the index plus a number was compared.
+        if let (true, Node::Pure(PureOp::Int(IntBin::Add), [x, d, _])) = (self.is_a32(), compared)
+            && x == e
+            && let Some(d) = self.arena.as_const(d)
+        {
+            let limit = match cmp {
+                IntCmp::Ult => k.checked_sub(1),
+                IntCmp::Ule => Some(k),
+                _ => None,
+            };
+            let first = d.wrapping_neg() & any.umax;
+            if let Some(last) = limit.and_then(|l| first.checked_add(l)).filter(|&l| l <= any.umax) {
+                return Bound { umin: first, umax: last, ..any };
             }
         }
         // A 64-bit index whose low half was compared is taken to be that half: who compares it so knows it.

@@ -15,7 +15,7 @@ use pointers::data_pointers;
 use crate::body::{Body, analyse};
 use crate::names::Names;
 use crate::sweep;
-use crate::text::{Kind, Text};
+use crate::text::Text;
 use crate::walk::Limits;
 use crate::{Found, Options, Program, Source};
 use image::{Image, Range};
@@ -38,8 +38,8 @@ const MAX_REFINEMENTS: usize = 8;
 pub(crate) struct Search<'a> {
     pub(crate) text: Text<'a>,
     image: &'a Image,
-    /// Known function ranges (symbols with sizes, unwind ranges) by start.
-    ranges: Vec<Range>,
+    /// Known function ranges (symbols with sizes, unwind ranges) by start, and the code addresses where they begin.
+    ranges: Vec<(Range, u64)>,
     sources: BTreeMap<u64, Source>,
     pub(crate) entries: BTreeSet<u64>,
     pub(crate) bodies: BTreeMap<u64, Body>,
@@ -84,11 +84,15 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         changed: BTreeSet::new(),
         rounds: 0,
         refinements: 0,
-        lessons: Lessons::new(&options.findings),
+        lessons: Lessons::new(image.isa, &options.findings),
     };
     s.seed();
     s.settle();
     loop {
+        if s.place_starts() {
+            s.settle();
+            continue;
+        }
         if s.code_pointers() || s.accept_data_pointers() || s.learn() {
             s.settle();
             continue;
@@ -105,14 +109,23 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
     s.finish()
 }
 
-/// Ranges that symbols and unwind tables give.
-fn known_ranges(text: &Text<'_>) -> Vec<Range> {
-    let symbols = text.image.symbols.iter().filter(|s| s.function && s.size >= 4);
-    let mut ranges: Vec<Range> = symbols
-        .map(|s| Range { start: s.addr, end: s.addr.saturating_add(s.size) })
-        .chain(text.image.unwind.iter().copied())
-        .filter(|r| {
-            r.start % 4 == 0 && text.range(r.start).is_some_and(|t| r.end <= t.end.next_multiple_of(4))
+/// Ranges that symbols and unwind tables give, and the code address at which each begins.
+fn known_ranges(text: &Text<'_>) -> Vec<(Range, u64)> {
+    let symbols = text.image.symbols.iter().filter(|s| s.function && s.size >= text.step());
+    // Unwind tables do not say the state.
+    let unwind = text.image.unwind.iter().filter_map(|&r| match text.places(r.start)[..] {
+        [place] => Some((r, place)),
+        _ => None,
+    });
+    let mut ranges: Vec<(Range, u64)> = symbols
+        .map(|s| {
+            let start = text.bytes(s.addr);
+            (Range { start, end: start.saturating_add(s.size) }, s.addr)
+        })
+        .chain(unwind)
+        .filter(|&(r, place)| {
+            text.image.isa.is_aligned(place)
+                && text.range(r.start).is_some_and(|t| r.end <= t.end.next_multiple_of(4))
         })
         .collect();
     ranges.sort();
@@ -142,26 +155,64 @@ impl Search<'_> {
         self.add_all(image.init.iter().copied(), Source::Init);
         self.add_all(image.unwind.iter().map(|r| r.start), Source::Unwind);
         // Labels without a type, of hand-written code: only where nothing better says what stands there.
-        let labels: Vec<u64> = image.symbols.iter().filter(|s| !s.function).map(|s| s.addr).collect();
+        let labels = image.symbols.iter().filter(|s| !s.function);
+        let labels: Vec<u64> = labels.flat_map(|s| self.text.places(s.addr)).collect();
         let labels =
             labels.into_iter().filter(|&a| self.known_range(a).is_none() && self.looks_like_entry(a));
         self.add_all(labels.collect::<Vec<_>>(), Source::Symbol);
     }
 
+    /// Starts of functions whose state the file does not say: as mapping symbols say, or as others call them, or as
+    /// what stands there looks.
+    fn place_starts(&mut self) -> bool {
+        let mut any = false;
+        for &start in &self.image.starts {
+            let places = self.text.places(start);
+            if places.iter().any(|p| self.entries.contains(p) || self.absorbed.contains(p)) {
+                continue;
+            }
+            let place = match places[..] {
+                [place] => Some(place),
+                _ => self.best_place(&places),
+            };
+            any |= place.is_some_and(|p| self.add(p, Source::Unwind));
+        }
+        any
+    }
+
+    /// That of the code addresses of one place at which a function most likely begins.
+    fn best_place(&self, places: &[u64]) -> Option<u64> {
+        let prologue = places.iter().copied().find(|&p| self.text.is_prologue(p) && self.is_sound(p));
+        prologue.or_else(|| places.iter().copied().find(|&p| self.is_sound(p)))
+    }
+
+    /// True if what is reached from `addr` is code throughout.
+    fn is_sound(&self, addr: u64) -> bool {
+        sweep::extent(self, &self.entries, addr, self.own_range(addr).0).is_some()
+    }
+
+    /// The innermost known range that holds `addr`, and the code address at which it begins.
+    fn known_function(&self, addr: u64) -> Option<(Range, u64)> {
+        let i = self.ranges.partition_point(|r| r.0.start <= addr);
+        self.ranges[..i].iter().rev().take(16).copied().find(|r| r.0.contains(addr))
+    }
+
     /// The innermost known range that holds `addr`.
     fn known_range(&self, addr: u64) -> Option<Range> {
-        let i = self.ranges.partition_point(|r| r.start <= addr);
-        self.ranges[..i].iter().rev().take(16).copied().find(|r| r.contains(addr))
+        self.known_function(addr).map(|r| r.0)
     }
 
     /// The range that limits the function at `entry`, and whether it is known or guessed.
     pub(crate) fn own_range(&self, entry: u64) -> (Range, bool) {
+        let start = self.text.bytes(entry);
         match self.known_range(entry) {
-            Some(r) => (Range { start: entry, end: r.end }, r.start == entry),
+            Some(r) => (Range { start, end: r.end }, r.start == start),
             None => {
-                let end = self.text.range(entry).map_or(entry + 4, |t| t.end);
-                let next = self.entries.range(entry + 1..).next().map_or(end, |&n| n.min(end));
-                (Range { start: entry, end: next }, false)
+                let step = self.text.step();
+                let end = self.text.range(entry).map_or(start + step, |t| t.end);
+                let next = self.entries.range(start + step..).next();
+                let next = next.map_or(end, |&n| self.text.bytes(n).min(end));
+                (Range { start, end: next }, false)
             }
         }
     }
@@ -239,7 +290,9 @@ impl Search<'_> {
         let mut data: Vec<Range> = Vec::new();
         for (&entry, body) in &self.bodies {
             let Some(&source) = self.sources.get(&entry) else { continue };
-            covered.extend(body.blocks.iter().map(|b| Range { start: b.start.0, end: b.end.0 }));
+            covered.extend(
+                body.blocks.iter().map(|b| Range { start: self.text.bytes(b.start.0), end: b.end.0 }),
+            );
             data.extend(&body.data);
             program.jump_tables += body.tables;
             program.unresolved_jumps.extend(&body.unresolved);
@@ -269,13 +322,13 @@ impl Search<'_> {
         program.learned = self.lessons.done(program.count(Source::Profile));
         let data = merged(data);
         for g in &program.gaps {
-            for at in (g.start..g.end).step_by(4) {
+            for at in (g.start..g.end).step_by(self.text.step() as usize) {
                 let i = data.partition_point(|d| d.end <= at);
-                let marked = self.text.kind(at) == Kind::Data || data.get(i).is_some_and(|d| d.contains(at));
+                let marked = self.text.is_marked_data(at) || data.get(i).is_some_and(|d| d.contains(at));
                 if marked {
-                    program.data += 4;
+                    program.data += self.text.step();
                 } else if self.text.is_padding(at) {
-                    program.padding += 4;
+                    program.padding += self.text.step();
                 }
             }
         }

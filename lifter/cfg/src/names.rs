@@ -16,12 +16,15 @@ impl<'a> Names<'a> {
     /// The best symbol at `entry`: a function's before a label's, without leading underscores before with, short before
     /// long.
     pub(crate) fn of(&mut self, entry: u64) -> String {
-        let i = self.0.symbols.partition_point(|s| s.addr < entry);
+        // Labels have no state in their addresses.
+        let start = self.0.isa.bytes_at(entry);
+        let i = self.0.symbols.partition_point(|s| s.addr < start);
         self.0.symbols[i..]
             .iter()
-            .take_while(|s| s.addr == entry)
+            .take_while(|s| s.addr <= entry)
+            .filter(|s| s.addr == entry || !s.function)
             .min_by_key(|s| (!s.function, s.name.starts_with('_'), s.name.len(), &s.name))
-            .map_or_else(|| format!("sub_{entry:x}"), |s| s.name.clone())
+            .map_or_else(|| format!("sub_{start:x}"), |s| s.name.clone())
     }
 
     /// Appends the address to every name that more than one function has.

@@ -5,15 +5,15 @@
 
 mod reaching;
 
-use crate::text::ImageCode;
+use crate::text::{ImageCode, Kind};
 use crate::value::{Arena, Expr, Node, image_memory};
 use crate::walk::Piece;
 use image::Image;
-use ir::{CallTarget, GuestAddr, Inst, Reg, Type, Value};
+use ir::{CallTarget, GuestAddr, Inst, PureOp, Reg, Type, Value};
 use isa::a64::reg;
-use isa::{Exit, Run, a64};
+use isa::{Exit, Isa, Run, a32};
 use reaching::{Place, Reach, Store};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 /// A lifted block.
@@ -27,8 +27,13 @@ pub(crate) struct Lifted {
 }
 
 impl Lifted {
-    fn new(code: &ImageCode<'_>, start: u64, end: u64) -> Self {
-        let run = a64::lift_run(code, GuestAddr(start), GuestAddr(end), usize::MAX);
+    /// The runs of what stands from `start` to `end`.
+    fn of_block(code: &ImageCode<'_>, start: u64, end: u64) -> Vec<Rc<Lifted>> {
+        let runs = code.0.isa.lift_block(code, GuestAddr(start), GuestAddr(end));
+        runs.into_iter().map(|run| Rc::new(Lifted::new(run))).collect()
+    }
+
+    fn new(run: Run) -> Self {
         let mut last = HashMap::new();
         let sources = run
             .insts
@@ -44,10 +49,32 @@ impl Lifted {
             .collect();
         Lifted { run, sources, last }
     }
+
+    /// The value that `v` is but for its width, followed through registers.
+    pub(crate) fn origin(&self, v: Value) -> Value {
+        match self.run.insts[v.0 as usize] {
+            Inst::Pure { op: PureOp::Zext | PureOp::Trunc, args, .. } => self.origin(args[0]),
+            Inst::Get(_) => self.sources[v.0 as usize].map_or(v, |s| self.origin(s)),
+            _ => v,
+        }
+    }
+
+    /// The origins of what operations compute with.
+    pub(crate) fn operands(&self) -> HashSet<Value> {
+        let mut all = HashSet::new();
+        for i in &self.run.insts {
+            if let Inst::Pure { op, args, .. } = *i
+                && !matches!(op, PureOp::Zext | PureOp::Trunc | PureOp::Select)
+            {
+                all.extend(args[..op.arity()].iter().map(|&a| self.origin(a)));
+            }
+        }
+        all
+    }
 }
 
 /// Blocks lifted before, by their range: they stay valid while a walk grows.
-pub(crate) type Cache = HashMap<(u64, u64), Rc<Lifted>>;
+pub(crate) type Cache = HashMap<(u64, u64), Vec<Rc<Lifted>>>;
 
 /// What a path through an edge keeps.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,8 +85,13 @@ enum Edge {
     Call(u32),
 }
 
-/// Registers that calls need not keep (AAPCS64): x0–x18 and x30.
-pub(crate) const CALLER_SAVED: u32 = 0x4007_ffff;
+/// Registers that calls need not keep: x0–x18 and x30 (AAPCS64); r0–r3, r12 and lr (AAPCS32).
+pub(crate) const fn caller_saved(isa: Isa) -> u32 {
+    match isa {
+        Isa::A64 => 0x4007_ffff,
+        Isa::A32 => 0x500f,
+    }
+}
 
 /// What is known of called functions.
 #[derive(Clone, Copy)]
@@ -74,14 +106,17 @@ pub(crate) struct Callees<'a> {
 const DEPTH: u32 = 400;
 
 /// Evaluates values of one function.
-pub(crate) struct Slice {
+pub(crate) struct Slice<'a> {
     /// The expressions.
     pub(crate) arena: Arena,
+    image: &'a Image,
     /// What is added to link-time addresses: as if position-independent images were loaded far from zero, so that
     /// small numbers are not taken for addresses.
     bias: u64,
-    /// Lifted blocks by address.
+    /// Lifted blocks by address, those inside others behind the one that holds them.
     pub(crate) blocks: Vec<Rc<Lifted>>,
+    /// Indirect jumps: their address, the block that they end, the target.
+    pub(crate) jumps: Vec<(u64, usize, Value)>,
     /// Predecessors of each block.
     preds: Vec<Vec<(usize, Edge)>>,
     entry: Option<usize>,
@@ -103,29 +138,36 @@ pub(crate) struct Slice {
     depth: u32,
 }
 
-impl Slice {
+impl<'a> Slice<'a> {
     /// Lifts the blocks `pieces`; `switches` are the targets of indirect jumps resolved so far, by their address;
     /// `callees` says what calls do.
     pub(crate) fn new(
-        code: &ImageCode<'_>,
+        code: &ImageCode<'a>,
         entry: u64,
         pieces: &BTreeMap<u64, Piece>,
         switches: &BTreeMap<u64, Vec<u64>>,
         callees: Callees<'_>,
         cache: &mut Cache,
     ) -> Self {
-        let index: HashMap<u64, usize> = pieces.keys().enumerate().map(|(i, &a)| (a, i)).collect();
-        let blocks: Vec<Rc<Lifted>> = pieces
-            .iter()
-            .map(|(&start, p)| {
-                cache
-                    .entry((start, p.end))
-                    .or_insert_with(|| Rc::new(Lifted::new(code, start, p.end)))
-                    .clone()
-            })
-            .collect();
+        let isa = code.0.isa;
+        let saved = caller_saved(isa);
+        let mut blocks: Vec<Rc<Lifted>> = Vec::with_capacity(pieces.len());
+        let mut sites: Vec<u64> = Vec::with_capacity(pieces.len());
+        let mut jumps = Vec::new();
+        for (&start, p) in pieces {
+            let lifted =
+                cache.entry((start, p.end)).or_insert_with(|| Lifted::of_block(code, start, p.end)).clone();
+            for block in lifted {
+                if let (Kind::Indirect, Exit::Indirect(target)) = (p.kind, block.run.exit) {
+                    jumps.push((p.site, blocks.len(), target));
+                }
+                blocks.push(block);
+                sites.push(p.site);
+            }
+        }
+        let index: HashMap<u64, usize> = blocks.iter().enumerate().map(|(i, b)| (b.run.pc.0, i)).collect();
         let mut preds = vec![Vec::new(); blocks.len()];
-        for (i, (b, p)) in blocks.iter().zip(pieces.values()).enumerate() {
+        for (i, (b, site)) in blocks.iter().zip(&sites).enumerate() {
             let mut edge = |a: u64, e: Edge| {
                 if let Some(&to) = index.get(&a) {
                     preds[to].push((i, e));
@@ -145,16 +187,22 @@ impl Slice {
                         CallTarget::Direct(t) => callees.writes.get(&t.0).copied(),
                         CallTarget::Indirect(_) => None,
                     };
-                    edge(ret.0, Edge::Call(known.unwrap_or(CALLER_SAVED) & CALLER_SAVED));
+                    edge(ret.0, Edge::Call(known.unwrap_or(saved) & saved));
                 }
                 Exit::Syscall { next, .. } => edge(next.0, Edge::Syscall),
                 Exit::Indirect(_) => {
-                    for &t in switches.get(&(p.end - 4)).map_or(&[][..], |t| t) {
+                    for &t in switches.get(site).map_or(&[][..], |t| t) {
                         edge(t, Edge::All);
                     }
                 }
                 // The runtime executes it and goes on.
-                Exit::Fallback { pc } => edge(pc.0 + 4, Edge::Call(CALLER_SAVED)),
+                Exit::Fallback { pc } => {
+                    let next = match isa {
+                        Isa::A64 => pc.0 + 4,
+                        Isa::A32 => a32::leaving(code, pc.into()).map_or(pc.0, |l| GuestAddr::from(l.next).0),
+                    };
+                    edge(next, Edge::Call(saved));
+                }
                 Exit::Return(_) | Exit::Trap { .. } => {}
             }
         }
@@ -165,9 +213,15 @@ impl Slice {
             }
         }
         Slice {
-            arena: Arena::default(),
-            bias: if code.0.position_independent { 1 << 46 } else { 0 },
+            arena: Arena::new(isa == Isa::A32),
+            image: code.0,
+            bias: match isa {
+                _ if !code.0.position_independent => 0,
+                Isa::A64 => 1 << 46,
+                Isa::A32 => 1 << 30,
+            },
             blocks,
+            jumps,
             preds,
             succs,
             entry: index.get(&entry).copied(),
@@ -191,7 +245,15 @@ impl Slice {
 
     /// The link-time address that `e` is.
     pub(crate) fn address(&self, e: Expr) -> Option<u64> {
-        self.arena.as_const(e).map(|c| c.wrapping_sub(self.bias))
+        self.arena.as_const(e).map(|c| self.link_time(c))
+    }
+
+    fn link_time(&self, addr: u64) -> u64 {
+        let addr = addr.wrapping_sub(self.bias);
+        match self.image.isa {
+            Isa::A64 => addr,
+            Isa::A32 => u64::from(addr as u32),
+        }
     }
 
     /// The value of an expression with `hole` filled in, as a link-time address, and the link-time places it reads:
@@ -204,13 +266,13 @@ impl Slice {
         fill: u64,
         reads: &mut Vec<(u64, u32)>,
     ) -> Option<u64> {
-        let memory = |a: u64, n: u32| image_memory(image, a.wrapping_sub(self.bias), n, self.bias);
+        let memory = |a: u64, n: u32| image_memory(image, self.link_time(a), n, self.bias);
         let first = reads.len();
         let value = self.arena.concrete(plan, hole, fill, &memory, reads);
         for r in &mut reads[first..] {
-            r.0 = r.0.wrapping_sub(self.bias);
+            r.0 = self.link_time(r.0);
         }
-        value.map(|v| v.wrapping_sub(self.bias))
+        value.map(|v| self.link_time(v))
     }
 
     /// Blocks from which control comes to `block`; `None` if it may come from outside, too.
@@ -226,7 +288,7 @@ impl Slice {
         }
         let lifted = self.blocks[block].clone();
         let i = v.0 as usize;
-        let ty = result_type(&lifted.run.insts[i]);
+        let ty = self.result_type(&lifted.run.insts[i]);
         if self.depth >= DEPTH {
             return self.arena.unknown(ty);
         }
@@ -253,7 +315,10 @@ impl Slice {
                             self.loads += 1;
                             self.loads
                         };
-                        self.arena.load(ty, addr, version)
+                        match self.literal(addr, ty) {
+                            Some(bits) => self.arena.konst(ty, bits),
+                            None => self.arena.load(ty, addr, version),
+                        }
                     }
                 }
             }
@@ -262,6 +327,13 @@ impl Slice {
         self.depth -= 1;
         self.values.insert((block, v.0), e);
         e
+    }
+
+    /// What stands at a constant address in text: AArch32's literals.
+    fn literal(&self, addr: Expr, ty: Type) -> Option<u64> {
+        let at = self.address(addr).filter(|_| self.image.isa == Isa::A32)?;
+        let constant = self.image.segment_at(at).is_some_and(|s| !s.write);
+        if constant { image_memory(self.image, at, ty.bytes(), self.bias) } else { None }
     }
 
     /// What `place` holds at the start of `block`.
@@ -373,19 +445,19 @@ impl Slice {
         self.joins.insert((block, place, ty), e);
         e
     }
-}
 
-/// Type of what an instruction defines; I64 where it defines nothing that matters here.
-fn result_type(i: &Inst) -> Type {
-    match *i {
-        Inst::Get(r) => a64::FILE.info(r).ty,
-        Inst::Const { ty, .. }
-        | Inst::Pure { ty, .. }
-        | Inst::Load { ty, .. }
-        | Inst::Rmw { ty, .. }
-        | Inst::Cas { ty, .. }
-        | Inst::LoadEx { ty, .. } => ty,
-        Inst::StoreEx { .. } => Type::I32,
-        _ => Type::I64,
+    /// Type of what an instruction defines; I64 where it defines nothing that matters here.
+    fn result_type(&self, i: &Inst) -> Type {
+        match *i {
+            Inst::Get(r) => self.image.isa.file().info(r).ty,
+            Inst::Const { ty, .. }
+            | Inst::Pure { ty, .. }
+            | Inst::Load { ty, .. }
+            | Inst::Rmw { ty, .. }
+            | Inst::Cas { ty, .. }
+            | Inst::LoadEx { ty, .. } => ty,
+            Inst::StoreEx { .. } => Type::I32,
+            _ => Type::I64,
+        }
     }
 }

@@ -10,33 +10,44 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Entries to add: at most one run over all gaps.
 pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
     let text: Vec<Range> = s.text.ranges().collect();
-    let covered = Cover::new(&s.bodies).ranges();
+    let covered = Cover::new(s.text.image.isa, &s.bodies).ranges();
     let data = merged(s.bodies.values().flat_map(|b| b.data.iter().copied()).collect());
     let mut gaps = without(&without(&text, &covered), &data);
     // What stands behind an undefined instruction is not reached without it.
     gaps.retain(|g| !s.in_undefined_function(g.start));
+    let step = s.text.step();
     let mut entries = s.entries.clone();
+    // The state of most functions, where nothing else says it.
+    let thumb = entries.iter().filter(|&e| s.text.bytes(*e) != *e).count();
+    let state = u64::from(2 * thumb > entries.len());
     let mut found = Vec::new();
     for gap in gaps {
-        let mut at = gap.start.next_multiple_of(4);
-        while at + 4 <= gap.end {
-            let kind = s.text.kind(at);
-            if !kind.is_code() || kind == Kind::Trap || s.text.is_padding(at) {
-                at += 4;
+        let mut at = gap.start.next_multiple_of(step);
+        while at + step <= gap.end {
+            let mut places = s.text.places(at);
+            places.sort_by_key(|p| *p & 1 != state);
+            places.retain(|&p| {
+                let kind = s.text.kind(p);
+                kind.is_code() && kind != Kind::Trap && s.text.bytes(s.text.next(p)) <= gap.end
+            });
+            let Some(&first) = places.first().filter(|_| !s.text.is_padding(at)) else {
+                at += step;
                 continue;
-            }
-            match extent(s, &entries, at, gap) {
-                Some(end) => {
-                    found.push(at);
-                    entries.insert(at);
+            };
+            let extents = places.iter().map(|&p| (p, extent(s, &entries, p, gap)));
+            match extents.filter_map(|(p, end)| Some((p, end?))).next() {
+                Some((place, end)) => {
+                    found.push(place);
+                    entries.insert(place);
                     at = end;
                 }
-                // Not a function: the next could begin behind the next word that control does not pass.
+                // Not a function: the next could begin behind the next instruction that control does not pass.
                 None => {
-                    while at + 4 <= gap.end && !s.text.kind(at).ends() {
-                        at += 4;
+                    let mut pc = first;
+                    while s.text.bytes(pc) + step <= gap.end && !s.text.kind(pc).ends() {
+                        pc = s.text.next(pc);
                     }
-                    at += 4;
+                    at = s.text.bytes(s.text.next(pc));
                 }
             }
         }
@@ -47,7 +58,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
 /// Where the function that could begin at `entry` stops covering `gap` without a hole; `None` if it is none.
 pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
     let text = &s.text;
-    let own = Range { start: entry, end: gap.end };
+    let own = Range { start: text.bytes(entry), end: gap.end };
     let shared = BTreeSet::new();
     let limits = Limits {
         entries,
@@ -67,12 +78,13 @@ pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: R
     if walk.undefined || !calls || !out {
         return None;
     }
-    let mut end = entry;
+    let first = text.bytes(entry);
+    let mut end = first;
     for (&start, p) in walk.pieces.range(entry..) {
-        if start > end {
+        if text.bytes(start) > end {
             break;
         }
         end = end.max(p.end);
     }
-    (end > entry).then_some(end)
+    (end > first).then_some(end)
 }

@@ -14,6 +14,9 @@ const MAX_ENTRIES: u64 = 1 << 14;
 /// Entries that a table without a bound may have.
 const MAX_INFERRED: u64 = 1024;
 
+/// Entries that prove a table in a function whose range is not known.
+const MANY: usize = 12;
+
 /// Expressions larger than that are no address computation.
 const MAX_TREE: usize = 96;
 
@@ -40,7 +43,7 @@ pub(crate) struct Scope<'a> {
 }
 
 /// Explains the indirect jump to `target` at the end of `block`.
-pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target: Value) -> Jump {
+pub(crate) fn explain(slice: &mut Slice<'_>, scope: &Scope<'_>, block: usize, target: Value) -> Jump {
     let target = slice.eval(block, target);
     if let Some(t) = slice.address(target) {
         return match scope.text.kind(t).is_code() {
@@ -85,9 +88,10 @@ pub(crate) fn explain(slice: &mut Slice, scope: &Scope<'_>, block: usize, target
 }
 
 /// Loads from constant address + something unknown, innermost first.
-fn table_loads(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
+fn table_loads(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
     let is_table = |e: Expr| {
         let (_, Node::Load(addr, _)) = slice.arena.get(e) else { return false };
+        let addr = widened(slice, addr);
         let (_, Node::Pure(ir::PureOp::Int(ir::IntBin::Add), [a, b, _])) = slice.arena.get(addr) else {
             return false;
         };
@@ -101,13 +105,36 @@ fn table_loads(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> Vec<Expr> {
     plan.iter().copied().filter(|&e| is_table(e)).collect()
 }
 
-fn has_code_base(slice: &Slice, scope: &Scope<'_>, plan: &[Expr]) -> bool {
-    plan.iter().any(|&e| slice.address(e).is_some_and(|c| scope.text.kind(c).is_code()))
-        && !plan.iter().any(|&e| matches!(slice.arena.get(e).1, Node::Load(_, n) if n != 0))
+/// What `e` is a zero-extension of, or itself: AArch32 computes addresses in 32 bits.
+fn widened(slice: &Slice<'_>, e: Expr) -> Expr {
+    match slice.arena.get(e) {
+        (ir::Type::I64, Node::Pure(ir::PureOp::Zext, [x, ..])) => x,
+        _ => e,
+    }
+}
+
+/// True if the target is what the table holds, not computed from it.
+fn is_absolute(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], reads: &[(u64, u32)]) -> bool {
+    match scope.text.image.isa {
+        isa::Isa::A64 => reads.iter().any(|r| r.1 == 8),
+        isa::Isa::A32 => plan
+            .last()
+            .is_some_and(|&target| matches!(slice.arena.get(widened(slice, target)).1, Node::Load(..))),
+    }
+}
+
+fn has_code_base(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr]) -> bool {
+    // AArch32 adds indices to PC, wherever these come from.
+    plan.iter().any(|&e| {
+        slice.address(e).is_some_and(|c| {
+            scope.text.places(scope.text.bytes(c)).iter().any(|&p| scope.text.kind(p).is_code())
+        })
+    }) && (slice.is_a32()
+        || !plan.iter().any(|&e| matches!(slice.arena.get(e).1, Node::Load(_, n) if n != 0)))
 }
 
 fn enumerate(
-    slice: &Slice,
+    slice: &Slice<'_>,
     scope: &Scope<'_>,
     plan: &[Expr],
     hole: Expr,
@@ -118,7 +145,14 @@ fn enumerate(
     let image = scope.text.image;
     let mut reads = Vec::new();
     let mut targets = Vec::new();
-    for i in lo..=hi {
+    // A masked index has none of the other bits.
+    let mask = match slice.arena.get(hole).1 {
+        Node::Pure(ir::PureOp::Int(ir::IntBin::And), [a, b, _]) => {
+            slice.arena.as_const(a).or(slice.arena.as_const(b)).unwrap_or(u64::MAX)
+        }
+        _ => u64::MAX,
+    };
+    for i in (lo..=hi).filter(|i| i & !mask == 0) {
         let t = slice.target(image, plan, hole, i, &mut reads)?;
         if !scope.text.kind(t).is_code() {
             return None;
@@ -127,7 +161,7 @@ fn enumerate(
     }
     targets.sort_unstable();
     targets.dedup();
-    let absolute = reads.iter().any(|r| r.1 == 8);
+    let absolute = is_absolute(slice, scope, plan, &reads);
     let outside = targets.iter().filter(|&&t| !scope.own.contains(t)).count();
     if outside > 0 && (scope.sure || absolute || computed) {
         // Offsets never lead to other functions.
@@ -138,7 +172,7 @@ fn enumerate(
 
 /// A table without a known bound: goes on while entries lead into the function. A table of other functions' addresses
 /// makes the jump a tail call.
-fn infer(slice: &Slice, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<Jump> {
+fn infer(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<Jump> {
     let image = scope.text.image;
     let hole = index_of(slice, load)?;
     let mut reads = Vec::new();
@@ -148,15 +182,18 @@ fn infer(slice: &Slice, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<
         let target = slice.target(image, plan, hole, i, &mut read);
         match target.filter(|&t| scope.text.kind(t).is_code()) {
             Some(t) if scope.own.contains(t) => targets.push(t),
-            Some(_) if targets.is_empty() && read.iter().any(|r| r.1 == 8) => return Some(Jump::Pointer),
+            Some(_) if targets.is_empty() && is_absolute(slice, scope, plan, &read) => {
+                return Some(Jump::Pointer);
+            }
             // The first indices of some tables do not occur.
             None if i < 2 => {}
             _ => break,
         }
         reads.append(&mut read);
     }
-    // One entry that happens to fit proves nothing.
-    if targets.len() < 3 || !scope.sure {
+    // One entry that happens to fit proves nothing. AArch32 has few known ranges, but many entries prove something.
+    let enough = if scope.sure { 3 } else { MANY };
+    if targets.len() < enough || !(scope.sure || slice.is_a32()) {
         return None;
     }
     targets.sort_unstable();
@@ -165,9 +202,9 @@ fn infer(slice: &Slice, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<
 }
 
 /// The index in a table load's address: the operand that is scaled and added to the base.
-fn index_of(slice: &Slice, load: Expr) -> Option<Expr> {
+fn index_of(slice: &Slice<'_>, load: Expr) -> Option<Expr> {
     let (_, Node::Load(addr, _)) = slice.arena.get(load) else { return None };
-    let (_, Node::Pure(_, [a, b, _])) = slice.arena.get(addr) else { return None };
+    let (_, Node::Pure(_, [a, b, _])) = slice.arena.get(widened(slice, addr)) else { return None };
     let x = if slice.arena.as_const(a).is_some() { b } else { a };
     match slice.arena.get(x).1 {
         Node::Pure(ir::PureOp::Int(ir::IntBin::Shl), [i, n, _]) if slice.arena.as_const(n).is_some() => {

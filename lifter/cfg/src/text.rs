@@ -1,12 +1,19 @@
-//! The image's text as words: what can be code, and how control leaves each word. Computed once, so that walking
-//! functions again and again is cheap. Knows no functions.
+//! The image's text as instructions: what can be code, and how control leaves each instruction. Computed once, so that walking
+//! functions again and again is cheap. Knows no functions. Addresses of instructions are code addresses here and in all of
+//! this crate: on AArch32 bit 0 says the state; ranges are of bytes.
 
+mod a32;
+mod code;
+
+pub use code::ImageCode;
+
+use a32::Halves;
 use image::{Image, Range};
 use ir::GuestAddr;
-use isa::{Code, Flow, a64};
+use isa::{Flow, Isa, a64};
 use rayon::prelude::*;
 
-/// What a word of text is to a walk.
+/// What an instruction is to a walk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub(crate) enum Kind {
@@ -53,30 +60,51 @@ impl Kind {
 
 const NOP: u32 = 0xd503_201f;
 
+/// An instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Unit {
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// It has a condition, so that control may also go on behind it whatever its kind says.
+    pub(crate) conditional: bool,
+    /// The code address behind it, which in an IT block tells the block's state.
+    pub(crate) next: u64,
+}
+
 /// Classified text.
 pub(crate) struct Text<'a> {
     /// The image.
     pub(crate) image: &'a Image,
-    /// Text ranges on word boundaries, with the index of their first word in `kinds`.
+    /// Text ranges on instruction boundaries, with the index of their first instruction in `kinds` or `halves`.
     ranges: Vec<(Range, usize)>,
+    /// AArch64: the kinds of all words.
     kinds: Vec<Kind>,
+    /// AArch32.
+    halves: Halves,
 }
 
 impl<'a> Text<'a> {
-    /// Classifies every word of the image's text.
+    /// Classifies the image's text.
     pub(crate) fn new(image: &'a Image) -> Self {
+        let step = step(image.isa);
         let mut ranges = Vec::new();
-        let mut words = 0;
+        let mut units = 0;
         for r in &image.text {
-            let (start, end) = (r.start.next_multiple_of(4), r.end & !3);
+            let (start, end) = (r.start.next_multiple_of(step), r.end & !(step - 1));
             // Only what the file gives: the zero-filled tail of a segment is no code yet.
-            let end = image.segment_at(start).map_or(start, |s| end.min(s.file_backed().end & !3));
+            let backed = image.segment_at(start).map_or(start, |s| s.file_backed().end & !(step - 1));
+            let end = end.min(backed);
             if start < end {
-                ranges.push((Range { start, end }, words));
-                words += ((end - start) / 4) as usize;
+                ranges.push((Range { start, end }, units));
+                units += ((end - start) / step) as usize;
             }
         }
-        let mut kinds: Vec<Kind> = Vec::with_capacity(words);
+        let mut kinds: Vec<Kind> = Vec::new();
+        if image.isa == Isa::A32 {
+            let halves = Halves::new(units);
+            return Text { image, ranges, kinds, halves };
+        }
+        kinds.reserve(units);
         for (r, _) in &ranges {
             let bytes = image.bytes_at(r.start, r.len()).unwrap_or(&[]);
             let start = r.start;
@@ -85,8 +113,8 @@ impl<'a> Text<'a> {
                 classify(word, start + 4 * i as u64)
             }));
         }
-        kinds.resize(words, Kind::Data);
-        let mut text = Text { image, ranges, kinds };
+        kinds.resize(units, Kind::Data);
+        let mut text = Text { image, ranges, kinds, halves: Halves::new(0) };
         text.exclude_data();
         text
     }
@@ -115,12 +143,48 @@ impl<'a> Text<'a> {
         self.ranges[..i].last().filter(|r| r.0.contains(addr))
     }
 
-    /// What the word at `addr` is; `Data` outside text and off word boundaries.
+    /// What the instruction at `addr` is; `Data` outside text, where none can stand, and in the wrong state.
     pub(crate) fn kind(&self, addr: u64) -> Kind {
-        match self.find(addr) {
-            Some((r, first)) if addr.is_multiple_of(4) => self.kinds[first + ((addr - r.start) / 4) as usize],
-            _ => Kind::Data,
+        match self.image.isa {
+            Isa::A64 => match self.find(addr) {
+                Some((r, first)) if addr.is_multiple_of(4) => {
+                    self.kinds[first + ((addr - r.start) / 4) as usize]
+                }
+                _ => Kind::Data,
+            },
+            Isa::A32 => self.unit(addr).kind,
         }
+    }
+
+    /// The instruction at `addr`.
+    pub(crate) fn unit(&self, addr: u64) -> Unit {
+        match self.image.isa {
+            Isa::A64 => Unit { kind: self.kind(addr), conditional: false, next: addr + 4 },
+            Isa::A32 => self.unit32(addr),
+        }
+    }
+
+    /// The code address behind the instruction at `addr`.
+    pub(crate) fn next(&self, addr: u64) -> u64 {
+        self.unit(addr).next
+    }
+
+    /// The code address without the state of an IT block.
+    pub(crate) const fn plain(&self, addr: u64) -> u64 {
+        match self.image.isa {
+            Isa::A64 => addr,
+            Isa::A32 => addr as u32 as u64,
+        }
+    }
+
+    /// The address of the bytes of the code address `addr`.
+    pub(crate) fn bytes(&self, addr: u64) -> u64 {
+        self.image.isa.bytes_at(addr)
+    }
+
+    /// Bytes of the smallest instruction.
+    pub(crate) fn step(&self) -> u64 {
+        step(self.image.isa)
     }
 
     /// The text range that holds `addr`.
@@ -138,14 +202,81 @@ impl<'a> Text<'a> {
         self.find(addr).and_then(|_| self.image.u32_at(addr))
     }
 
-    /// Control flow of the word at `addr`.
+    /// Control flow of the instruction at `addr`.
     pub(crate) fn flow(&self, addr: u64) -> Flow {
-        self.word(addr).map_or(Flow::Trap, |w| a64::flow(w, GuestAddr(addr)))
+        match self.image.isa {
+            Isa::A64 => self.word(addr).map_or(Flow::Trap, |w| a64::flow(w, GuestAddr(addr))),
+            Isa::A32 => self.flow32(addr),
+        }
     }
 
-    /// True if the word only fills space between functions: NOP, or zero.
+    /// True if the smallest instruction at the byte address `addr` only fills space between functions: NOP, or zero.
     pub(crate) fn is_padding(&self, addr: u64) -> bool {
-        self.kind(addr) == Kind::Nop || self.word(addr) == Some(0)
+        match self.image.isa {
+            Isa::A64 => self.kind(addr) == Kind::Nop || self.word(addr) == Some(0),
+            Isa::A32 => self.is_padding32(addr),
+        }
+    }
+
+    /// True if mapping symbols say that the byte at `addr` is data.
+    pub(crate) fn is_marked_data(&self, addr: u64) -> bool {
+        match self.image.isa {
+            Isa::A64 => self.kind(addr) == Kind::Data,
+            Isa::A32 => matches!(self.mark(addr), Some((false, _))),
+        }
+    }
+
+    /// The code addresses that the bytes at `addr` may have, the likely one first: what mapping symbols say, or all.
+    pub(crate) fn places(&self, addr: u64) -> Vec<u64> {
+        match (self.image.isa, self.mark(addr)) {
+            (Isa::A64, _) => vec![addr],
+            (Isa::A32, Some((false, _))) => Vec::new(),
+            (Isa::A32, Some((true, thumb))) => vec![addr | u64::from(thumb)],
+            (Isa::A32, None) if !addr.is_multiple_of(4) => vec![addr | 1],
+            (Isa::A32, None) => vec![addr | 1, addr],
+        }
+    }
+
+    /// True if control does not come to the code address `addr` from before it, as far as can be seen: what stands there ends,
+    /// pads or is no code.
+    pub(crate) fn follows_end(&self, addr: u64) -> bool {
+        match self.image.isa {
+            Isa::A64 => self.kind(addr.wrapping_sub(4)).ends() || self.is_padding(addr.wrapping_sub(4)),
+            Isa::A32 => self.follows_end32(addr),
+        }
+    }
+
+    /// True if a call stands before the code address `addr`.
+    pub(crate) fn follows_call(&self, addr: u64) -> bool {
+        let call = |at: u64| {
+            let u = self.unit(at);
+            u.kind == Kind::Call && u.next == addr
+        };
+        call(addr.wrapping_sub(4))
+    }
+
+    /// True if the instruction at `addr` is one that functions begin with: one that marks them, or makes a frame.
+    pub(crate) fn is_prologue(&self, addr: u64) -> bool {
+        match self.image.isa {
+            Isa::A64 => self.word(addr).is_some_and(is_prologue64),
+            Isa::A32 => self.is_prologue32(addr),
+        }
+    }
+}
+
+/// BTI c and jc, PACIASP, and stores of a frame at the stack pointer or its move down.
+fn is_prologue64(w: u32) -> bool {
+    matches!(w, 0xd503_245f | 0xd503_24df | 0xd503_233f)
+        || w & 0xffc0_03e0 == 0xa980_03e0
+        || w & 0xffe0_0fe0 == 0xf800_0fe0
+        || w & 0xff80_03ff == 0xd100_03ff
+}
+
+/// Bytes of the smallest instruction.
+fn step(isa: Isa) -> u64 {
+    match isa {
+        Isa::A64 => 4,
+        Isa::A32 => 2,
     }
 }
 
@@ -165,18 +296,5 @@ fn classify(word: u32, addr: u64) -> Kind {
         // BRK, HLT and the like are instructions; the rest is not.
         Flow::Trap if word >> 24 == 0xd4 && a64::decode(word).is_some() => Kind::Trap,
         Flow::Trap => Kind::Undefined,
-    }
-}
-
-/// An image's text as instruction words.
-pub struct ImageCode<'a>(pub &'a Image);
-
-impl Code for ImageCode<'_> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let s = self.0.segment_at(pc.0).filter(|s| s.exec)?;
-        if !pc.0.is_multiple_of(4) || !s.file_backed().contains(pc.0) {
-            return None;
-        }
-        self.0.u32_at(pc.0)
     }
 }

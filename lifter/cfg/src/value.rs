@@ -32,9 +32,20 @@ pub(crate) struct Arena {
     nodes: Vec<(Type, Node)>,
     index: HashMap<(Type, Node), Expr>,
     unknowns: u32,
+    /// Addresses have 32 bits, AArch32: a sum of something and a small number stays one when an address is added to it, because an
+    /// index is as wide as addresses and would not be found otherwise; and sums are computed before they are widened.
+    narrow: bool,
 }
 
+/// Numbers up to that, of either sign, are distances.
+const SMALL: u64 = 4096;
+
 impl Arena {
+    /// No expressions; `narrow`: addresses have 32 bits.
+    pub(crate) fn new(narrow: bool) -> Arena {
+        Arena { narrow, ..Arena::default() }
+    }
+
     /// Type and node of `e`.
     pub(crate) fn get(&self, e: Expr) -> (Type, Node) {
         self.nodes[e.0 as usize]
@@ -112,8 +123,17 @@ impl Arena {
                     if c == 0 {
                         return a;
                     }
+                    if let (true, Type::I64, (_, Node::Pure(PureOp::Zext, [x, ..]))) =
+                        (self.narrow, ty, self.get(a))
+                        && self.get(x).0 == Type::I32
+                    {
+                        let c = self.konst(Type::I32, c);
+                        let sum = self.pure(op, Type::I32, &[x, c]);
+                        return self.pure(PureOp::Zext, ty, &[sum]);
+                    }
                     if let (_, Node::Pure(PureOp::Int(IntBin::Add), [x, y, _])) = self.get(a)
                         && let Some(d) = self.as_const(y)
+                        && !(self.narrow && is_small(ty, d) && !is_small(ty, c))
                     {
                         let sum = self.konst(ty, c.wrapping_add(d));
                         return self.pure(op, ty, &[x, sum]);
@@ -207,6 +227,10 @@ impl Arena {
     }
 }
 
+fn is_small(ty: Type, c: u64) -> bool {
+    c < SMALL || (u128::from(c.wrapping_neg()) & ty.mask()) < u128::from(SMALL)
+}
+
 fn concrete(op: PureOp, ty: Type, args: &[Bits]) -> Option<u64> {
     if op.uses_fp_env() || ty.bits() > 64 {
         return None;
@@ -216,7 +240,7 @@ fn concrete(op: PureOp, ty: Type, args: &[Bits]) -> Option<u64> {
 
 /// Reads `size` bytes of the image at link-time address `addr`, with relocations applied for an image moved by `bias`.
 pub(crate) fn image_memory(image: &Image, addr: u64, size: u32, bias: u64) -> Option<u64> {
-    if size == 8
+    if u64::from(size) == image.word_size()
         && let Ok(i) = image.pointers.binary_search_by_key(&addr, |p| p.at)
     {
         return Some(image.pointers[i].target.wrapping_add(bias));

@@ -1,9 +1,9 @@
 //! Walks one function: from its entry along direct control flow, inside given bounds, up to other functions' entries.
 //! Gives a partition of what it reached into blocks. Knows nothing of values: indirect jumps are told their targets.
 
-use crate::text::{Kind, Text};
+use crate::text::{Kind, Text, Unit};
 use image::Range;
-use isa::Flow;
+use isa::{Flow, Isa};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What limits a walk.
@@ -33,10 +33,12 @@ pub(crate) struct Limits<'a> {
 /// A block under construction, keyed by its start.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece {
-    /// Behind its last word.
+    /// The byte behind its last instruction.
     pub(crate) end: u64,
-    /// How its last word ends it; `Next` if it was cut there.
+    /// How its last instruction ends it; `Next` if it was cut there.
     pub(crate) kind: Kind,
+    /// The code address of its last instruction, without the state of an IT block; its start if it was cut.
+    pub(crate) site: u64,
 }
 
 /// The state of a walk; more targets may be fed in while indirect jumps get resolved.
@@ -129,10 +131,13 @@ impl<'a> Walk<'a> {
                 if at == start {
                     continue;
                 }
-                if start < piece.end {
+                if self.text.bytes(start) < piece.end {
                     let tail = *piece;
-                    *piece = Piece { end: start, kind: Kind::Next };
-                    self.pieces.insert(start, tail);
+                    // Else it is the middle of an instruction or an IT block, or code in another state: that is not followed.
+                    if is_boundary(self.text, at, start) {
+                        *piece = Piece { end: self.text.bytes(start), kind: Kind::Next, site: at };
+                        self.pieces.insert(start, tail);
+                    }
                     continue;
                 }
             }
@@ -145,59 +150,80 @@ impl<'a> Walk<'a> {
 
     /// Follows straight-line code from `start`.
     fn scan(&mut self, start: u64) {
-        let stop = self.pieces.range(start..).next().map_or(u64::MAX, |p| *p.0);
-        let mut at = start;
+        let stop = self.pieces.range(start..).next().map_or(u64::MAX, |p| self.text.bytes(*p.0));
+        // Where the next instruction stands, and the one before; in an IT block with its state.
+        let (mut at, mut site) = (start, start);
         let kind = loop {
-            if at == stop {
+            let here = self.text.bytes(at);
+            if here >= stop {
                 break Kind::Next;
             }
-            if at != start && !self.falls(at - 4, at) {
+            if at != start && !self.falls(site, self.text.plain(at)) {
                 break Kind::Next;
             }
-            let kind = self.text.kind(at);
-            if kind == Kind::Data {
+            let unit = self.text.unit(at);
+            if unit.kind == Kind::Data {
                 self.undefined = true;
                 break Kind::Next;
             }
-            if !self.is_own(at) && at != self.entry {
-                self.duplicated += 4;
+            let end = self.text.bytes(unit.next);
+            if end > stop {
+                // It overlaps a block: the runtime goes on there.
+                break Kind::Next;
+            }
+            if !self.is_own(self.text.plain(at)) && at != self.entry {
+                self.duplicated += end - here;
                 if self.too_much_shared() {
                     break Kind::Next;
                 }
             }
-            let site = at;
-            at += 4;
-            match kind {
+            let place = at;
+            site = self.text.plain(at);
+            at = unit.next;
+            match unit.kind {
                 Kind::Next | Kind::Nop => continue,
-                Kind::Data | Kind::Return | Kind::Trap => {}
+                // In the middle of an IT block.
+                Kind::Syscall if self.text.plain(at) != at => continue,
+                Kind::Data => {}
+                Kind::Return | Kind::Trap if !unit.conditional => {}
                 Kind::Undefined => self.undefined = true,
                 Kind::Indirect => {
                     self.indirect.insert(site);
+                    if unit.conditional {
+                        self.leave(place, unit);
+                    }
                 }
-                Kind::Jump | Kind::Branch | Kind::Call | Kind::IndirectCall | Kind::Syscall => {
-                    self.leave(site, kind);
-                }
+                Kind::Jump
+                | Kind::Branch
+                | Kind::Call
+                | Kind::IndirectCall
+                | Kind::Syscall
+                | Kind::Return
+                | Kind::Trap => self.leave(place, unit),
             }
-            break kind;
+            break unit.kind;
         };
-        if at > start {
-            self.pieces.insert(start, Piece { end: at, kind });
+        let end = self.text.bytes(at);
+        if end > self.text.bytes(start) {
+            self.pieces.insert(start, Piece { end, kind, site });
         }
     }
 
-    fn leave(&mut self, site: u64, kind: Kind) {
-        match self.text.flow(site) {
+    /// Follows the ways from the instruction at `place`, whose condition may keep control on the way.
+    fn leave(&mut self, place: u64, unit: Unit) {
+        let site = self.text.plain(place);
+        match self.text.flow(place) {
             Flow::Jump(t) | Flow::Branch(t) => self.jump(site, t.0),
             Flow::Call(t) => {
                 self.calls.insert((site, t.0));
-                if self.limits.noreturn.contains(&t.0) {
+                if self.limits.noreturn.contains(&t.0) && !unit.conditional {
                     return;
                 }
             }
             Flow::IndirectCall | Flow::Syscall | Flow::Next | Flow::Indirect | Flow::Return | Flow::Trap => {}
         }
-        let next = site + 4;
-        match kind {
+        let next = self.text.plain(unit.next);
+        match unit.kind {
             Kind::Jump => {}
             // What follows a call that does not return may be anything: the next function, padding, data.
             Kind::Call | Kind::IndirectCall => {
@@ -227,4 +253,15 @@ impl<'a> Walk<'a> {
         }
         true
     }
+}
+
+/// True if an instruction outside IT blocks begins at `to` when going on from `at`.
+fn is_boundary(text: &Text<'_>, mut at: u64, to: u64) -> bool {
+    if text.image.isa == Isa::A64 {
+        return true;
+    }
+    while text.bytes(at) < text.bytes(to) {
+        at = text.next(at);
+    }
+    at == to
 }

@@ -2,6 +2,7 @@
 
 use crate::body::Body;
 use image::Range;
+use isa::{BlockShape, Isa};
 use std::collections::BTreeMap;
 
 /// Which function's body holds an address.
@@ -9,9 +10,10 @@ pub(crate) struct Cover(Vec<(u64, u64, u64)>);
 
 impl Cover {
     /// Of all bodies.
-    pub(crate) fn new(bodies: &BTreeMap<u64, Body>) -> Cover {
+    pub(crate) fn new(isa: Isa, bodies: &BTreeMap<u64, Body>) -> Cover {
+        let start = |b: &BlockShape| isa.bytes_at(b.start.0);
         let mut all: Vec<(u64, u64, u64)> =
-            bodies.iter().flat_map(|(&e, b)| b.blocks.iter().map(move |b| (b.start.0, b.end.0, e))).collect();
+            bodies.iter().flat_map(|(&e, b)| b.blocks.iter().map(move |b| (start(b), b.end.0, e))).collect();
         // At equal places the nearest entry before it comes last and is found first.
         all.sort_unstable();
         Cover(all)

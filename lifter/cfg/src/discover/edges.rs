@@ -4,7 +4,7 @@
 use super::{Cover, MAX_REFINEMENTS, Search};
 use crate::Source;
 use crate::body::Body;
-use crate::slice::CALLER_SAVED;
+use crate::slice::caller_saved;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Edges between functions by their target.
@@ -41,7 +41,8 @@ impl Search<'_> {
             for &(site, t) in &b.out {
                 jumpers.entry(t).or_default().insert(e);
                 // Padding behind a call that does not return is no code.
-                let fall = t == site + 4 && self.text.is_padding(t);
+                let fall =
+                    t == self.text.plain(self.text.next(site)) && self.text.is_padding(self.text.bytes(t));
                 if !fall && !self.entries.contains(&t) && self.text.kind(t).is_code() {
                     pending.entry(t).or_default().insert(e);
                 }
@@ -50,7 +51,7 @@ impl Search<'_> {
         if pending.is_empty() {
             return false;
         }
-        let cover = Cover::new(&self.bodies);
+        let cover = Cover::new(self.image.isa, &self.bodies);
         let called: BTreeSet<u64> = self
             .bodies
             .values()
@@ -58,8 +59,8 @@ impl Search<'_> {
             .collect();
         let mut progress = false;
         for (target, from) in pending {
-            let owner = match self.known_range(target) {
-                Some(r) if self.entries.contains(&r.start) => Some(r.start),
+            let owner = match self.known_function(target) {
+                Some((_, start)) if self.entries.contains(&start) => Some(start),
                 _ => cover.owner(target),
             };
             let Some(owner) = owner else {
@@ -136,7 +137,7 @@ impl Search<'_> {
         }
         let unknown = |b: &Body| {
             let known = b.calls.iter().chain(&b.out).all(|c| self.bodies.contains_key(&c.1));
-            if known { 0 } else { CALLER_SAVED }
+            if known { 0 } else { caller_saved(self.image.isa) }
         };
         let mut writes: BTreeMap<u64, u32> =
             self.bodies.iter().map(|(&e, b)| (e, b.writes | unknown(b))).collect();

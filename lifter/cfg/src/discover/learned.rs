@@ -5,6 +5,7 @@ use super::{Cover, Search};
 use crate::Source;
 use crate::text::Kind as Word;
 use abi::profile::{Finding, Kind};
+use isa::Isa;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Learned targets of one indirect jump: more are entered by way of the dispatcher.
@@ -46,8 +47,14 @@ pub(super) struct Lessons {
 }
 
 impl Lessons {
-    pub(super) fn new(findings: &[Finding]) -> Lessons {
+    pub(super) fn new(isa: Isa, findings: &[Finding]) -> Lessons {
         let mut waiting = findings.to_vec();
+        if isa == Isa::A32 {
+            // In an IT block, too, a jump is what its bytes are.
+            let plain = |a: u64| u64::from(a as u32);
+            waiting.retain(|f| !isa.is_inner(f.target));
+            waiting.iter_mut().for_each(|f| f.source = plain(f.source));
+        }
         waiting.sort_unstable();
         waiting.dedup();
         Lessons { waiting, ..Lessons::default() }
@@ -64,10 +71,11 @@ impl Search<'_> {
     /// Places findings; true if the search has to go on with what that gave. To be called when it is at its end.
     pub(super) fn learn(&mut self) -> bool {
         if self.lessons.rounds > 0 && self.lessons.waiting.is_empty() && self.lessons.covered.1 == 0 {
-            self.lessons.covered.1 = Cover::new(&self.bodies).ranges().iter().map(image::Range::len).sum();
+            self.lessons.covered.1 =
+                Cover::new(self.image.isa, &self.bodies).ranges().iter().map(image::Range::len).sum();
         }
         while !self.lessons.waiting.is_empty() {
-            let cover = Cover::new(&self.bodies);
+            let cover = Cover::new(self.image.isa, &self.bodies);
             if self.lessons.rounds == 0 {
                 self.lessons.covered.0 = cover.ranges().iter().map(image::Range::len).sum();
             }
@@ -124,10 +132,11 @@ impl Search<'_> {
     fn place_rest(&mut self, cover: &Cover) -> bool {
         let mut grown = false;
         for f in std::mem::take(&mut self.lessons.waiting) {
-            let behind_call = matches!(
-                self.text.kind(f.target.wrapping_sub(4)),
-                Word::Call | Word::IndirectCall | Word::Syscall
-            );
+            let behind = |size: u64| {
+                let u = self.text.unit(f.target.wrapping_sub(size));
+                u.next == f.target && matches!(u.kind, Word::Call | Word::IndirectCall | Word::Syscall)
+            };
+            let behind_call = behind(4) || (self.text.step() == 2 && behind(2));
             let owner = self.entries.range(..f.target).next_back().copied();
             let owner = owner.filter(|&o| self.own_range(o).0.contains(f.target));
             grown |= match owner {
@@ -212,6 +221,7 @@ impl Search<'_> {
             }
         }
         let jumps = &self.lessons.jumps;
-        self.bodies.retain(|_, b| !b.blocks.iter().any(|b| jumps.contains_key(&(b.end.0 - 4))));
+        let has = |b: &isa::BlockShape| jumps.range(b.start.0..b.end.0).next().is_some();
+        self.bodies.retain(|_, b| !b.blocks.iter().any(has));
     }
 }

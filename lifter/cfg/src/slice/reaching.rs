@@ -4,6 +4,7 @@
 use super::{Edge, Slice};
 use crate::value::Expr;
 use ir::{Inst, IntBin, PureOp, Reg, Type, Value};
+use isa::Isa;
 use isa::a64::reg;
 use std::rc::Rc;
 
@@ -39,7 +40,7 @@ pub(super) struct Store {
     value: Value,
 }
 
-impl Slice {
+impl Slice<'_> {
     pub(super) fn reach(&mut self, block: usize, place: Place) -> Reach {
         self.reaching_all(place)[block]
     }
@@ -130,8 +131,24 @@ impl Slice {
                 let c = bits as i64;
                 Some(if op == IntBin::Add { base.wrapping_add(c) } else { base.wrapping_sub(c) })
             }
+            // AArch32's registers are 32 bits wide.
+            Inst::Pure { op: PureOp::Zext | PureOp::Trunc, args, .. } if self.is_a32() => {
+                self.frame_offset(block, args[0], depth + 1)
+            }
+            Inst::Pure { op: PureOp::Int(op @ (IntBin::Add | IntBin::Sub)), ty: Type::I32, args }
+                if self.is_a32() =>
+            {
+                let Inst::Const { bits, .. } = lifted.run.insts[args[1].0 as usize] else { return None };
+                let base = self.frame_offset(block, args[0], depth + 1)?;
+                let c = i64::from(bits as i32);
+                Some(if op == IntBin::Add { base.wrapping_add(c) } else { base.wrapping_sub(c) })
+            }
             _ => None,
         }
+    }
+
+    pub(crate) fn is_a32(&self) -> bool {
+        self.image.isa == Isa::A32
     }
 
     /// Stores to stack slots, by block.

@@ -8,7 +8,7 @@ use super::table::{self, Insn, Set, is_wide};
 use super::{FILE, Place, reg};
 use crate::cond::FlagSource;
 use crate::{Code, Exit, Flow, Run};
-use ir::{Builder, GuestAddr, Inst, PureOp, Reg, Term, TrapKind, Value};
+use ir::{Builder, CallTarget, GuestAddr, Inst, PureOp, Reg, Term, TrapKind, Value};
 
 /// Instructions in a row that are made conditional by selection; longer groups are branched over.
 const SELECTED: usize = 4;
@@ -62,6 +62,23 @@ fn only_selects(insts: &[Inst], from: usize) -> bool {
         | Inst::ReadSys(_)
         | Inst::WriteSys(..) => false,
     })
+}
+
+/// True if `insts` leave `next` in LR: `MOV LR, PC` before an indirect jump, as calls were made before BLX, and as helpers of the
+/// kernel are called.
+fn links(insts: &[Inst], next: Place) -> bool {
+    let set = insts.iter().rev().find_map(|i| match *i {
+        Inst::Set(reg::LR, v) => Some(v),
+        _ => None,
+    });
+    let Some(mut v) = set else { return false };
+    loop {
+        match insts[v.0 as usize] {
+            Inst::Pure { op: PureOp::Zext | PureOp::Trunc, args, .. } => v = args[0],
+            Inst::CodeAddr(a) => return a == next.into(),
+            _ => return false,
+        }
+    }
 }
 
 /// True for N, Z, C and V.
@@ -258,6 +275,10 @@ pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize
                     l.known = None;
                 }
             }
+            Ok(Some(Exit::Indirect(target))) if links(l.b.insts(), next) => {
+                exit = Some(Exit::Call { target: CallTarget::Indirect(target), ret: next.into() });
+                break;
+            }
             Ok(Some(e)) => {
                 exit = Some(e);
                 break;
@@ -281,6 +302,12 @@ pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize
     let len = l.seen.wrapping_sub(start.addr).max(if start.thumb { 2 } else { 4 });
     let block = l.b.finish(Term::Fallback { pc });
     Run { pc, len, insts: block.insts, exit }
+}
+
+/// True if A32's `MOV LR, PC` stands before `at`.
+fn follows_link(code: &dyn Code, at: Place) -> bool {
+    let before = GuestAddr(u64::from(at.addr.wrapping_sub(4)));
+    !at.thumb && code.word(before).is_some_and(|w| w & 0x0fff_ffff == 0x01a0_e00f)
 }
 
 /// How control leaves one instruction.
@@ -309,6 +336,7 @@ pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
             Exit::Next(_) => Flow::Next,
             Exit::Jump(a) => Flow::Jump(a),
             Exit::Branch { then, .. } => Flow::Branch(then),
+            Exit::Indirect(_) if follows_link(code, at) => Flow::IndirectCall,
             Exit::Indirect(_) => Flow::Indirect,
             Exit::Call { target: ir::CallTarget::Direct(a), .. } => Flow::Call(a),
             Exit::Call { target: ir::CallTarget::Indirect(_), .. } => Flow::IndirectCall,
