@@ -3,7 +3,6 @@
 use super::{Cover, Search};
 use crate::Source;
 use crate::body::Body;
-use crate::sweep;
 use crate::text::{Kind, Text};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
