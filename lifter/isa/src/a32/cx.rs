@@ -17,8 +17,17 @@ pub struct Cx<'b, 'r> {
     pub at: Place,
     /// Its length in bytes.
     pub len: u32,
-    /// Registers are written only if this i1 holds.
-    predicate: Option<Value>,
+    /// Registers are written only if it holds.
+    predicate: Option<Predicate>,
+}
+
+/// What decides whether an instruction is executed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Predicate {
+    /// An i1.
+    pub cond: Value,
+    /// Executed if it is this.
+    pub is: bool,
 }
 
 impl<'b, 'r> Deref for Cx<'b, 'r> {
@@ -62,7 +71,7 @@ impl<'b, 'r> Cx<'b, 'r> {
         flags: &'b mut Option<FlagSource>,
         at: Place,
         len: u32,
-        predicate: Option<Value>,
+        predicate: Option<Predicate>,
     ) -> Self {
         Cx { core: crate::cx::Cx { b, pc: at.into(), flags }, at, len, predicate }
     }
@@ -70,13 +79,17 @@ impl<'b, 'r> Cx<'b, 'r> {
     /// Writes a register; kept as it is if the instruction is conditional and its condition does not hold.
     pub fn set(&mut self, r: Reg, v: Value) {
         let v = match self.predicate {
-            Some(c) => {
+            Some(p) => {
                 let old = self.b.get(r);
-                self.b.select(c, v, old)
+                self.selected(p, v, old)
             }
             None => v,
         };
         self.b.set(r, v);
+    }
+
+    fn selected(&mut self, p: Predicate, new: Value, old: Value) -> Value {
+        if p.is { self.b.select(p.cond, new, old) } else { self.b.select(p.cond, old, new) }
     }
 
     /// A constant of 32 bits.
@@ -125,9 +138,14 @@ impl<'b, 'r> Cx<'b, 'r> {
 
     /// Writes an integer of 32 bits or fewer, zero-extended, or the low 32 bits of an i64, to R`n`, n ≤ 14.
     pub fn set_reg(&mut self, n: u32, v: Value) {
-        let v = self.b.zext_or_trunc(Type::I32, v);
+        let mut v = self.b.zext_or_trunc(Type::I32, v);
+        if let Some(p) = self.predicate {
+            // With 32 bits, so that the choice does not stand between extensions.
+            let old = self.reg(n);
+            v = self.selected(p, v, old);
+        }
         let v = self.b.zext_or_trunc(Type::I64, v);
-        self.set(reg::r(n), v);
+        self.b.set(reg::r(n), v);
     }
 
     /// Jump to where the i32 `target` says, bit 0 choosing the state (BXWritePC, LoadWritePC; A32's ALUWritePC). In an IT
@@ -137,7 +155,12 @@ impl<'b, 'r> Cx<'b, 'r> {
             return Err(Undefined);
         }
         let target = self.b.zext_or_trunc(Type::I64, target);
-        Ok(Some(if is_return { Exit::Return(target) } else { Exit::Indirect(target) }))
+        Ok(Some(if is_return {
+            self.b.set(reg::RETURN, target);
+            Exit::Return(target)
+        } else {
+            Exit::Indirect(target)
+        }))
     }
 
     /// Jump to the i32 `target` in this state (BranchWritePC).

@@ -3,7 +3,7 @@
 //! or the run ends before it with a branch, to the same place with the condition known to hold, or past the instructions that
 //! share it.
 
-use super::cx::Cx;
+use super::cx::{Cx, Predicate};
 use super::table::{self, Insn, Set, is_wide};
 use super::{FILE, Place, reg};
 use crate::cond::FlagSource;
@@ -36,7 +36,7 @@ fn lift(
     flags: &mut Option<FlagSource>,
     insn: &Insn,
     at: Place,
-    predicate: Option<Value>,
+    predicate: Option<Predicate>,
 ) -> crate::cx::Lift {
     let Some(row) = insn.row else { return Err(crate::cx::Undefined) };
     (row.lift)(&mut Cx::new(b, flags, at, insn.len, predicate), insn.word)
@@ -48,7 +48,11 @@ fn only_selects(insts: &[Inst], from: usize) -> bool {
         Inst::Const { .. } | Inst::CodeAddr(_) | Inst::Get(_) | Inst::Mark(_) => true,
         Inst::Pure { op, .. } => !op.uses_fp_env(),
         Inst::Set(r, v) => {
-            !is_flag(r) && matches!(insts[v.0 as usize], Inst::Pure { op: PureOp::Select, .. })
+            let selected = |v: Value| matches!(insts[v.0 as usize], Inst::Pure { op: PureOp::Select, .. });
+            match insts[v.0 as usize] {
+                Inst::Pure { op: PureOp::Zext, args, .. } => !is_flag(r) && selected(args[0]),
+                _ => !is_flag(r) && selected(v),
+            }
         }
         Inst::Load { .. }
         | Inst::Store { .. }
@@ -201,10 +205,8 @@ impl Lifting<'_, '_> {
         }
         let (start, flags) = (self.b.len(), self.flags);
         let holds = Cx::new(&mut self.b, &mut self.flags, at, insn.len, None).condition(cond);
-        let mut other = None;
         for (n, &(place, i)) in group.iter().enumerate() {
-            let predicate =
-                if i.cond == cond { holds } else { *other.get_or_insert_with(|| self.b.not(holds)) };
+            let predicate = Predicate { cond: holds, is: i.cond == cond };
             if n > 0 {
                 self.b.mark(place.into());
             }
