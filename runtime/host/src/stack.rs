@@ -1,11 +1,13 @@
 //! The initial stack of a guest process: strings, auxiliary vector, environment and arguments, laid out as
-//! `fs/binfmt_elf.c` does. Takes what `main` of the host got, writes to guest memory, gives the stack pointer.
+//! `fs/binfmt_elf.c` does. Takes what `main` of the host got, writes to guest memory in words of the guest's size, gives the
+//! stack pointer.
 
 use crate::access;
 use crate::hostcall::{Errno, syscall};
 use crate::image::Loaded;
 use crate::mem::PAGE;
 use crate::start::host_aux;
+use isa::Isa;
 use std::ffi::{CStr, CString};
 
 /// The initial stack pointer and the auxiliary vector.
@@ -37,6 +39,14 @@ impl Down {
     }
 }
 
+/// Words as they lie in the guest's memory: as long as its pointers.
+pub fn in_words(isa: Isa, words: &[u64]) -> Vec<u8> {
+    match isa {
+        Isa::A64 => words.iter().flat_map(|w| w.to_le_bytes()).collect(),
+        Isa::A32 => words.iter().flat_map(|w| (*w as u32).to_le_bytes()).collect(),
+    }
+}
+
 /// Writes the stack whose top (page-aligned) is `top`.
 pub fn build(
     top: u64,
@@ -59,15 +69,22 @@ pub fn build(
     }
     args.reverse();
     d.at &= !15;
-    let platform = d.string(c"aarch64")?;
+    let (platform, hwcap, hwcap2) = match image.isa {
+        Isa::A64 => (c"aarch64", isa::a64::features::HWCAP, isa::a64::features::HWCAP2),
+        Isa::A32 => {
+            use isa::a32::features::{HWCAP, HWCAP2, PLATFORM};
+            (PLATFORM, HWCAP, HWCAP2)
+        }
+    };
+    let platform = d.string(platform)?;
     let mut random = [0u8; 16];
     syscall(libc::SYS_getrandom, [random.as_mut_ptr() as u64, 16, 0, 0, 0, 0]);
     let random = d.bytes(&random)?;
 
     let desc = image.desc;
     let phdr = if desc.phdr == 0 { 0 } else { desc.phdr.wrapping_add(image.bias) };
-    let auxv = vec![
-        (libc::AT_HWCAP, isa::a64::features::HWCAP),
+    let mut auxv = vec![
+        (libc::AT_HWCAP, hwcap),
         (libc::AT_PAGESZ, PAGE),
         (libc::AT_CLKTCK, host_aux(libc::AT_CLKTCK)),
         (libc::AT_PHDR, phdr),
@@ -82,12 +99,14 @@ pub fn build(
         (libc::AT_EGID, host_aux(libc::AT_EGID)),
         (libc::AT_SECURE, host_aux(libc::AT_SECURE)),
         (libc::AT_RANDOM, random),
-        (libc::AT_HWCAP2, isa::a64::features::HWCAP2),
+        (libc::AT_HWCAP2, hwcap2),
         (libc::AT_EXECFN, execfn),
         (libc::AT_PLATFORM, platform),
-        (AT_MINSIGSTKSZ, MINSIGSTKSZ),
-        (libc::AT_NULL, 0),
     ];
+    if image.isa == Isa::A64 {
+        auxv.push((AT_MINSIGSTKSZ, MINSIGSTKSZ));
+    }
+    auxv.push((libc::AT_NULL, 0));
 
     let mut words = vec![args.len() as u64];
     words.extend(&args);
@@ -95,8 +114,19 @@ pub fn build(
     words.extend(&env);
     words.push(0);
     words.extend(auxv.iter().flat_map(|(k, v)| [*k, *v]));
-    let sp = (d.at - 8 * words.len() as u64) & !15;
-    let bytes: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
+    let bytes = in_words(image.isa, &words);
+    let sp = (d.at - bytes.len() as u64) & !15;
     access::copy_to_guest(sp, &bytes)?;
     Ok(Initial { sp, auxv })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_have_the_size_of_pointers() {
+        assert_eq!(in_words(Isa::A32, &[1, 0x1_0000_0002]), [1, 0, 0, 0, 2, 0, 0, 0]);
+        assert_eq!(in_words(Isa::A64, &[1])[..], 1u64.to_le_bytes());
+    }
 }

@@ -112,11 +112,8 @@ pub fn prctl(c: &mut Call<'_>) -> i64 {
 
 /// The auxiliary vector as bytes.
 pub fn auxv_bytes(c: &Call<'_>) -> Vec<u8> {
-    let words = c.thread.process.auxv.iter().flat_map(|(k, v)| [*k, *v]);
-    match c.thread.process.isa() {
-        Isa::A64 => words.flat_map(u64::to_le_bytes).collect(),
-        Isa::A32 => words.flat_map(|w| (w as u32).to_le_bytes()).collect(),
-    }
+    let words: Vec<u64> = c.thread.process.auxv.iter().flat_map(|(k, v)| [*k, *v]).collect();
+    crate::stack::in_words(c.thread.process.isa(), &words)
 }
 
 fn get_auxv(c: &Call<'_>) -> i64 {

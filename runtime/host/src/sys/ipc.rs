@@ -69,13 +69,30 @@ fn attach(c: &Call<'_>) -> Result<u64, Errno> {
         prot |= EXEC;
     }
     let mem = &c.thread.process.mem;
-    if at != 0 && flags & libc::SHM_REMAP != 0 {
-        // Takes the range as a fixed mapping first, which refuses the runtime's memory.
-        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_FIXED) as u32;
-        mem.map(MapRequest { addr: at, len, prot: 0, flags, fd: -1, offset: 0 })?;
+    let mut host_flags = flags & !libc::SHM_EXEC & !libc::SHM_RND;
+    // The host would place it anywhere; a 32-bit guest can have its own part of the address space only.
+    let placed = c.thread.process.isa().is_32();
+    if (at != 0 && flags & libc::SHM_REMAP != 0) || placed {
+        // Takes the range as a mapping first, which refuses the runtime's memory.
+        let how = match at {
+            0 => 0,
+            _ if flags & libc::SHM_REMAP != 0 => libc::MAP_FIXED,
+            _ => libc::MAP_FIXED_NOREPLACE,
+        };
+        let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | how) as u32;
+        let taken = mem.map(MapRequest { addr: at, len, prot: 0, flags, fd: -1, offset: 0 });
+        at = taken.map_err(|e| if placed && at != 0 { Errno(libc::EINVAL) } else { e })?;
+        host_flags |= libc::SHM_REMAP;
     }
-    let host_flags = flags & !libc::SHM_EXEC & !libc::SHM_RND;
-    let got = check(c.host_as(Interrupt::Never, [id as u64, at, host_flags as u64, 0, 0, 0]))?;
+    let got = match check(c.host_as(Interrupt::Never, [id as u64, at, host_flags as u64, 0, 0, 0])) {
+        Ok(got) => got,
+        Err(e) => {
+            if placed {
+                let _ = mem.unmap(at, len);
+            }
+            return Err(e);
+        }
+    };
     mem.adopt(Vma { start: got, end: got + len, prot, kind: Kind::Mapped });
     Ok(got)
 }
@@ -94,7 +111,12 @@ pub fn shmdt(c: &mut Call<'_>) -> i64 {
         while end < vma.end && !is_mapped(end) {
             end += PAGE;
         }
-        mem.forget(at, end - at);
+        if c.thread.process.isa().is_32() {
+            // What is no longer the guest's stays reserved for it.
+            let _ = mem.unmap(at, end - at);
+        } else {
+            mem.forget(at, end - at);
+        }
     }
     r
 }

@@ -8,7 +8,7 @@ use super::{Call, file, identity};
 use crate::hostcall::{Errno, check, syscall};
 use crate::mem::{EXEC, Kind, PAGE, READ, Vma, WRITE};
 use crate::thread::Process;
-use isa::a64::features;
+use isa::{Isa, a32, a64};
 use std::fmt::Write;
 
 /// A file with a guest view.
@@ -78,7 +78,8 @@ pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
         View::Auxv => identity::auxv_bytes(c),
         View::Stat => stat(c.thread.process, &read_whole(&full)).into_bytes(),
         View::CpuInfo => {
-            cpuinfo(read_whole("/proc/cpuinfo").matches("processor\t").count().max(1)).into_bytes()
+            let processors = read_whole("/proc/cpuinfo").matches("processor\t").count().max(1);
+            cpuinfo(c.thread.process.isa(), processors).into_bytes()
         }
     };
     let cloexec = flags & libc::O_CLOEXEC as u64;
@@ -183,14 +184,14 @@ fn maps(process: &Process, host: &str, details: bool) -> String {
         };
         shown = false;
         for v in areas.iter().filter(|v| v.start < h.end && v.end > h.start) {
-            area_line(&mut out, v, &h, segment_offset(v.start.max(h.start)));
+            area_line(&mut out, process.isa(), v, &h, segment_offset(v.start.max(h.start)));
             shown = true;
         }
     }
     out
 }
 
-fn area_line(out: &mut String, v: &Vma, h: &HostLine<'_>, segment_offset: Option<u64>) {
+fn area_line(out: &mut String, isa: Isa, v: &Vma, h: &HostLine<'_>, segment_offset: Option<u64>) {
     let (start, end) = (v.start.max(h.start), v.end.min(h.end));
     let bit = |b: u32, c: char| if v.prot & b != 0 { c } else { '-' };
     let from_file = h.inode != "0";
@@ -202,6 +203,7 @@ fn area_line(out: &mut String, v: &Vma, h: &HostLine<'_>, segment_offset: Option
     let name = match v.kind {
         Kind::Heap => "[heap]",
         Kind::Stack => "[stack]",
+        Kind::Trampoline if isa == Isa::A32 => "[vectors]",
         Kind::Trampoline => "[vdso]",
         // What the host calls heap or stack is the runtime's.
         Kind::Image | Kind::Mapped | Kind::Growing
@@ -250,17 +252,23 @@ fn stat(process: &Process, host: &str) -> String {
     format!("{head}) {}\n", fields.join(" "))
 }
 
-/// /proc/cpuinfo of an arm64 machine with that many processors.
-fn cpuinfo(processors: usize) -> String {
+/// /proc/cpuinfo of an arm64 machine with that many processors; for a 32-bit program, as such a machine shows it to them.
+fn cpuinfo(isa: Isa, processors: usize) -> String {
     let mut out = String::new();
-    let names: Vec<&str> = features::cpuinfo_names().collect();
-    let midr = features::MIDR;
+    let (names, midr): (Vec<&str>, u64) = match isa {
+        Isa::A64 => (a64::features::cpuinfo_names().collect(), a64::features::MIDR),
+        Isa::A32 => (a32::features::cpuinfo_names().collect(), a32::features::MIDR),
+    };
+    let model = match isa {
+        Isa::A64 => String::new(),
+        Isa::A32 => format!("model name\t: ARMv8 Processor rev {} (v8l)\n", midr & 0xf),
+    };
     for n in 0..processors {
         // The kernel computes BogoMIPS from the counter: its frequency / 500 000.
         let mips = abi::COUNTER_HZ / 500_000;
         let _ = write!(
             out,
-            "processor\t: {n}\nBogoMIPS\t: {mips}.00\nFeatures\t: {}\nCPU implementer\t: 0x{:02x}\n\
+            "processor\t: {n}\n{model}BogoMIPS\t: {mips}.00\nFeatures\t: {}\nCPU implementer\t: 0x{:02x}\n\
              CPU architecture: 8\nCPU variant\t: 0x{:x}\nCPU part\t: 0x{:03x}\nCPU revision\t: {}\n\n",
             names.join(" "),
             midr >> 24 & 0xff,
@@ -298,7 +306,7 @@ mod tests {
         assert_eq!(h.name, "/a file (deleted)");
         let mut out = String::new();
         let v = Vma { start: 0x7f00, end: 0x8000, prot: READ | EXEC, kind: Kind::Mapped };
-        area_line(&mut out, &v, &h, None);
+        area_line(&mut out, Isa::A64, &v, &h, None);
         assert_eq!(
             out.split_at(73),
             (
@@ -310,9 +318,14 @@ mod tests {
 
     #[test]
     fn cpuinfo_lists_features() {
-        let text = cpuinfo(2);
+        let text = cpuinfo(Isa::A64, 2);
         assert_eq!(text.matches("processor\t: ").count(), 2);
         assert!(text.contains("Features\t: fp asimd") && text.contains("CPU architecture: 8\n"));
+        let text = cpuinfo(Isa::A32, 1);
+        assert!(text.starts_with("processor\t: 0\nmodel name\t: ARMv8 Processor rev 1 (v8l)\nBogoMIPS\t: "));
+        assert!(
+            text.contains("Features\t: swp half thumb ") && text.contains(" sb\nCPU implementer\t: 0x41\n")
+        );
     }
 
     #[test]
