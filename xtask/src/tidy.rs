@@ -24,8 +24,8 @@ const EDGES: &[(&str, &[&str])] = &[
 
 /// Foreign crate (as written in source) → files or directories that may name it.
 const FOREIGN: &[(&str, &[&str])] = &[
-    ("yaxpeax_arm", &["lifter/isa/src/a64/decode.rs"]),
-    ("yaxpeax_arch", &["lifter/isa/src/a64/decode.rs"]),
+    ("yaxpeax_arm", &["lifter/isa/src/a64/decode.rs", "lifter/isa/src/a32/decode.rs"]),
+    ("yaxpeax_arch", &["lifter/isa/src/a64/decode.rs", "lifter/isa/src/a32/decode.rs"]),
     (
         "object",
         &[

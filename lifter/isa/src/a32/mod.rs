@@ -2,6 +2,7 @@
 //! place, gives IR and control flow; knows neither where the bytes come from nor which engine runs the result.
 
 mod cx;
+pub mod decode;
 pub mod features;
 mod place;
 mod regs;

@@ -15,7 +15,7 @@ thread_local! {
 }
 
 /// Runs `f`; `None` if it panics, of which the panic hook then says nothing.
-fn contained<T>(f: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
+pub(crate) fn contained<T>(f: impl FnOnce() -> T + UnwindSafe) -> Option<T> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = panic::take_hook();
