@@ -36,7 +36,7 @@ impl Guest for World {
         u128::from(match r {
             reg::SP => self.s.r[13],
             reg::TPIDRURW => self.s.tpidrurw,
-            reg::TPIDRURO => 0,
+            reg::TPIDRURO | reg::RETURN => 0,
             Reg(n @ 32..64) => self.s.d[n as usize - 32],
             Reg(n) => self.s.r[n as usize],
         })
@@ -52,6 +52,8 @@ impl Guest for World {
         match r {
             reg::SP => self.s.r[13] = v,
             reg::TPIDRURW => self.s.tpidrurw = v,
+            // Between lifted functions only.
+            reg::RETURN => {}
             Reg(n @ 32..64) => self.s.d[n as usize - 32] = v,
             Reg(n) => self.s.r[n as usize] = v,
         }
