@@ -20,7 +20,7 @@ pub static A32: &[Row] = row_table! { A32:
     "BLX (register)" "cccc 00010010 oooo oooo oooo 0011 mmmm" Base |cx, w| blx(cx, rm(w));
     "SVC" "cccc 1111 iiiiiiiiiiiiiiiiiiiiiiii" Base |cx, w| svc(cx, w as u16);
     "BKPT" "cccc 00010010 iiiiiiiiiiii 0111 iiii" Base |cx, w| breakpoint(cx, (bits(w, 19, 8) << 4 | rm(w)) as u16);
-    "UDF" "cccc 01111111 iiiiiiiiiiii 1111 iiii" Base |_, _| Err(Undefined);
+    "UDF" "cccc 01111111 iiiiiiiiiiii 1111 iiii" Base |cx, w| udf(cx, w & 0x0fff_ffff == 0x07f0_01f0);
 };
 
 /// Rows of T16.
@@ -35,7 +35,7 @@ pub static T16: &[Row] = row_table! { T16:
     "CBNZ, CBZ" "1011 b0i1 iiiii nnn" Base cbz;
     "IT" "10111111 cccc mmmm" Base it;
     "SVC" "11011111 iiiiiiii" Base |cx, w| svc(cx, bits(w, 7, 0) as u16);
-    "UDF T1" "11011110 iiiiiiii" Base |_, _| Err(Undefined);
+    "UDF T1" "11011110 iiiiiiii" Base |cx, w| udf(cx, w == 0xde01);
     "BKPT" "10111110 iiiiiiii" Base |cx, w| breakpoint(cx, bits(w, 7, 0) as u16);
 };
 
@@ -55,7 +55,7 @@ pub static T32: &[Row] = row_table! { T32:
     "BL, BLX (immediate) T1" "11110 s iiiiiiiiii 11 j 1 j iiiiiiiiiii" Base |cx, w| call(cx, offset_bl(w), false);
     "BL, BLX (immediate) T2" "11110 s iiiiiiiiii 11 j 0 j iiiiiiiiii 0" Base |cx, w| call(cx, offset_bl(w), true);
     "BXJ" "111100111100 mmmm 10z0oooo zzzzzzzz" Base |cx, w| bx(cx, rn(w));
-    "UDF T2" "111101111111 iiii 1010 iiiiiiiiiiii" Base |_, _| Err(Undefined);
+    "UDF T2" "111101111111 iiii 1010 iiiiiiiiiiii" Base |cx, w| udf(cx, w == 0xf7f0_a000);
 };
 
 fn offset24(w: u32) -> i32 {
@@ -153,6 +153,11 @@ fn it(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
 
 fn svc(cx: &mut Cx<'_, '_>, imm: u16) -> Lift {
     Ok(Some(Exit::Syscall { imm, next: cx.next_place().into() }))
+}
+
+/// `UDF #imm`. Linux makes breakpoints of three words.
+fn udf(cx: &mut Cx<'_, '_>, is_breakpoint: bool) -> Lift {
+    if is_breakpoint { breakpoint(cx, 0) } else { Err(Undefined) }
 }
 
 fn breakpoint(cx: &mut Cx<'_, '_>, imm: u16) -> Lift {

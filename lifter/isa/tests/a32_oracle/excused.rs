@@ -2,6 +2,7 @@
 
 use crate::case::{A32_PAGE, CODE, Case, REFUSED, State, T32_PAGE};
 use crate::common::machine::{SIGBUS, SIGSEGV};
+use crate::integer;
 use crate::world::Ours;
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -18,6 +19,10 @@ pub fn unusable(case: &Case, ours: &Ours) -> bool {
             || a.wrapping_sub(A32_PAGE - 0x1000) < 0x3000
             || a.wrapping_sub(T32_PAGE - 0x1000) < 0x3000
     };
+    let wild = ours.undefined && (integer::unpredictable(case) || excused_access(case));
+    if wild || integer::particular(case) {
+        return true;
+    }
     let own = |a: u32| a.wrapping_sub(case.page() - 0x1000) < 0x3000;
     if s.signal == SIGSEGV && foreign(s.addr) && !own(s.addr) {
         return true;

@@ -12,6 +12,7 @@ mod case;
 #[path = "../common/mod.rs"]
 mod common;
 mod excused;
+mod integer;
 mod world;
 
 use case::{A32_PAGE, Case, State, T32_PAGE};
