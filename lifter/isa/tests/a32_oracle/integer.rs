@@ -43,5 +43,6 @@ pub fn particular(case: &Case) -> bool {
         Set::A32 => case.word >> 17,
         _ => case.word >> 9,
     };
-    name.starts_with("SETEND") || name.starts_with("MSR (") && extension & 1 != 0
+    let big = case.word >> if case.at.thumb { 3 } else { 9 } & 1 != 0;
+    name.starts_with("SETEND") && big || name.starts_with("MSR (") && extension & 1 != 0
 }
