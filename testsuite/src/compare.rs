@@ -84,7 +84,7 @@ pub fn run_translated(program: &Path, run: &Run) -> Outcome {
 
 /// Runs a guest program under qemu-user.
 pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
-    let mut c = Command::new(tools::qemu());
+    let mut c = Command::new(if is_arm32(program) { tools::qemu_arm() } else { tools::qemu() });
     if let Some(cpu) = run.cpu {
         c.args(["-cpu", cpu]);
     }
@@ -98,6 +98,13 @@ pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
         .collect::<String>()
         .into();
     out
+}
+
+/// True for AArch32 programs (EM_ARM).
+fn is_arm32(program: &Path) -> bool {
+    let mut header = [0; 20];
+    let read = std::fs::File::open(program).and_then(|mut f| f.read_exact(&mut header));
+    read.is_ok() && header[18..] == [40, 0]
 }
 
 fn execute(mut c: Command, run: &Run) -> Outcome {

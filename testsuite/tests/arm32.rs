@@ -1,0 +1,45 @@
+//! Our own guest programs as 32-bit ones, A32 and T32: interpreted, and translated at one or two levels, they do what they do under
+//! qemu-arm.
+
+use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use testsuite::full;
+use testsuite::guest::{Libc, Target, ours_for};
+
+fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {
+    for target in [Target::A32, Target::T32] {
+        let program = ours_for(target, source, libc, flags);
+        let expected = run_qemu(&program, run);
+        let mut ways: Vec<&[&str]> = vec![&["-O0", "--no-lift"], &["-O0"]];
+        if libc == Libc::Musl || full() {
+            ways.push(&["-O2"]);
+        }
+        for xflags in ways {
+            let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(run_translated(&translated, run), expected, "{source} {target:?} {flags:?} {xflags:?}");
+        }
+    }
+}
+
+macro_rules! program {
+    ($name:ident, $source:literal, $libc:ident, $flags:expr) => {
+        #[test]
+        fn $name() {
+            check($source, Libc::$libc, $flags, &Run::default());
+        }
+    };
+}
+
+#[test]
+fn hello() {
+    check("hello.c", Libc::Musl, &["-O2"], &Run { args: vec!["a", "b c"], ..Run::default() });
+}
+
+program!(hello_glibc, "hello.c", Glibc, &["-O2"]);
+program!(hello_static_pie, "hello.c", Glibc, &["-O2", "-static-pie"]);
+program!(setjmp, "setjmp.c", Musl, &["-O2"]);
+program!(recursion, "recursion.c", Musl, &["-O1"]);
+program!(process, "process.c", Glibc, &["-O2"]);
+program!(process_musl, "process.c", Musl, &["-O2"]);
+program!(files, "files.c", Glibc, &["-O2", "-w"]);
+program!(contexts, "contexts.c", Glibc, &["-O2"]);
+program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
