@@ -40,7 +40,7 @@ pub fn unpack(arch: &str, dir: &Path, packages: &[String]) -> Result<()> {
     for package in packages {
         if find(&debs, package).is_none() {
             if !updated.exists() {
-                step(apt(arch, &store, &state).args(["-q", "update"]))?;
+                update(|| apt(arch, &store, &state));
                 let _ = std::fs::write(&updated, "");
             }
             let name = format!("{package}:{arch}");
@@ -78,8 +78,21 @@ fn sources(dir: &Path, packages: &[String]) -> Result<()> {
         c.arg("-o").arg(format!("Dir::Etc::SourceParts={}", parts.display()));
         c
     };
-    step(apt().args(["-q", "update"]))?;
+    update(&apt);
     step(apt().args(["-q", "source", "--download-only"]).args(packages).current_dir(dir))
+}
+
+/// Fetches package lists. One that cannot be had (mirrors are out of step at times) is tried again, and then left out: the packages
+/// may be in another.
+fn update(apt: impl Fn() -> Command) {
+    for _ in 0..3 {
+        match step(apt().args(["-q", "update"])) {
+            Ok(()) => return,
+            Err(e) => eprintln!("xtask: {e}"),
+        }
+        std::thread::sleep(std::time::Duration::from_secs(5));
+    }
+    eprintln!("xtask: going on with the package lists that could be had");
 }
 
 /// A list of package sources, in either of apt's formats, that names those of source packages instead of the binary ones.

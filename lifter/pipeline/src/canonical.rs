@@ -9,6 +9,7 @@ use ir::pass::{Convention, guess_parts};
 use ir::{CallTarget, Function, GuestAddr, Inst, Reg, Term};
 use isa::FunctionShape;
 use isa::a64::reg;
+use isa::{Isa, a32};
 use std::collections::{BTreeMap, HashMap};
 
 /// Blocks with no more than this between them count as one piece of code: padding, literals, jump tables.
@@ -199,12 +200,17 @@ struct Places {
     numbers: HashMap<u64, u32>,
     /// Values of constants that are parts of addresses.
     constants: Vec<u64>,
+    isa: Isa,
 }
 
-/// How A64 compilers write addresses: of variables by page and distance, of thread-local ones by distance from the thread's.
-fn convention<T>(f: impl FnOnce(&Convention<'_>) -> T) -> T {
-    let kept: Vec<Reg> = (19..29).map(reg::x).collect();
-    f(&Convention { kept: &kept, bases: &[reg::TPIDR], page: PAGE })
+/// How compilers write addresses. A64: of variables by page and distance, of thread-local ones by distance from the thread's.
+/// AArch32: from literals.
+fn convention<T>(isa: Isa, f: impl FnOnce(&Convention<'_>) -> T) -> T {
+    let (kept, base): (Vec<Reg>, Reg) = match isa {
+        Isa::A64 => ((19..29).map(reg::x).collect(), reg::TPIDR),
+        Isa::A32 => ((4..12).map(a32::reg::r).collect(), a32::reg::TPIDRURO),
+    };
+    f(&Convention { kept: &kept, bases: &[base], page: PAGE })
 }
 
 impl Places {
@@ -223,13 +229,20 @@ impl Places {
         }
         code.sort_by_key(|c| (!(c.0..=c.1).contains(&shape.entry.0), c.0));
         let by_start = code.iter().enumerate().map(|(i, c)| (c.0, i as u32)).collect();
-        Some(Places { code, by_start, outside: Vec::new(), numbers: HashMap::new(), constants: Vec::new() })
+        Some(Places {
+            code,
+            by_start,
+            outside: Vec::new(),
+            numbers: HashMap::new(),
+            constants: Vec::new(),
+            isa: shape.isa,
+        })
     }
 
     /// Makes constants that are parts of addresses symbolic, too: they are others in another program.
     fn take_parts(&mut self, f: &mut Function) {
         let mut numbers: HashMap<(GuestAddr, Option<Reg>, u128), u32> = HashMap::new();
-        for part in convention(|c| guess_parts(f, &isa::a64::FILE, c)) {
+        for part in convention(self.isa, |c| guess_parts(f, self.isa.file(), c)) {
             let inst = &mut f.blocks[part.block.0 as usize].insts[part.value.0 as usize];
             let Inst::Const { bits, .. } = *inst else { continue };
             if bits >= ADDRESS_LIMIT as u128 {
@@ -294,7 +307,7 @@ mod tests {
             ],
         };
         let blocks = vec![shape(base), shape(base + 0x1000)];
-        (f, FunctionShape { isa: isa::Isa::A64, name: String::new(), entry: GuestAddr(base), blocks })
+        (f, FunctionShape { isa: Isa::A64, name: String::new(), entry: GuestAddr(base), blocks })
     }
 
     fn canonical(base: u64, callee: u64, data: u64) -> Canonical {
@@ -357,8 +370,7 @@ mod tests {
         );
         let f = ir::parse_function(&text, &isa::a64::FILE).expect("the text is well-formed");
         let block = BlockShape { start: f.entry, end: f.entry.offset(0x40), switch: None };
-        let shape =
-            FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: f.entry, blocks: vec![block] };
+        let shape = FunctionShape { isa: Isa::A64, name: "f".into(), entry: f.entry, blocks: vec![block] };
         Canonical::new(&f, &shape, Layout { text_base: 0, text_size: 0x10_0000, unit: 4 }, &|_| None)
     }
 
