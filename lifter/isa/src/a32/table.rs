@@ -91,6 +91,11 @@ impl Row {
         bits.fold(0, |mask, c| mask << 1 | (c == letter) as u32)
     }
 
+    /// True if `word`, in the form of its set, has the pattern; of those that do, decoding takes the row with most fixed bits.
+    pub fn matches(&'static self, word: u32) -> bool {
+        Entry::new(self).matches(word)
+    }
+
     /// True for A32 encodings with a condition.
     pub fn conditional(&self) -> bool {
         self.pattern.starts_with("cccc")
@@ -188,6 +193,11 @@ struct Entry {
 }
 
 impl Entry {
+    fn new(row: &'static Row) -> Entry {
+        let (mask, value) = row.bits();
+        Entry { mask, value, not_ones: row.letters('S'), not_zeros: row.letters('H'), row }
+    }
+
     fn matches(&self, word: u32) -> bool {
         word & self.mask == self.value
             && (self.not_ones == 0 || word & self.not_ones != self.not_ones)
@@ -198,13 +208,7 @@ impl Entry {
 impl Buckets {
     /// Rows that `choose` takes, by the `bits` bits from `low` on.
     fn new(choose: impl Fn(&Row) -> bool, low: u32, bits: u32) -> Buckets {
-        let mut all: Vec<_> = rows()
-            .filter(|r| choose(r))
-            .map(|row| {
-                let (mask, value) = row.bits();
-                Entry { mask, value, not_ones: row.letters('S'), not_zeros: row.letters('H'), row }
-            })
-            .collect();
+        let mut all: Vec<_> = rows().filter(|r| choose(r)).map(Entry::new).collect();
         all.sort_by_key(|e| std::cmp::Reverse(e.mask.count_ones()));
         let mut buckets = vec![Vec::new(); 1 << bits];
         for (i, bucket) in buckets.iter_mut().enumerate() {
