@@ -45,6 +45,14 @@ impl Target {
         }
     }
 
+    /// A program of its binutils, such as `ld`.
+    pub fn binutil(self, program: &str) -> String {
+        match self {
+            Target::A64 => tools::cross(program),
+            Target::A32 | Target::T32 => format!("arm-linux-gnueabihf-{program}"),
+        }
+    }
+
     /// What tells the compiler the instruction set.
     fn flags(self) -> &'static [&'static str] {
         match self {
@@ -164,19 +172,26 @@ pub fn go(name: &str) -> PathBuf {
 }
 
 /// Compiles `sources` without linking into one object file `out`.
-pub fn object(sources: &[PathBuf], libc: Libc, flags: &[String], out: &Path) -> Result<(), String> {
+pub fn object(
+    target: Target,
+    sources: &[PathBuf],
+    libc: Libc,
+    flags: &[String],
+    out: &Path,
+) -> Result<(), String> {
     let mut parts = Vec::new();
     for (n, source) in sources.iter().enumerate() {
         let part = if sources.len() == 1 { out.to_path_buf() } else { out.with_extension(format!("{n}.o")) };
-        let mut gcc = Command::new(tools::cross_gcc());
+        let mut gcc = Command::new(target.gcc());
+        gcc.args(target.flags());
         if libc == Libc::Musl {
-            musl_headers(&mut gcc, Target::A64);
+            musl_headers(&mut gcc, target);
         }
         checked(gcc.args(flags).arg("-c").arg(source).arg("-o").arg(&part))?;
         parts.push(part);
     }
     if sources.len() > 1 {
-        let mut ld = Command::new(tools::cross("ld"));
+        let mut ld = Command::new(target.binutil("ld"));
         checked(ld.arg("-r").args(&parts).arg("-o").arg(out))?;
         for part in parts {
             let _ = std::fs::remove_file(part);

@@ -1,7 +1,7 @@
 //! gcc's tests that run, and qemu's own: a sample by default, all of them with `cargo xtask test --full`. One test function per corpus and
 //! level of gcc. Levels -O0 and -O2 run in all three engines: translated, compiled at run time and interpreted.
 
-use testsuite::guest::Libc;
+use testsuite::guest::{Libc, Target};
 use testsuite::torture::{Corpus, Engine, Setup, Test, Verdict, judge, run};
 
 /// Runs all, of which `all` at least must pass, or a sample of `some`, beginning somewhere else for each configuration.
@@ -15,7 +15,7 @@ fn check(corpus: Corpus, level: &str, engines: &[Engine<'static>], all: usize, s
         let offset = (salt(level) + 7 * salt(engines[0].name)) % step;
         (tests.into_iter().skip(offset).step_by(step).collect(), some * 4 / 5)
     };
-    let setup = Setup { libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
+    let setup = Setup { target: Target::A64, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
     judge(&format!("{corpus:?} {level}"), &run(&chosen, &setup), engines, least);
 }
 
@@ -116,7 +116,7 @@ fn tcg(engines: &[Engine<'static>], step: usize, least: usize) {
         tests = tests.into_iter().step_by(step).collect();
         least
     };
-    let setup = Setup { libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
+    let setup = Setup { target: Target::A64, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
     judge("Tcg", &run(&tests, &setup), engines, least);
 }
 
@@ -154,7 +154,7 @@ fn each_test_of_a_program_is_called() {
         })
         .collect();
     let engines = vec![Engine::unoptimised(), Engine::run_time()];
-    let setup = Setup { libc: Libc::Musl, engines, group: 4 };
+    let setup = Setup { target: Target::A64, libc: Libc::Musl, engines, group: 4 };
     for (n, (name, verdicts)) in run(&tests, &setup).into_iter().enumerate() {
         assert_eq!(name, n.to_string());
         assert_eq!(verdicts[0], verdicts[1], "{name}");

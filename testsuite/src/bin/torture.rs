@@ -1,20 +1,22 @@
-//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--lifted] [--interp] [--jit] [--engines] [--glibc] [--filter TEXT]
-//! [--every N] [--group N] [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a
+//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--lifted] [--interp] [--jit] [--engines] [--glibc] [--a32 | --t32]
+//! [--filter TEXT] [--every N] [--group N] [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a
 //! corpus it runs `execute`, without a level -O2, without an engine translated code; `--engines` means all three. Each test is
 //! compiled and run under qemu once, whatever the number of engines. Ends with a table of what passed in each.
 
-use testsuite::guest::Libc;
+use testsuite::guest::{Libc, Target};
 use testsuite::torture::{Corpus, Counts, Engine, Setup, Verdict, run};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let mut setup = Setup { libc: Libc::Musl, engines: Vec::new(), group: 50 };
+    let mut setup = Setup { target: Target::A64, libc: Libc::Musl, engines: Vec::new(), group: 50 };
     let mut xflags: Vec<&str> = Vec::new();
     let (mut filter, mut every) = ("", 1);
     let (mut corpora, mut levels) = (Vec::new(), Vec::new());
     let mut it = args.iter().map(String::as_str);
     while let Some(a) = it.next() {
         match a {
+            "--a32" => setup.target = Target::A32,
+            "--t32" => setup.target = Target::T32,
             "--glibc" => setup.libc = Libc::Glibc,
             "--lifted" => setup.engines.push(Engine::lifted()),
             "--jit" => setup.engines.push(Engine::run_time()),

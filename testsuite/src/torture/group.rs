@@ -4,8 +4,8 @@
 
 use super::{Engine, Setup, Test, Verdict};
 use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
-use crate::guest::{Libc, build_all, checked, content_hash, object};
-use crate::{store, temporary, tools};
+use crate::guest::{Libc, Target, build_for, checked, content_hash, object};
+use crate::{store, temporary};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,12 @@ use std::process::Command;
 use std::time::Duration;
 
 /// qemu's processor without what we do not announce, as far as it can be switched off.
-const CPU: &str = "max,sve=off,sme=off,pauth=off";
+const fn cpu(target: Target) -> &'static str {
+    match target {
+        Target::A64 => "max,sve=off,sme=off,pauth=off",
+        Target::A32 | Target::T32 => "max",
+    }
+}
 
 /// Compiled test, ready to be linked with others.
 struct Object<'a> {
@@ -68,20 +73,21 @@ fn compile<'a>(index: usize, test: &'a Test, setup: &Setup) -> Result<Option<Obj
         return Ok(None);
     }
     // Some need headers that musl has not.
-    compile_with(setup.libc, index, test).or_else(|_| compile_with(Libc::Glibc, index, test)).map(Some)
+    let with = |libc| compile_with(setup.target, libc, index, test);
+    with(setup.libc).or_else(|_| with(Libc::Glibc)).map(Some)
 }
 
-fn compile_with<'a>(libc: Libc, index: usize, test: &'a Test) -> Result<Object<'a>, String> {
-    let hash = content_hash(format!("{:?} {:?} {:?}", libc, test.sources, test.flags).as_bytes());
+fn compile_with<'a>(target: Target, libc: Libc, index: usize, test: &'a Test) -> Result<Object<'a>, String> {
+    let hash = content_hash(format!("{target:?} {:?} {:?} {:?}", libc, test.sources, test.flags).as_bytes());
     let symbol = format!("xlate_test_{hash:016x}");
     let dir = store().join("torture-objects");
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let path = dir.join(format!("{hash:016x}.o"));
     if !path.exists() {
         let temp = temporary(&path);
-        object(&test.sources, libc, &test.flags, &temp).map_err(|e| does_not_compile(&e))?;
+        object(target, &test.sources, libc, &test.flags, &temp).map_err(|e| does_not_compile(&e))?;
         let renamed = temporary(&path);
-        let mut objcopy = Command::new(tools::cross("objcopy"));
+        let mut objcopy = Command::new(target.binutil("objcopy"));
         objcopy
             .arg(format!("--redefine-sym=main={symbol}"))
             .arg(format!("--keep-global-symbol={symbol}"))
@@ -146,7 +152,7 @@ fn run_group(group: &[Object], setup: &Setup) -> Vec<(usize, Option<Vec<Verdict>
     };
     let numbers: Vec<String> = (0..group.len()).map(|n| n.to_string()).collect();
     let expected: Vec<Outcome> =
-        numbers.par_iter().map(|n| run_qemu(&program, &run_with(None, vec![n.as_str()]))).collect();
+        numbers.par_iter().map(|n| run_qemu(&program, &run_with(setup, None, vec![n.as_str()]))).collect();
     let translated = translate_all(&program, setup);
     let judge = |(n, o): (usize, &Object)| {
         let good = expected[n].status == 0;
@@ -174,7 +180,7 @@ fn verdicts(
 ) -> Vec<Verdict> {
     let verdict = |(engine, program): (&Engine, &Result<PathBuf, String>)| match program {
         Err(e) => Verdict::Fail(e.clone()),
-        Ok(p) => compare(test, &run_translated(p, &run_with(Some(engine), args.clone())), expected),
+        Ok(p) => compare(test, &run_translated(p, &run_with(setup, Some(engine), args.clone())), expected),
     };
     setup.engines.iter().zip(translated).map(verdict).collect()
 }
@@ -201,7 +207,7 @@ fn link(group: &[Object], setup: &Setup) -> Result<PathBuf, String> {
     // What one test lacks shall not stop the others; it fails when it calls it.
     let mut flags = vec!["-w", "-O1", "-Wl,--unresolved-symbols=ignore-all"];
     flags.extend(link_flags(group[0].test));
-    let result = build_all(&sources, group[0].libc, &flags);
+    let result = build_for(setup.target, &sources, group[0].libc, &flags);
     let _ = std::fs::remove_file(&driver);
     result
 }
@@ -211,12 +217,12 @@ fn run_alone(test: &Test, setup: &Setup) -> Vec<Verdict> {
     let sources: Vec<&Path> = test.sources.iter().map(PathBuf::as_path).collect();
     let own = format!("-DXLATE_SETUP={:016x}", setup_hash(setup));
     let flags: Vec<&str> = test.flags.iter().chain([&own]).map(String::as_str).collect();
-    let built = build_all(&sources, setup.libc, &flags);
-    let program = match built.or_else(|_| build_all(&sources, Libc::Glibc, &flags)) {
+    let build = |libc| build_for(setup.target, &sources, libc, &flags);
+    let program = match build(setup.libc).or_else(|_| build(Libc::Glibc)) {
         Ok(p) => p,
         Err(e) => return everywhere(setup, Verdict::NoOracle(does_not_compile(&e))),
     };
-    let expected = run_qemu(&program, &run_with(None, Vec::new()));
+    let expected = run_qemu(&program, &run_with(setup, None, Vec::new()));
     let result = if expected.status != 0 {
         everywhere(setup, Verdict::NoOracle(format!("under qemu: {expected:?}")))
     } else {
@@ -234,12 +240,12 @@ fn setup_hash(setup: &Setup) -> u64 {
 }
 
 /// In an engine or under qemu.
-fn run_with<'a>(engine: Option<&Engine<'a>>, args: Vec<&'a str>) -> Run<'a> {
+fn run_with<'a>(setup: &Setup, engine: Option<&Engine<'a>>, args: Vec<&'a str>) -> Run<'a> {
     let env = engine.map(|e| e.env.clone()).unwrap_or_default();
     // Some of gcc.dg take half a minute interpreted, on an idle machine.
     let interpreted = env.contains(&("XLATE_ENGINE", "interp"));
     let timeout = Some(Duration::from_secs(if interpreted { 900 } else { 120 }));
-    Run { args, timeout, env, cpu: Some(CPU), ..Run::default() }
+    Run { args, timeout, env, cpu: Some(cpu(setup.target)), ..Run::default() }
 }
 
 fn compare(test: &Test, got: &Outcome, expected: &Outcome) -> Verdict {

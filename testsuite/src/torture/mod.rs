@@ -11,7 +11,7 @@ pub mod tcg;
 pub use corpus::{Corpus, Test};
 pub use group::run;
 
-use crate::guest::Libc;
+use crate::guest::{Libc, Target};
 
 /// What became of one test.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +60,8 @@ impl Engine<'static> {
 /// How to link and run.
 #[derive(Clone, Debug)]
 pub struct Setup<'a> {
+    /// What the tests are compiled for.
+    pub target: Target,
     /// C library.
     pub libc: Libc,
     /// Each test is run in all of these.
