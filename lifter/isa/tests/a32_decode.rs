@@ -128,6 +128,13 @@ const ALIASES: &[(&str, &str, &str)] = &[
     ("MOV", "ror", "MOV of a shifted register"),
     ("MOV", "rrx", "MOV of a shifted register"),
     ("MOV", "movw", "one row name for both"),
+    ("ADD", "addw", "T4's name"),
+    ("SUB", "subw", "T4's name"),
+    ("LDRT", "ldr.w", "with PC as base it means LDR (literal), as the lifter knows"),
+    ("LDRBT", "ldrb.w", "with PC as base it means LDRB (literal)"),
+    ("LDRHT", "ldrh.w", "with PC as base it means LDRH (literal)"),
+    ("LDRSBT", "ldrsb.w", "with PC as base it means LDRSB (literal)"),
+    ("LDRSHT", "ldrsh.w", "with PC as base it means LDRSH (literal)"),
     ("ADR", "add", "ADR is ADD with PC"),
     ("ADR", "sub", "ADR is SUB with PC"),
     ("PLD (literal)", "pldw", "there is no PLDW (literal): its bit 22 should be 1"),
@@ -162,10 +169,17 @@ fn difference(thumb: bool, word: u32, theirs: &Opinion) -> Option<String> {
         }
         (Some(row), Opinion::Allocated(name)) => Some(format!("{row} / {name}")),
         (Some(_), Opinion::Unallocated) if !as_it_should_be(thumb, word) => None,
-        (Some(row), Opinion::Unallocated) if row.contains("emory hint") => None,
+        // Hints that nobody has a name for, and CPS that changes nothing: unpredictable.
+        (Some(row), Opinion::Unallocated)
+            if ["emory hint", "PLD (literal", "CPS"].iter().any(|p| row.contains(p)) =>
+        {
+            None
+        }
+        // Armv8 has them no more.
+        (Some("SWP" | "SWPB"), Opinion::Unallocated) => None,
         // LLVM has them without a condition only.
         (Some(row), Opinion::Unallocated)
-            if !thumb && word >> 28 != 14 && (row.starts_with("CRC32") || row == "UDF") =>
+            if !thumb && word >> 28 != 14 && (row.starts_with("CRC32") || matches!(row, "UDF" | "BKPT")) =>
         {
             None
         }
