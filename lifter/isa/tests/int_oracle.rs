@@ -3,51 +3,20 @@
 //! oracle program (`testsuite/guest/insn-oracle.c`) did with the same word. Needs `aarch64-linux-gnu-gcc` and
 //! `qemu-aarch64-static`. `XLATE_SEED`, `XLATE_RANDOM` (words per row) and `XLATE_ROW` (part of a name) vary the choice.
 
-use ir::eval::{Bits, FpEnv, eval};
-use ir::{Align, Builder, CallTarget, GuestAddr, Inst, RmwOp, SysReg, Term, TrapKind, Type, Value};
+mod common;
+
+use common::machine::{Fault, Guest, Machine, SIGBUS, SIGSEGV};
+use common::random::Random;
+use common::{Directory, ask, build, number};
+use ir::{Align, Builder, CallTarget, GuestAddr, RegFile, Term, TrapKind};
 use isa::Exit;
 use isa::a64::{self, Outcome, reg};
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 const SCRATCH: u64 = 0x1000_0000;
 const SCRATCH_SIZE: usize = 4096;
 const WORD: u64 = 0x2000_0000;
 const SIGILL: u32 = 4;
 const SIGTRAP: u32 = 5;
-const SIGBUS: u32 = 7;
-const SIGSEGV: u32 = 11;
-
-/// A small deterministic generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        self.next() % n
-    }
-
-    /// A number of the kind that finds mistakes.
-    fn interesting(&mut self) -> u64 {
-        let r = self.next();
-        match self.below(8) {
-            0 => [0, 1, u64::MAX, 1 << 63, i64::MAX as u64, 0x8000_0000, 0x7fff_ffff, 0xffff_ffff]
-                [r as usize % 8],
-            1 => r % 64,
-            2 => (r % 64).wrapping_neg(),
-            3 => 1 << (r % 64),
-            4 => r as u32 as u64,
-            5 => r as i32 as u64,
-            _ => r,
-        }
-    }
-}
 
 /// Registers and memory before or after an instruction; the oracle's record.
 #[derive(Clone, PartialEq)]
@@ -129,21 +98,14 @@ impl State {
     }
 }
 
-/// A signal that ends the instruction.
-struct Fault(u32, u64);
-
-/// Runs the IR of one instruction.
-struct Machine {
+/// What lifted code sees.
+struct World {
     s: State,
-    env: FpEnv,
     qc: bool,
-    values: Vec<Bits>,
 }
 
-impl Machine {
-    fn value(&self, v: Value) -> u128 {
-        self.values[v.0 as usize].bits
-    }
+impl Guest for World {
+    const FILE: &'static RegFile = &a64::FILE;
 
     fn get(&self, r: ir::Reg) -> u128 {
         let flag = |bit: u64| (self.s.nzcv >> bit & 1) as u128;
@@ -175,125 +137,38 @@ impl Machine {
         }
     }
 
-    /// The offset in the scratch page of an access. The top byte of addresses is ignored, and Linux clears it in si_addr.
-    fn at(&self, addr: Value, bytes: u32, align: Align) -> Result<usize, Fault> {
-        let tagged = self.value(addr) as u64;
+    /// In the scratch page. The top byte of addresses is ignored, and Linux clears it in si_addr.
+    fn memory(&mut self, tagged: u64, bytes: u32, align: Align, _write: bool) -> Result<&mut [u8], Fault> {
         let addr = ((tagged << 8) as i64 >> 8) as u64;
         // Linux's untagged_addr().
         let far = tagged & addr;
-        let natural = align == Align::Natural && !addr.is_multiple_of(bytes as u64);
         let start = addr.wrapping_sub(SCRATCH);
         let end = addr.wrapping_add(bytes as u64 - 1).wrapping_sub(SCRATCH);
         let size = SCRATCH_SIZE as u64;
-        if natural {
+        if !addr.is_multiple_of(align.bytes(bytes).into()) {
             Err(Fault(SIGBUS, far))
         } else if start < size && end < size {
-            Ok(start as usize)
+            Ok(&mut self.s.memory[start as usize..=end as usize])
         } else if start < size {
             Err(Fault(SIGSEGV, SCRATCH + size))
         } else {
             Err(Fault(SIGSEGV, far))
         }
     }
+}
 
-    fn read(&self, at: usize, ty: Type) -> u128 {
-        self.s.memory[at..at + ty.bytes() as usize].iter().rev().fold(0, |v, b| v << 8 | *b as u128)
-    }
+/// A machine in this state.
+fn machine(s: &State) -> Machine<World> {
+    let qc = s.fpsr >> 27 & 1 != 0;
+    Machine::new(World { s: s.clone(), qc }, s.fpcr as u32, s.fpsr as u32)
+}
 
-    fn write(&mut self, at: usize, ty: Type, v: u128) {
-        let bytes = ty.bytes() as usize;
-        self.s.memory[at..at + bytes].copy_from_slice(&v.to_le_bytes()[..bytes]);
-    }
-
-    fn run(&mut self, insts: &[Inst]) -> Result<(), Fault> {
-        let types = ir::value_types(insts, &a64::FILE);
-        self.values.clear();
-        for (inst, ty) in insts.iter().zip(types) {
-            let result = match *inst {
-                Inst::Mark(_) | Inst::ClearEx | Inst::Fence(_) | Inst::Cache { .. } => 0,
-                Inst::Const { bits, .. } => bits,
-                Inst::CodeAddr(a) => a.0 as u128,
-                Inst::Get(r) => self.get(r),
-                Inst::Set(r, v) => {
-                    self.set(r, self.value(v));
-                    0
-                }
-                Inst::Pure { op, ty, args } => {
-                    let args: Vec<Bits> =
-                        args[..op.arity()].iter().map(|a| self.values[a.0 as usize]).collect();
-                    eval(op, ty, &args, &mut self.env)
-                }
-                Inst::Load { ty, addr, align, .. } => {
-                    let at = self.at(addr, ty.bytes(), align)?;
-                    self.read(at, ty)
-                }
-                Inst::Store { addr, value, align, .. } => {
-                    let ty = self.values[value.0 as usize].ty;
-                    let at = self.at(addr, ty.bytes(), align)?;
-                    self.write(at, ty, self.value(value));
-                    0
-                }
-                Inst::Rmw { op, ty, addr, value, .. } => {
-                    let at = self.at(addr, ty.bytes(), Align::Natural)?;
-                    let (old, v) = (self.read(at, ty), self.value(value));
-                    let signed = |v: u128| (v << (128 - ty.bits())) as i128;
-                    let new = match op {
-                        RmwOp::Add => old.wrapping_add(v),
-                        RmwOp::Clear => old & !v,
-                        RmwOp::Xor => old ^ v,
-                        RmwOp::Or => old | v,
-                        RmwOp::SMax => {
-                            if signed(old) > signed(v) {
-                                old
-                            } else {
-                                v
-                            }
-                        }
-                        RmwOp::SMin => {
-                            if signed(old) < signed(v) {
-                                old
-                            } else {
-                                v
-                            }
-                        }
-                        RmwOp::UMax => old.max(v),
-                        RmwOp::UMin => old.min(v),
-                        RmwOp::Swap => v,
-                    };
-                    self.write(at, ty, new);
-                    old
-                }
-                Inst::Cas { ty, addr, expected, new, .. } => {
-                    let at = self.at(addr, ty.bytes(), Align::Natural)?;
-                    let old = self.read(at, ty);
-                    if old == self.value(expected) {
-                        self.write(at, ty, self.value(new));
-                    }
-                    old
-                }
-                Inst::LoadEx { ty, addr, .. } => {
-                    let at = self.at(addr, ty.bytes(), Align::Natural)?;
-                    self.read(at, ty)
-                }
-                // The monitor is closed: each instruction runs alone.
-                Inst::StoreEx { .. } => 1,
-                Inst::ReadSys(SysReg::Fpcr) => self.env.fpcr as u128,
-                Inst::ReadSys(SysReg::Fpsr) => self.env.fpsr as u128,
-                Inst::ReadSys(SysReg::Counter) => 0,
-                Inst::WriteSys(r, v) => {
-                    let v = self.value(v) as u32;
-                    match r {
-                        SysReg::Fpcr => self.env.fpcr = v,
-                        SysReg::Fpsr => self.env.fpsr = v,
-                        SysReg::Counter => {}
-                    }
-                    0
-                }
-            };
-            self.values.push(Bits { ty: ty.unwrap_or(Type::I1), bits: result });
-        }
-        Ok(())
-    }
+/// Its state.
+fn state(m: &Machine<World>) -> State {
+    let mut s = m.guest.s.clone();
+    s.fpcr = m.env.fpcr as u64;
+    s.fpsr = m.env.fpsr as u64 | (m.guest.qc as u64) << 27;
+    s
 }
 
 /// The state after `word`, by the lifter.
@@ -302,15 +177,12 @@ fn execute(word: u32, before: &State) -> State {
     let mut b = Builder::new(&a64::FILE, pc);
     let outcome = a64::lift_insn(&mut b, word, pc);
     let block = b.finish(Term::Fallback { pc });
-    let env = FpEnv { fpcr: before.fpcr as u32, fpsr: before.fpsr as u32 };
-    let mut m = Machine { s: before.clone(), env, qc: before.fpsr >> 27 & 1 != 0, values: Vec::new() };
-    m.s.pc = WORD + 4;
+    let mut m = machine(before);
     if let Err(Fault(signal, addr)) = m.run(&block.insts) {
         // Stores made before the fault stay; registers do not.
-        return State { signal, addr, pc: WORD, memory: m.s.memory, ..before.clone() };
+        return State { signal, addr, pc: WORD, memory: m.guest.s.memory, ..before.clone() };
     }
-    m.s.fpcr = m.env.fpcr as u64;
-    m.s.fpsr = m.env.fpsr as u64 | (m.qc as u64) << 27;
+    let after = State { pc: WORD + 4, ..state(&m) };
     let trap = |signal| State { signal, pc: WORD, addr: WORD, ..before.clone() };
     // A branch drops the target's tag (Arm ARM, BranchAddr), which is the dispatcher's business in translated code.
     let to = |mut s: State, target: u64| {
@@ -318,18 +190,18 @@ fn execute(word: u32, before: &State) -> State {
         s
     };
     match outcome {
-        Outcome::Next | Outcome::End(Exit::Next(_)) => m.s,
-        Outcome::End(Exit::Jump(a)) => to(m.s, a.0),
+        Outcome::Next | Outcome::End(Exit::Next(_)) => after,
+        Outcome::End(Exit::Jump(a)) => to(after, a.0),
         Outcome::End(Exit::Branch { cond, then, els }) => {
             let taken = m.value(cond) != 0;
-            to(m.s, if taken { then.0 } else { els.0 })
+            to(after, if taken { then.0 } else { els.0 })
         }
-        Outcome::End(Exit::Call { target: CallTarget::Direct(a), .. }) => to(m.s, a.0),
+        Outcome::End(Exit::Call { target: CallTarget::Direct(a), .. }) => to(after, a.0),
         Outcome::End(
             Exit::Call { target: CallTarget::Indirect(v), .. } | Exit::Indirect(v) | Exit::Return(v),
         ) => {
             let target = m.value(v) as u64;
-            to(m.s, target)
+            to(after, target)
         }
         Outcome::End(Exit::Trap { kind: TrapKind::Undefined, .. }) => trap(SIGILL),
         Outcome::End(Exit::Trap { kind: TrapKind::Breakpoint(_), .. }) => trap(SIGTRAP),
@@ -387,24 +259,11 @@ fn random_state(random: &mut Random, memory: bool) -> State {
     }
 }
 
-fn build_oracle(dir: &std::path::Path) -> std::path::PathBuf {
-    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/../../testsuite/guest/insn-oracle.c");
-    let program = dir.join("insn-oracle");
-    let status = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-static", "-o"])
-        .arg(&program)
-        .arg(source)
-        .status();
-    assert!(status.expect("aarch64-linux-gnu-gcc starts").success());
-    program
-}
-
 #[test]
 fn random_instructions_agree_with_qemu() {
-    let per_row: usize = std::env::var("XLATE_RANDOM").ok().and_then(|v| v.parse().ok()).unwrap_or(12);
-    let seed: u64 = std::env::var("XLATE_SEED").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
+    let per_row = number("XLATE_RANDOM", 12);
     let only = std::env::var("XLATE_ROW").unwrap_or_default();
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::seeded(number("XLATE_SEED", 1));
     let mut cases = Vec::new();
     for row in a64::rows().filter(|r| a64::is_integer_row(r) && r.name.contains(&only)) {
         let (mask, value) = row.bits();
@@ -427,27 +286,13 @@ fn random_instructions_agree_with_qemu() {
             cases.push((row.name, word, state));
         }
     }
-    let dir = std::env::temp_dir().join(format!("xlate-int-oracle-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).expect("temporary directory");
-    let program = build_oracle(&dir);
-    let input = dir.join("input");
-    let mut file = std::io::BufWriter::new(std::fs::File::create(&input).expect("input file"));
-    for (_, word, state) in &cases {
-        file.write_all(&state.to_record(*word)).expect("input written");
-    }
-    drop(file);
-    let out = Command::new("qemu-aarch64-static")
-        .args(["-cpu", "max"])
-        .arg(&program)
-        .stdin(std::fs::File::open(&input).expect("input file"))
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("qemu-aarch64-static starts");
-    assert!(out.status.success(), "oracle: {}", out.status);
-    std::fs::remove_dir_all(&dir).expect("temporary directory removed");
+    let dir = Directory::new("int-oracle");
+    let program = build("aarch64-linux-gnu-gcc", "insn-oracle.c", &[], &dir.0);
+    let input = cases.iter().flat_map(|(_, word, state)| state.to_record(*word)).collect();
+    let out = ask("qemu-aarch64-static", &program, input).unwrap_or_else(|e| panic!("oracle: {e}"));
 
     let mut failures = Vec::new();
-    let records = out.stdout.chunks_exact(816 + SCRATCH_SIZE);
+    let records = out.chunks_exact(816 + SCRATCH_SIZE);
     assert_eq!(records.len(), cases.len(), "the oracle answers every record");
     for ((name, word, before), record) in cases.iter().zip(records) {
         let mut oracle = State::from_record(record);
@@ -532,21 +377,19 @@ fn fusing_conditions_changes_nothing() {
         let code = Words(words);
         let end = GuestAddr(WORD + 4 * code.0.len() as u64);
         let run = a64::lift_run(&code, GuestAddr(WORD), end, usize::MAX);
-        let machine = |s: &State| Machine {
-            s: s.clone(),
-            env: FpEnv { fpcr: s.fpcr as u32, fpsr: s.fpsr as u32 },
-            qc: s.fpsr >> 27 & 1 != 0,
-            values: Vec::new(),
-        };
-        let finish = |mut m: Machine, exit: Exit| {
-            m.s.fpcr = m.env.fpcr as u64;
-            m.s.fpsr = m.env.fpsr as u64 | (m.qc as u64) << 27;
-            match exit {
-                Exit::Branch { cond, then, els } => m.s.pc = if m.value(cond) != 0 { then.0 } else { els.0 },
-                Exit::Jump(a) | Exit::Next(a) => m.s.pc = a.0,
+        let finish = |m: Machine<World>, exit: Exit| {
+            let pc = match exit {
+                Exit::Branch { cond, then, els } => {
+                    if m.value(cond) != 0 {
+                        then.0
+                    } else {
+                        els.0
+                    }
+                }
+                Exit::Jump(a) | Exit::Next(a) => a.0,
                 e => panic!("{e:?}"),
-            }
-            m.s
+            };
+            State { pc, ..state(&m) }
         };
         let mut fused = machine(&before);
         assert!(fused.run(&run.insts).is_ok());

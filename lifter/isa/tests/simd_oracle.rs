@@ -4,172 +4,14 @@
 //! `XLATE_SEED` changes the random numbers, `XLATE_WORDS` the number of words for each row (64), `XLATE_ROWS` restricts
 //! the rows to those whose name contains it.
 
-use ir::eval::{Bits, FpEnv, eval};
-use ir::{Builder, GuestAddr, Inst, SysReg, Value};
+mod common;
+
+use common::machine::{Fault, Guest, Machine, SIGSEGV};
+use common::random::{Random, element, vector};
+use common::{Directory, build, number};
+use ir::{Align, Builder, GuestAddr, Inst, RegFile};
 use isa::a64::{self, Feature, Outcome, Row, reg};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-
-/// A small deterministic generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-
-    fn below(&mut self, n: u64) -> u64 {
-        (self.next() >> 33) % n
-    }
-
-    fn pick(&mut self, from: &[u64]) -> u64 {
-        from[self.below(from.len() as u64) as usize]
-    }
-}
-
-/// Numbers of each width at which something changes.
-const SPECIAL_8: &[u64] =
-    &[0, 1, 2, 7, 8, 9, 0x7f, 0x80, 0x81, 0xff, 0xf8, 0xf9, 0xc0, 0x40, 0x1f, 0x20, 0xe0];
-const SPECIAL_16: &[u64] = &[
-    0, 1, 0x3ff, 0x400, 0x401, 0x3c00, 0x3800, 0x3bff, 0x3c01, 0x4000, 0x7bff, 0x7c00, 0x7c01, 0x7e00,
-    0x7fff, 0x8000, 0x8001, 0xffff, 0xfc00, 0xfd55, 0xfe01, 0xbc00, 0x5bff, 0x77ff, 0x7800, 0x4200, 0x3e00,
-    0x4100, 0xb800, 0x0200,
-];
-const SPECIAL_32: &[u64] = &[
-    0,
-    1,
-    0x007f_ffff,
-    0x0080_0000,
-    0x0080_0001,
-    0x3f80_0000,
-    0x3f00_0000,
-    0x3f7f_ffff,
-    0x3f80_0001,
-    0x4000_0000,
-    0x7f7f_ffff,
-    0x7f80_0000,
-    0x7f80_0001,
-    0x7fc0_0000,
-    0x7fff_ffff,
-    0x8000_0000,
-    0x8000_0001,
-    0xffff_ffff,
-    0xff80_0000,
-    0xffa5_5555,
-    0xffc0_0001,
-    0xbf80_0000,
-    0x4f00_0000,
-    0x4eff_ffff,
-    0x4f80_0000,
-    0xcf00_0000,
-    0xcf00_0001,
-    0x3fc0_0000,
-    0x4020_0000,
-    0x477f_e000,
-    0x477f_f000,
-    0x3880_0000,
-    0x387f_ffff,
-    0x3300_0000,
-    0x3300_0001,
-    0xbf00_0000,
-    0x0040_0000,
-    0x5f00_0000,
-    0x5eff_ffff,
-    0x2000_0000,
-    0x1fc0_0000,
-    0x7e80_0000,
-    0x7f00_0000,
-    0x4b00_0001,
-    0xcaff_ffff,
-];
-const SPECIAL_64: &[u64] = &[
-    0,
-    1,
-    0x000f_ffff_ffff_ffff,
-    0x0010_0000_0000_0000,
-    0x0010_0000_0000_0001,
-    0x3ff0_0000_0000_0000,
-    0x3fe0_0000_0000_0000,
-    0x3fef_ffff_ffff_ffff,
-    0x3ff0_0000_0000_0001,
-    0x4000_0000_0000_0000,
-    0x7fef_ffff_ffff_ffff,
-    0x7ff0_0000_0000_0000,
-    0x7ff0_0000_0000_0001,
-    0x7ff8_0000_0000_0000,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0x8000_0000_0000_0001,
-    0xffff_ffff_ffff_ffff,
-    0xfff0_0000_0000_0000,
-    0xfff5_5555_5555_5555,
-    0xfff8_0000_0000_0001,
-    0xbff0_0000_0000_0000,
-    0x41e0_0000_0000_0000,
-    0x41df_ffff_ffc0_0000,
-    0x41df_ffff_ffe0_0000,
-    0xc1e0_0000_0000_0000,
-    0xc1e0_0000_0010_0000,
-    0xc1e0_0000_0020_0000,
-    0x43e0_0000_0000_0000,
-    0x43df_ffff_ffff_ffff,
-    0xc3e0_0000_0000_0000,
-    0x43f0_0000_0000_0000,
-    0x3ff8_0000_0000_0000,
-    0x4004_0000_0000_0000,
-    0x47ef_ffff_e000_0000,
-    0x47ef_ffff_f000_0000,
-    0x3810_0000_0000_0000,
-    0x380f_ffff_ffff_ffff,
-    0x36a0_0000_0000_0000,
-    0x3690_0000_0000_0001,
-    0xbfe0_0000_0000_0000,
-    0x40ef_fe00_0000_0000,
-    0x40ef_fc00_0000_0000,
-    0x2000_0000_0000_0000,
-    0x1ff8_0000_0000_0000,
-];
-
-fn element(random: &mut Random, bits: u32) -> u64 {
-    let special = match bits {
-        8 => SPECIAL_8,
-        16 => SPECIAL_16,
-        32 => SPECIAL_32,
-        _ => SPECIAL_64,
-    };
-    let mask = u64::MAX >> (64 - bits);
-    let base = match random.below(8) {
-        0..=2 => random.pick(special),
-        3 => random.pick(special) ^ 1 << (bits - 1),
-        4 => random.pick(special).wrapping_add(random.below(3)).wrapping_sub(1),
-        // Floats of moderate size, which neither overflow nor vanish.
-        5 => {
-            let (exponent, fraction) = match bits {
-                16 => (15 - 4 + random.below(9), 10),
-                32 => (127 - 20 + random.below(60), 23),
-                64 => (1023 - 40 + random.below(120), 52),
-                _ => (0, 4),
-            };
-            exponent << fraction | random.next() & ((1 << fraction) - 1) | random.next() << (bits - 1)
-        }
-        6 => random.below(64).wrapping_sub(32),
-        _ => random.next(),
-    };
-    base & mask
-}
-
-fn vector(random: &mut Random) -> u128 {
-    let bits = 8 << random.below(4) as u32;
-    let mut v = 0;
-    for i in 0..128 / bits {
-        v |= u128::from(element(random, bits)) << (i * bits);
-    }
-    v
-}
 
 /// Guest state of one case, in the oracle's layout.
 #[derive(Clone, PartialEq)]
@@ -231,50 +73,11 @@ impl State {
 
     /// Executes lifted straight-line code.
     fn execute(&mut self, insts: &[Inst]) {
-        let mut env = FpEnv { fpcr: self.fpcr as u32, fpsr: self.fpsr as u32 };
-        let mut values: Vec<Option<Bits>> = Vec::new();
-        let info = |r: ir::Reg| a64::FILE.info(r).ty;
-        for inst in insts {
-            let value = |v: Value| values[v.0 as usize].expect("operand");
-            values.push(match *inst {
-                Inst::Mark(_) => None,
-                Inst::Const { ty, bits } => Some(Bits { ty, bits }),
-                Inst::Get(r) => Some(Bits { ty: info(r), bits: self.get(r) }),
-                Inst::Set(r, v) => {
-                    let bits = value(v).bits;
-                    self.set(r, bits, &mut env);
-                    None
-                }
-                Inst::Pure { op, ty, args } => {
-                    let args: Vec<Bits> = args[..op.arity()].iter().map(|v| value(*v)).collect();
-                    Some(Bits { ty, bits: eval(op, ty, &args, &mut env) })
-                }
-                Inst::ReadSys(SysReg::Fpcr) => Some(Bits { ty: ir::Type::I64, bits: u128::from(self.fpcr) }),
-                ref other => panic!("{other:?} in a data operation"),
-            });
-            self.fpsr |= u64::from(env.fpsr);
-        }
-    }
-
-    fn get(&self, r: ir::Reg) -> u128 {
-        match r {
-            reg::N | reg::Z | reg::C | reg::V => u128::from(self.nzcv >> (31 - (r.0 - reg::N.0)) & 1),
-            reg::QC => u128::from(self.fpsr >> 27 & 1),
-            _ if r.0 < 31 => u128::from(self.x[r.0 as usize]),
-            _ => self.v[(r.0 - reg::v(0).0) as usize],
-        }
-    }
-
-    fn set(&mut self, r: ir::Reg, v: u128, env: &mut FpEnv) {
-        match r {
-            reg::N | reg::Z | reg::C | reg::V => {
-                let bit = 31 - (r.0 - reg::N.0);
-                self.nzcv = self.nzcv & !(1 << bit) | (v as u64) << bit;
-            }
-            reg::QC => env.fpsr |= (v as u32) << 27,
-            _ if r.0 < 31 => self.x[r.0 as usize] = v as u64,
-            _ => self.v[(r.0 - reg::v(0).0) as usize] = v,
-        }
+        let mut m = Machine::new(self.clone(), self.fpcr as u32, self.fpsr as u32);
+        assert!(m.run(insts).is_ok(), "a data operation accesses no memory");
+        let status = u64::from(m.env.fpsr);
+        *self = m.guest;
+        self.fpsr |= status;
     }
 
     /// What differs, for a person.
@@ -299,6 +102,35 @@ impl State {
             }
         }
         s
+    }
+}
+
+impl Guest for State {
+    const FILE: &'static RegFile = &a64::FILE;
+
+    fn get(&self, r: ir::Reg) -> u128 {
+        match r {
+            reg::N | reg::Z | reg::C | reg::V => u128::from(self.nzcv >> (31 - (r.0 - reg::N.0)) & 1),
+            reg::QC => u128::from(self.fpsr >> 27 & 1),
+            _ if r.0 < 31 => u128::from(self.x[r.0 as usize]),
+            _ => self.v[(r.0 - reg::v(0).0) as usize],
+        }
+    }
+
+    fn set(&mut self, r: ir::Reg, v: u128) {
+        match r {
+            reg::N | reg::Z | reg::C | reg::V => {
+                let bit = 31 - (r.0 - reg::N.0);
+                self.nzcv = self.nzcv & !(1 << bit) | (v as u64) << bit;
+            }
+            reg::QC => self.fpsr = self.fpsr & !(1 << 27) | (v as u64) << 27,
+            _ if r.0 < 31 => self.x[r.0 as usize] = v as u64,
+            _ => self.v[(r.0 - reg::v(0).0) as usize] = v,
+        }
+    }
+
+    fn memory(&mut self, addr: u64, _: u32, _: Align, _: bool) -> Result<&mut [u8], Fault> {
+        Err(Fault(SIGSEGV, addr))
     }
 }
 
@@ -328,10 +160,6 @@ fn is_memory(row: &Row) -> bool {
 fn rows() -> impl Iterator<Item = &'static Row> {
     let only = std::env::var("XLATE_ROWS").unwrap_or_default();
     a64::rows().filter(move |r| FEATURES.contains(&r.feature) && !is_memory(r) && r.name.contains(&only))
-}
-
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
 /// Words of each row, with random operand bits.
@@ -381,33 +209,11 @@ fn excused(row: &Row, word: u32, before: &State, here: Option<&State>, qemu: &St
     }
 }
 
-fn oracle() -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testsuite/guest/insn-oracle.c");
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("insn-oracle");
-    let status = Command::new("aarch64-linux-gnu-gcc")
-        .args(["-O1", "-static", "-o"])
-        .arg(&program)
-        .arg(source)
-        .status()
-        .expect("aarch64-linux-gnu-gcc (xtask setup installs it)");
-    assert!(status.success());
-    program
-}
-
 /// Runs the records under qemu.
 fn ask(records: Vec<u8>) -> Vec<u8> {
-    let mut child = Command::new("qemu-aarch64-static")
-        .args(["-cpu", "max"])
-        .arg(oracle())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("qemu-aarch64-static (xtask setup installs it)");
-    let mut stdin = child.stdin.take().unwrap();
-    let writer = std::thread::spawn(move || std::io::Write::write_all(&mut stdin, &records));
-    let out = child.wait_with_output().unwrap();
-    writer.join().unwrap().unwrap();
-    out.stdout
+    let dir = Directory::new("simd-oracle");
+    let program = build("aarch64-linux-gnu-gcc", "insn-oracle.c", &[], &dir.0);
+    common::ask("qemu-aarch64-static", &program, records).unwrap_or_else(|e| panic!("oracle: {e}"))
 }
 
 #[test]
