@@ -2,7 +2,7 @@
 //! words, gives IR. What computes on vectors is composed as A64's instructions are, with the same operations.
 //!
 //! Scalars compute under FPSCR, vectors under the standard FPSCR (shapes `n2s` and `n4s`). Short vectors do not exist: FPSCR.LEN
-//! and FPSCR.STRIDE read as zero, as Armv8 allows.
+//! and FPSCR.STRIDE read as zero (docs/decisions/0026-aarch32-floats.md).
 
 use super::table::Row;
 
