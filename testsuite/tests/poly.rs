@@ -135,6 +135,48 @@ fn forgotten_maintenance() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Generated code whose branches get other targets, `guest/relink.c`: as it says, and without compiling anything anew.
+#[test]
+fn branches_get_other_targets() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
+    let program =
+        build_all(&[&dir.join("relink.c")], Libc::Glibc, &["-O1"]).unwrap_or_else(|e| panic!("{e}"));
+    let cases = cases(&program);
+    assert!(cases.len() >= 10, "{cases:?}");
+    let translated = translate(&program, QUICK).unwrap_or_else(|e| panic!("{e}"));
+    let mut wrong = Vec::new();
+    for case in &cases {
+        for engine in ["auto", "jit", "interp"] {
+            // What is compiled at once does not tell what else is executed: all targets are in it.
+            let threshold = if engine == "jit" { "1" } else { "20" };
+            let env =
+                vec![("XLATE_ENGINE", engine), ("XLATE_JIT_THRESHOLD", threshold), ("XLATE_STATS", "1")];
+            let rounds = match (full(), case.as_str()) {
+                (true, _) => "20000",
+                (false, "threads") => "100",
+                (false, _) => "400",
+            };
+            let timeout = Some(Duration::from_secs(600));
+            let got = run_translated(
+                &translated,
+                &Run { args: vec![case, rounds], env, timeout, ..Run::default() },
+            );
+            let stats = String::from_utf8_lossy(&got.stderr).into_owned();
+            let count = |what: &str| {
+                let before = stats.split(what).next().unwrap_or_default();
+                before.rsplit(' ').next().and_then(|n| n.parse::<u32>().ok()).unwrap_or(0)
+            };
+            let relinked = engine != "auto"
+                || ["threads", "bne_to_b"].contains(&case.as_str())
+                || count(" branches relinked") > 150 && count(" regions") < 60;
+            if got.status != 0 || !got.stdout.is_empty() || !relinked {
+                wrong.push(format!("{case} {engine}: {got:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// A text segment that is writable and executable: text can change from the first instruction on.
 #[test]
 fn writable_text_segment() {

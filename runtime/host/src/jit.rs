@@ -1,9 +1,10 @@
 //! Code compiled at run time: the cache that holds it, links between its regions, what the dispatcher and the fault handler ask.
 //! Takes guest addresses, gives host entries; the compiler itself is the `jit` crate.
 //!
-//! One lock guards all changes. Host code reads links and tables without it: an entry of a table points to a link, which never
+//! One lock guards all changes. Host code reads links and tables without it: an entry of a table points to a link of its own, which never
 //! changes its guest address, and whose host entry always is code, if only that which returns to the dispatcher. A region that
-//! is no longer valid loses its links first.
+//! is no longer valid loses its links first. The links in which a region's branches end change their address when that of the
+//! branch is changed: who has read their host entry before goes the old way.
 //!
 //! When memory is used up, a new *generation* of code begins: all ways into the present one are taken, threads in it are called
 //! out (`recall`), and its memory is given back when none is left in it. For this each thread says, while it is in host code or
@@ -37,12 +38,12 @@ use crate::trace::Topic;
 use abi::GuestState;
 use ir::GuestAddr;
 use jit::{Arena, Compiler, Features, Left, Link, Request, Table};
-use region::{Fetch, Key, Region};
+use region::{Fetch, Key, Patch, Region};
 use space::{Place, SLOT, SLOTS, Space, map};
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicPtr, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stubs::{helpers, unlinked, xl_jit_enter, xl_jit_leave};
 
@@ -58,7 +59,7 @@ const LEAST: u64 = 64;
 pub const CACHE: u64 = 64 << 20;
 
 /// The link that every empty entry of a table points to. No jump ends at its address: top byte and upper half disagree.
-static NOWHERE: Link = Link { host: AtomicU64::new(0), pc: 0x0001_ffff_ffff_fffe };
+static NOWHERE: Link = Link { host: AtomicU64::new(0), pc: AtomicU64::new(0x0001_ffff_ffff_fffe) };
 
 /// Number of the present generation. A thread in host code, or looking at links, has the number in `Shared::compiled` that this was
 /// when it began: it may be in that generation or a later one.
@@ -71,7 +72,7 @@ static NOT_BEFORE: AtomicU64 = AtomicU64::new(0);
 static INVALIDATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// Entries seen of runs that are not compiled, by hash.
-static COUNTERS: [AtomicU8; 1 << COUNTERS_LOG2] = [const { AtomicU8::new(0) }; 1 << COUNTERS_LOG2];
+static COUNTERS: [AtomicU16; 1 << COUNTERS_LOG2] = [const { AtomicU16::new(0) }; 1 << COUNTERS_LOG2];
 
 /// The tables, without and with FPCR.FZ; null until something is compiled.
 static TABLES: [AtomicPtr<AtomicPtr<Link>>; 2] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 2];
@@ -89,6 +90,7 @@ struct Counts {
     entries: AtomicU64,
     flushes: AtomicU64,
     invalidated: AtomicU64,
+    patched: AtomicU64,
 }
 
 static COUNTS: Counts = Counts {
@@ -98,6 +100,7 @@ static COUNTS: Counts = Counts {
     entries: AtomicU64::new(0),
     flushes: AtomicU64::new(0),
     invalidated: AtomicU64::new(0),
+    patched: AtomicU64::new(0),
 };
 
 struct Jit {
@@ -121,8 +124,10 @@ struct Jit {
     versions: HashMap<Key, Vec<usize>>,
     /// Valid regions by the pages of their code.
     by_page: BTreeMap<u64, Vec<usize>>,
-    /// Links by where they lead, followed or not.
+    /// Links of regions by where they lead, followed or not.
     links: HashMap<Key, Vec<*const Link>>,
+    /// Links of tables.
+    public: HashMap<Key, *const Link>,
     /// Not to be compiled.
     refused: HashSet<Key>,
     /// Where code changed.
@@ -142,7 +147,14 @@ struct Changes {
 unsafe impl Send for Jit {}
 
 /// Where code is compiled after fewer entries, they do not tell what else is executed.
-const LEAST_COUNTS: u8 = 8;
+const LEAST_COUNTS: u16 = 8;
+
+/// Regions go on where control came at least once in so many entries of those that make code hot. Ways out of other run-time
+/// compilers' code are taken a few times before there is code for what comes then, and the branch is changed.
+const RARE: u16 = 16;
+
+/// How often hot code that is not found is interpreted before it is looked for with the lock.
+const AGAIN: u16 = 200;
 
 /// Regions of different code that are kept for one address: programs switch between two or three.
 const VERSIONS: usize = 4;
@@ -211,6 +223,7 @@ impl Jit {
             versions: HashMap::new(),
             by_page: BTreeMap::new(),
             links: HashMap::new(),
+            public: HashMap::new(),
             refused: HashSet::new(),
             changes: HashMap::new(),
         })
@@ -242,14 +255,34 @@ impl Jit {
     /// Makes the region found by lookups of host code.
     fn publish(&mut self, key: Key, host: u64) {
         let Some(space) = &mut self.space else { return };
-        let links = self.links.entry(key).or_default();
-        if links.is_empty() {
-            links.push(space.things.link(key.0) as *const Link);
-        }
-        let link = links[0];
+        let link = *self.public.entry(key).or_insert_with(|| space.things.link(key.0) as *const Link);
         // SAFETY: a box of `things`.
         unsafe { (*link).host.store(host, Ordering::Release) };
         Self::entry(key).store(link.cast_mut(), Ordering::Release);
+    }
+
+    /// Where links to that address lead now.
+    fn destination(&self, key: Key) -> u64 {
+        self.found.get(&key).map_or_else(unlinked, |&n| self.regions[n].host)
+    }
+
+    /// The region's code, which is not valid, has become what `patches` say.
+    fn patch(&mut self, n: usize, patches: Vec<Patch>) {
+        let mode = self.regions[n].key.1;
+        for Patch { at, word, link, to } in patches {
+            self.regions[n].code[at..at + 4].copy_from_slice(&word.to_le_bytes());
+            // SAFETY: a box of `things`.
+            let Link { host, pc } = unsafe { &*link };
+            host.store(unlinked(), Ordering::Release);
+            let from = pc.swap(to, Ordering::AcqRel);
+            if let Some(before) = self.links.get_mut(&(from, mode)) {
+                before.retain(|l| *l != link);
+            }
+            self.links.entry((to, mode)).or_default().push(link);
+            host.store(self.destination((to, mode)), Ordering::Release);
+            COUNTS.patched.fetch_add(1, Ordering::Relaxed);
+            crate::trace!(Topic::Dispatch, "{from:#x}: a branch goes to {to:#x} now");
+        }
     }
 
     /// Compiles the region there.
@@ -268,11 +301,14 @@ impl Jit {
         let writable = |v: Option<Vma>| v.is_some_and(|v| v.prot & WRITE != 0);
         let checked = writable(area) && !process.options.no_checks;
         let versions = self.versions.get(&key).into_iter().flatten();
-        let same = versions.rev().copied().find(|&n| {
-            let r = &self.regions[n];
-            r.checked == checked && r.is_current(&memory)
-        });
-        if let Some(n) = same {
+        let mut known: Vec<(usize, Vec<Patch>)> = versions
+            .rev()
+            .filter(|&&n| self.regions[n].checked == checked)
+            .filter_map(|&n| Some((n, self.regions[n].patches(&memory)?)))
+            .collect();
+        if let Some(best) = (0..known.len()).min_by_key(|&i| known[i].1.len()) {
+            let (n, patches) = known.swap_remove(best);
+            self.patch(n, patches);
             return self.validate(n, invalidations);
         }
         if self.versions.contains_key(&key) {
@@ -291,13 +327,16 @@ impl Jit {
                 || area.is_none_or(|v| !(v.start..v.end).contains(&pc))
                     && writable(process.mem.query(pc)) != writable(area)
         };
-        let counts = process.options.jit_threshold >= LEAST_COUNTS;
-        let seen = |pc| !counts || counter(pc).load(Ordering::Relaxed) != 0;
+        let threshold = process.options.jit_threshold;
+        let seen = |pc| {
+            let n = counter(pc).load(Ordering::Relaxed);
+            if n < threshold / RARE { 0 } else { n.min(threshold) }
+        };
         let request = Request {
             code: &code,
             pc: GuestAddr(key.0),
             stop: &stop,
-            seen: &seen,
+            seen: (threshold >= LEAST_COUNTS).then_some(&seen),
             checked,
             soft_float: key.1 != 0,
             helpers: helpers(),
@@ -339,11 +378,16 @@ impl Jit {
         // SAFETY: room for `most` of them, and readers stop at the count.
         unsafe { slot.places.load(Ordering::Relaxed).add(self.regions.len()).write(place) };
         for link in &space.things.links[first_link..] {
-            self.links.entry((link.pc, key.1)).or_default().push(&raw const **link);
+            let to = (link.pc.load(Ordering::Relaxed), key.1);
+            self.links.entry(to).or_default().push(&raw const **link);
+            if let Some(&n) = self.found.get(&to) {
+                link.host.store(self.regions[n].host, Ordering::Release);
+            }
         }
         let n = self.regions.len();
         let code = code.bytes(&compiled.ranges);
-        self.regions.push(Region { key, host, ranges: compiled.ranges, code, checked, valid: false });
+        let exits = compiled.exits.into_iter().map(|(from, link)| (from, link as *const Link)).collect();
+        self.regions.push(Region { key, host, ranges: compiled.ranges, code, checked, exits, valid: false });
         let versions = self.versions.entry(key).or_default();
         if versions.len() == VERSIONS {
             versions.remove(0);
@@ -388,6 +432,10 @@ impl Jit {
             return None;
         }
         self.publish(key, host);
+        for link in self.links.get(&key).into_iter().flatten() {
+            // SAFETY: boxes of `things`.
+            unsafe { (**link).host.store(host, Ordering::Release) };
+        }
         Some(host)
     }
 
@@ -412,7 +460,7 @@ impl Jit {
             }
         }
         self.found.remove(&key);
-        for link in self.links.get(&key).into_iter().flatten() {
+        for link in self.links.get(&key).into_iter().flatten().chain(self.public.get(&key)) {
             // SAFETY: boxes of `things`.
             unsafe { (**link).host.store(unlinked(), Ordering::Release) };
         }
@@ -433,6 +481,7 @@ impl Jit {
         self.regions.clear();
         self.versions.clear();
         self.links.clear();
+        self.public.clear();
         // Whoever begins with the new number finds nothing of the old generation.
         let number = GENERATION.fetch_add(1, Ordering::SeqCst);
         self.past.extend(self.space.take().map(|space| (number, space)));
@@ -488,7 +537,7 @@ fn lookup(key: Key) -> Option<u64> {
     // SAFETY: entries point to `NOWHERE` or to links of a generation that the thread keeps from being given back.
     let link = unsafe { &*Jit::entry(key).load(Ordering::Acquire) };
     let host = link.host.load(Ordering::Acquire);
-    (link.pc == key.0 && host != unlinked()).then_some(host)
+    (link.pc.load(Ordering::Relaxed) == key.0 && host != unlinked()).then_some(host)
 }
 
 /// True while nothing is compiled, and nothing that was compiled can be entered.
@@ -499,12 +548,12 @@ fn pauses() -> bool {
     }
 }
 
-fn counter(pc: u64) -> &'static AtomicU8 {
+fn counter(pc: u64) -> &'static AtomicU16 {
     &COUNTERS[(pc >> 2 ^ pc >> 16) as usize & ((1 << COUNTERS_LOG2) - 1)]
 }
 
 /// For the interpreter at the end of a run: true if there is, or should be, compiled code for what comes next.
-pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
+pub fn wants(s_mode: usize, threshold: u16, pc: u64) -> bool {
     if pauses() {
         return false;
     }
@@ -513,8 +562,9 @@ pub fn wants(s_mode: usize, threshold: u8, pc: u64) -> bool {
     if n < threshold {
         return false;
     }
-    // Entered often, but it may be what is not compiled.
-    if n == threshold || n == u8::MAX {
+    // Entered often, but it may be what is not compiled, or another's address has its place in the table.
+    if n == threshold || n >= threshold.saturating_add(AGAIN) {
+        counter(pc).store(threshold, Ordering::Relaxed);
         return true;
     }
     let Some(shared) = thread::current() else { return true };
@@ -560,7 +610,10 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
     }
     let mut ran = Ran::Not;
     while let Some(host) = found {
-        COUNTS.entries.fetch_add(1, Ordering::Relaxed);
+        // Threads would take the line from each other.
+        if process.options.stats {
+            COUNTS.entries.fetch_add(1, Ordering::Relaxed);
+        }
         // SAFETY: an entry of a generation that is not given back while this thread may be in it.
         let left = unsafe { xl_jit_enter(state, host) };
         const PC: u64 = Left::Pc as u64;
@@ -579,7 +632,7 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
             }
             link => {
                 // SAFETY: a link of such a generation.
-                let pc = unsafe { (*(link as *const Link)).pc };
+                let pc = unsafe { (*(link as *const Link)).pc.load(Ordering::Acquire) };
                 // SAFETY: compiled code is back.
                 unsafe { (*state).pc = pc };
                 key = (pc, mode);
@@ -630,7 +683,7 @@ fn find(process: &'static Process, key: Key, link: Option<(*const Link, u64)>) -
     let host = match known {
         Some(host) => {
             // The table's entry may be another's.
-            jit.publish_again(key, host);
+            jit.publish(key, host);
             host
         }
         None => {
@@ -644,21 +697,13 @@ fn find(process: &'static Process, key: Key, link: Option<(*const Link, u64)>) -
     // A link of an earlier generation would not be found again.
     if let Some((link, _)) = link.filter(|l| l.1 == GENERATION.load(Ordering::SeqCst)) {
         // SAFETY: a link of the present generation.
-        unsafe { (*link).host.store(host, Ordering::Release) };
-    }
-    Some(host)
-}
-
-impl Jit {
-    fn publish_again(&mut self, key: Key, host: u64) {
-        let mine = self.links.get(&key).into_iter().flatten().copied();
-        // SAFETY: boxes of `things`.
-        let linked = mine.into_iter().find(|l| unsafe { (**l).host.load(Ordering::Relaxed) } == host);
-        match linked {
-            Some(link) => Self::entry(key).store(link.cast_mut(), Ordering::Release),
-            None => self.publish(key, host),
+        let link = unsafe { &*link };
+        // It may lead elsewhere by now.
+        if link.pc.load(Ordering::Relaxed) == key.0 {
+            link.host.store(host, Ordering::Release);
         }
     }
+    Some(host)
 }
 
 /// A checked region has found that code there, or behind it, is not what it was.
@@ -735,12 +780,13 @@ impl std::fmt::Display for Report {
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
         write!(
             f,
-            "{} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} flushes",
+            "{} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} branches relinked, {} flushes",
             get(&COUNTS.regions),
             get(&COUNTS.insns),
             get(&COUNTS.bytes),
             get(&COUNTS.entries),
             get(&COUNTS.invalidated),
+            get(&COUNTS.patched),
             get(&COUNTS.flushes),
         )?;
         // At the end of a process, by the threads that it ends.

@@ -12,8 +12,8 @@ pub struct Options {
     pub interpreter_only: bool,
     /// Compile at run time what is executed often and has no lifted code (`XLATE_ENGINE=auto`, `jit`).
     pub jit: bool,
-    /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 255; 0: it is not.
-    pub jit_threshold: u8,
+    /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 65535; 0: it is not.
+    pub jit_threshold: u16,
     /// `XLATE_JIT_CACHE`: bytes of host code kept at most.
     pub jit_cache: u64,
     /// `XLATE_STATS`: counts at the end.
@@ -35,8 +35,8 @@ pub struct Options {
 }
 
 /// Entries before code is compiled, by default, and where everything is to be compiled.
-const AUTO_THRESHOLD: u8 = 30;
-const JIT_THRESHOLD: u8 = 1;
+const AUTO_THRESHOLD: u16 = 500;
+const JIT_THRESHOLD: u16 = 1;
 
 /// A topic of `XLATE_TRACE`, a comma-separated list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -100,7 +100,7 @@ impl Options {
         };
         if let Some(n) = number("XLATE_JIT_THRESHOLD") {
             o.jit &= n != 0;
-            o.jit_threshold = n.clamp(1, 255) as u8;
+            o.jit_threshold = n.clamp(1, u16::MAX.into()) as u16;
         }
         o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);
         // What is compiled at run time shows its state only when it leaves: it is not verified but interpreted.

@@ -22,7 +22,18 @@ use ir::{
 use isa::a64::FILE;
 use std::mem::offset_of;
 
-/// Emits the region into `func`; gives the guest address of each trap code, which count from 1.
+/// Trap codes that Cranelift leaves to others.
+const CODES: usize = 250;
+
+/// What is to be known of an emitted region.
+pub(crate) struct Emitted {
+    /// The guest address of each trap code, which count from 1.
+    pub(crate) accesses: Vec<u64>,
+    /// See [`crate::Compiled::exits`].
+    pub(crate) exits: Vec<(u64, u64)>,
+}
+
+/// Emits the region into `func`; `None` if it has more accesses than can be told apart.
 pub(crate) fn emit(
     func: &mut clif::Function,
     context: &mut FunctionBuilderContext,
@@ -30,8 +41,8 @@ pub(crate) fn emit(
     live: &Live,
     request: &Request<'_>,
     arena: &mut dyn Arena,
-) -> Vec<u64> {
-    let Region { function: region, ways, ranges, spans, .. } = region;
+) -> Option<Emitted> {
+    let Region { function: region, ways, ranges, spans, exits, .. } = region;
     let mut signature = Signature::new(CallConv::Tail);
     signature.params.push(AbiParam::new(types::I64));
     signature.params.push(AbiParam::new(types::I64));
@@ -56,6 +67,7 @@ pub(crate) fn emit(
         ways,
         ranges,
         spans,
+        exits,
         live,
         request,
         arena,
@@ -66,6 +78,7 @@ pub(crate) fn emit(
         slot: None,
         sigs: Vec::new(),
         codes: Vec::new(),
+        links: Vec::new(),
         values: Vec::new(),
         types: Vec::new(),
         cur: region.block(BlockId(0)),
@@ -81,9 +94,9 @@ pub(crate) fn emit(
         fx.block(id);
     }
     fx.b.seal_all_blocks();
-    let codes = std::mem::take(&mut fx.codes);
+    let (accesses, exits) = (std::mem::take(&mut fx.codes), std::mem::take(&mut fx.links));
     fx.b.finalize();
-    codes
+    (accesses.len() <= CODES).then_some(Emitted { accesses, exits })
 }
 
 /// Sorted ranges without those that touch.
@@ -129,6 +142,7 @@ pub(crate) struct Fx<'a> {
     /// See `Region`.
     ranges: &'a [(u64, u32)],
     spans: &'a [(u64, u32)],
+    exits: &'a [Option<u64>],
     live: &'a Live,
     pub(crate) request: &'a Request<'a>,
     pub(crate) arena: &'a mut dyn Arena,
@@ -141,6 +155,8 @@ pub(crate) struct Fx<'a> {
     slot: Option<StackSlot>,
     sigs: Vec<(usize, Helper, clif::SigRef)>,
     codes: Vec<u64>,
+    /// See `Emitted::exits`.
+    links: Vec<(u64, u64)>,
     /// Of the block being emitted.
     values: Vec<Option<V>>,
     types: Vec<Option<Type>>,
@@ -433,7 +449,7 @@ impl Fx<'_> {
             self.codes.push(pc);
             self.codes.len() - 1
         });
-        MemFlags::new().with_trap_code(TrapCode::user(n as u8 + 1))
+        MemFlags::new().with_trap_code(TrapCode::user((n + 1).min(CODES) as u8))
     }
 
     pub(crate) fn define(&mut self, i: usize, v: V) {
@@ -655,6 +671,8 @@ impl Fx<'_> {
     fn link(&mut self, pc: u64) {
         self.commit();
         let link = self.arena.link(pc);
+        // The block is that of the branch, or behind it.
+        self.links.extend(self.exits[self.id.0 as usize].map(|from| (from, link)));
         let link = self.iconst(types::I64, link);
         self.follow(link);
     }

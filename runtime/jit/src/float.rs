@@ -1,7 +1,7 @@
 //! Floating point: native where the result (or what goes in) can be looked at, else the evaluator's. MXCSR holds the guest's
 //! rounding mode and cumulative flags (docs/decisions/0008). Under FPCR.FZ regions are compiled with the evaluator alone.
 
-use crate::emit::Fx;
+use crate::emit::{Fx, Helper};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{self as clif, InstBuilder, Value as V, types};
 use ir::{FBin, FCmp, FShape, FUn, PureOp, Round, Type, Value};
@@ -50,6 +50,16 @@ impl Fx<'_> {
             PureOp::FUn(FUn::Sqrt, shape) if shape.native() => {
                 let a = self.operand(shape, args[0]);
                 let r = self.b.ins().sqrt(a);
+                Some(self.looked_at(shape, Look::Nan, r, op, args))
+            }
+            PureOp::FRound { shape, round, exact } => {
+                let index = crate::round_index(shape, round, exact)?;
+                let a = self.operand(shape, args[0]);
+                let slot = self.slot();
+                self.b.ins().stack_store(a, slot, 0);
+                let at = self.b.ins().stack_addr(types::I64, slot, 0);
+                self.call(self.request.helpers.round + index * crate::ROUND_SIZE, &[at], Helper::Keeping);
+                let r = self.b.ins().stack_load(full(shape), slot, 0);
                 Some(self.looked_at(shape, Look::Nan, r, op, args))
             }
             PureOp::FMulAdd(shape) if shape.native() && self.request.fma => {

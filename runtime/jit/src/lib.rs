@@ -19,13 +19,11 @@ mod point;
 mod region;
 mod vector;
 
-pub use region::MAX_INSNS;
-
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 use cranelift_codegen::{Context, control::ControlPlane};
 use cranelift_frontend::FunctionBuilderContext;
-use ir::{GuestAddr, TypedOp};
+use ir::{FShape, GuestAddr, Round, TypedOp};
 use std::sync::atomic::AtomicU64;
 
 /// A way out of host code to a guest address, and an entry of the table for addresses known at run time only. Whoever goes
@@ -35,8 +33,9 @@ use std::sync::atomic::AtomicU64;
 pub struct Link {
     /// Host entry: a region's, or that of the code that returns the link's address to the dispatcher.
     pub host: AtomicU64,
-    /// The guest address.
-    pub pc: u64,
+    /// The guest address. That of an exit ([`Compiled::exits`]) may be changed, while `host` leads back to the dispatcher; others'
+    /// are constant, as who has compared one goes on to what `host` is then.
+    pub pc: AtomicU64,
 }
 
 /// What host code returns, if not the address of a [`Link`]: why it came back, with the guest address in the state.
@@ -59,12 +58,41 @@ pub enum Left {
 pub struct Helpers {
     /// `fn(state, *const TypedOp, args: *const [u128; 3], result: *mut u128)`: the evaluator. Keeps all registers.
     pub soft: u64,
+    /// The first of routines `fn(value: *mut)` at [`ROUND_SIZE`] bytes' distance, which round to integers in the same type and place; see
+    /// [`round_index`]. Keep all registers. SSE's instructions can do without raising Inexact, but Cranelift's operations cannot.
+    pub round: u64,
     /// `fn(state)`: makes the state's flags bytes. Keeps all registers.
     pub settle: u64,
     /// `fn(state, register: u64) -> u64`: reads a system register (0 FPCR, 1 FPSR, 2 the counter).
     pub read_sys: u64,
     /// `fn(state, *const Atomic, address, args: *const [u128; 2], result: *mut u128) -> u64`: 1 after a fault, and nothing is done then.
     pub atomic: u64,
+}
+
+/// See [`Helpers::round`].
+pub const ROUND_SIZE: u64 = 32;
+
+/// Which of the routines of [`Helpers::round`] rounds numbers of that shape so: by shape (scalar f32, f64, vectors of f32, f64), then by
+/// the immediate operand of ROUNDSD: the mode, as in MXCSR, or 4 for MXCSR's, and 8 if Inexact is not raised. `None`: none does.
+pub fn round_index(shape: FShape, round: Round, exact: bool) -> Option<u64> {
+    let shape = match shape {
+        FShape::S => 0,
+        FShape::D => 1,
+        FShape::V2S | FShape::V4S => 2,
+        FShape::V2D => 3,
+        FShape::H | FShape::V4H | FShape::V8H | FShape::N2S | FShape::N4S => return None,
+    };
+    let mode = match (round, exact) {
+        (Round::Current, true) => 4,
+        (Round::Current, false) => 4 | 8,
+        (Round::TieEven, false) => 8,
+        (Round::MinusInf, false) => 1 | 8,
+        (Round::PlusInf, false) => 2 | 8,
+        (Round::Zero, false) => 3 | 8,
+        (Round::TieAway | Round::Odd, _)
+        | (Round::TieEven | Round::MinusInf | Round::PlusInf | Round::Zero, true) => return None,
+    };
+    Some(shape << 4 | mode)
 }
 
 /// An atomic access that a helper does.
@@ -121,9 +149,9 @@ pub struct Request<'a> {
     pub pc: GuestAddr,
     /// True of addresses that no region goes on at: where there is other code.
     pub stop: &'a dyn Fn(u64) -> bool,
-    /// False of addresses that were not executed so far: regions do not go on there either. Most of what is never executed, such as the
-    /// ways out of code that other run-time compilers make, is not compiled then.
-    pub seen: &'a dyn Fn(u64) -> bool,
+    /// How often control came there so far, 0 for hardly: regions do not go on there either, but may be larger. Most of what is never
+    /// executed, such as the ways out of code that other run-time compilers make, is not compiled then. `None`: it is not known.
+    pub seen: Option<&'a dyn Fn(u64) -> u16>,
     /// The region is checked; see the module's heading.
     pub checked: bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
@@ -146,6 +174,9 @@ pub struct Compiled {
     /// Offset of each instruction in it that accesses guest memory, in order, and the address of the guest instruction before
     /// which the state is exact then: that of the access or one before, from which the interpreter comes to the access.
     pub accesses: Vec<(u32, u64)>,
+    /// Direct branches out of the region that lead to where their links do: their addresses, and those of the links. If nothing but the
+    /// target of one is changed, the region is what it would be if it were compiled anew, once the link has been changed, too.
+    pub exits: Vec<(u64, u64)>,
     /// The guest code: address and length, sorted, not touching each other.
     pub ranges: Vec<(u64, u32)>,
     /// Guest instructions.
@@ -220,10 +251,23 @@ impl Compiler {
 
     /// Compiles a region; `None` if there is no code, or if it cannot be compiled: it is interpreted then.
     pub fn compile(&mut self, request: &Request<'_>, arena: &mut dyn Arena) -> Option<Compiled> {
-        let region = region::Region::find(request)?;
+        self.compile_region(request, arena, region::most(request)).or_else(|| {
+            // It may have been too large.
+            self.compile_region(request, arena, region::MAX_INSNS)
+        })
+    }
+
+    fn compile_region(
+        &mut self,
+        request: &Request<'_>,
+        arena: &mut dyn Arena,
+        most: usize,
+    ) -> Option<Compiled> {
+        let region = region::Region::find(request, most)?;
         let live = live::Live::of(&region.function, &region.ways, request.checked);
         self.context.clear();
-        let accesses = emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena);
+        let emit::Emitted { accesses, exits } =
+            emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena)?;
         if request.debug {
             self.context.set_disasm(true);
             eprintln!("{}", self.context.func.display());
@@ -249,6 +293,12 @@ impl Compiler {
         let pc_of = |code: u8| accesses.get(code as usize - 1).copied();
         let accesses =
             buffer.traps().iter().filter_map(|t| Some((t.offset, pc_of(t.code.as_raw().get())?))).collect();
-        Some(Compiled { code: buffer.data().to_vec(), accesses, ranges: region.ranges, insns: region.insns })
+        Some(Compiled {
+            code: buffer.data().to_vec(),
+            accesses,
+            exits,
+            ranges: region.ranges,
+            insns: region.insns,
+        })
     }
 }

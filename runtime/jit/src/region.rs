@@ -6,8 +6,14 @@ use ir::{Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, 
 use isa::{BlockShape, Flow, FunctionShape, a64};
 use std::collections::{BTreeSet, VecDeque};
 
-/// Guest instructions of a region at most: their accesses have to be told apart by Cranelift's trap codes.
-pub const MAX_INSNS: usize = 240;
+/// Guest instructions of a region at most where it is not known what is executed.
+pub(crate) const MAX_INSNS: usize = 240;
+
+/// The same where it is, on the way that control mostly takes: traces that other run-time compilers make are one long block with ways out.
+const MAX_SEEN: usize = 1000;
+
+/// Instructions that access memory at most: they have to be told apart by Cranelift's trap codes, of which heads of loops need some.
+const MAX_ACCESSES: usize = 200;
 
 /// The same for checked regions, all of whose code is compared at each entry.
 const MAX_CHECKED: usize = 100;
@@ -21,15 +27,27 @@ pub(crate) struct Region {
     pub(crate) ranges: Vec<(u64, u32)>,
     /// Those of the first blocks, which are the region's.
     pub(crate) spans: Vec<(u64, u32)>,
+    /// The direct branch at whose target, outside of the region, a block goes on, if there is one.
+    pub(crate) exits: Vec<Option<u64>>,
     pub(crate) insns: u32,
 }
 
 impl Region {
-    pub(crate) fn find(request: &Request<'_>) -> Option<Region> {
-        let shape = shape(request)?;
+    pub(crate) fn find(request: &Request<'_>, most: usize) -> Option<Region> {
+        let shape = shape(request, most)?;
         let mut function = isa::lift_function(&shape, request.code);
-        for i in 0..function.blocks.len() {
-            shorten(&mut function, i);
+        let spans: Vec<(u64, u32)> = function
+            .blocks
+            .iter()
+            .take(shape.blocks.len())
+            .filter_map(|b| shape.blocks.iter().find(|s| s.start == b.pc))
+            .map(|s| (s.start.0, (s.end.0 - s.start.0) as u32))
+            .collect();
+        let mut exits = exits(&function, &spans, request.code);
+        for (i, exit) in exits.iter_mut().enumerate() {
+            if shorten(&mut function, i) {
+                *exit = None;
+            }
         }
         // Passes know only the ways of the IR.
         let called: Vec<GuestAddr> = function
@@ -55,9 +73,29 @@ impl Region {
             }
         }
         let ways = ways(&function, shape.blocks.len());
-        let spans = shape.blocks.iter().map(|b| (b.start.0, (b.end.0 - b.start.0) as u32)).collect();
-        Some(Region { function, ways, ranges, spans, insns })
+        Some(Region { function, ways, ranges, spans, exits, insns })
     }
+}
+
+/// See [`Region::exits`]. Blocks that leave the region have one way into them each.
+fn exits(f: &Function, spans: &[(u64, u32)], code: &dyn isa::Code) -> Vec<Option<u64>> {
+    let mut exits = vec![None; f.blocks.len()];
+    for (n, (b, &(start, len))) in f.blocks.iter().zip(spans).enumerate() {
+        let last = GuestAddr(start + len as u64 - 4);
+        let flow = code.word(last).map(|word| a64::flow(word, last));
+        match (&b.term, flow) {
+            (Term::Branch { then, .. }, Some(Flow::Branch(to))) if then.0 as usize >= spans.len() => {
+                debug_assert_eq!(f.block(*then).term, Term::Goto(to));
+                exits[then.0 as usize] = Some(last.0);
+            }
+            (Term::Goto(a), Some(Flow::Jump(to))) if *a == to => exits[n] = Some(last.0),
+            (Term::Call { target: CallTarget::Direct(a), .. }, Some(Flow::Call(to))) if *a == to => {
+                exits[n] = Some(last.0)
+            }
+            _ => {}
+        }
+    }
+    exits
 }
 
 /// Return sites that a return is compared with, at most.
@@ -101,28 +139,46 @@ fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
     ways
 }
 
+/// Instructions of a region at most.
+pub(crate) fn most(request: &Request<'_>) -> usize {
+    match request.seen {
+        _ if request.checked => MAX_CHECKED,
+        Some(_) => MAX_SEEN,
+        None => MAX_INSNS,
+    }
+}
+
 /// Walks breadth-first along direct jumps.
-fn shape(request: &Request<'_>) -> Option<FunctionShape> {
+fn shape(request: &Request<'_>, most: usize) -> Option<FunctionShape> {
     let entry = request.pc;
     request.code.word(entry)?;
-    let most = if request.checked { MAX_CHECKED } else { MAX_INSNS };
+    let count = |pc: GuestAddr| request.seen.map_or(1, |seen| seen(pc.0));
+    let mut accesses = 0;
     let mut seen: BTreeSet<GuestAddr> = BTreeSet::new();
     let mut leaders: BTreeSet<GuestAddr> = BTreeSet::from([entry]);
     // Behind these, control does not go on to the next instruction of the same block.
     let mut ends: BTreeSet<GuestAddr> = BTreeSet::new();
-    let mut queue = VecDeque::from([entry]);
-    while let Some(start) = queue.pop_front() {
+    // With what may be on the way that control mostly takes.
+    let mut queue = VecDeque::from([(entry, true)]);
+    while let Some((start, mostly)) = queue.pop_front() {
+        let most = if mostly { most } else { most.min(MAX_INSNS) };
         let mut pc = start;
         loop {
             if seen.contains(&pc) || seen.len() >= most || (pc != entry && (request.stop)(pc.0)) {
                 break;
             }
             let Some(word) = request.code.word(pc) else { break };
+            if a64::may_access(word) {
+                if accesses == MAX_ACCESSES {
+                    break;
+                }
+                accesses += 1;
+            }
             seen.insert(pc);
             let next = pc.offset(4);
-            let mut go = |a: GuestAddr| {
+            let mut go = |a: GuestAddr, mostly: bool| {
                 if leaders.insert(a) {
-                    queue.push_back(a);
+                    queue.push_back((a, mostly));
                 }
             };
             match a64::flow(word, pc) {
@@ -130,21 +186,21 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
                     pc = next;
                     continue;
                 }
-                Flow::Jump(a) => go(a),
+                Flow::Jump(a) => go(a, mostly),
                 Flow::Branch(a) => {
                     // Who says that neither was executed does not know.
-                    let (on, off) = ((request.seen)(next.0), (request.seen)(a.0));
-                    if on || !off {
-                        go(next);
+                    let (on, off) = (count(next), count(a));
+                    if on != 0 || off == 0 {
+                        go(next, mostly && on >= off);
                     }
-                    if off || !on {
-                        go(a);
+                    if off != 0 || on == 0 {
+                        go(a, mostly && on < off);
                     }
                 }
                 Flow::Call(a) => {
-                    go(a);
-                    if (request.seen)(next.0) {
-                        go(next);
+                    go(a, mostly);
+                    if count(next) != 0 {
+                        go(next, mostly);
                     }
                 }
                 Flow::IndirectCall | Flow::Indirect | Flow::Return | Flow::Syscall | Flow::Trap => {}
@@ -166,7 +222,8 @@ fn shape(request: &Request<'_>) -> Option<FunctionShape> {
 }
 
 /// Ends a block before the first instruction that is the interpreter's, and behind a barrier that makes changed code visible.
-fn shorten(f: &mut Function, i: usize) {
+/// True if that is not where it ended.
+fn shorten(f: &mut Function, i: usize) -> bool {
     let b = &f.blocks[i];
     let mut mark = None;
     let mut barrier = false;
@@ -195,11 +252,11 @@ fn shorten(f: &mut Function, i: usize) {
     {
         end = Some((b.insts.len(), Term::Goto(f.block(to).pc)));
     }
-    if let Some((n, term)) = end {
-        let b: &mut Block = &mut f.blocks[i];
-        b.insts.truncate(n);
-        b.term = term;
-    }
+    let Some((n, term)) = end else { return false };
+    let b: &mut Block = &mut f.blocks[i];
+    b.insts.truncate(n);
+    b.term = term;
+    true
 }
 
 #[cfg(test)]
@@ -215,24 +272,26 @@ pub(crate) mod tests {
         }
     }
 
-    /// The region of that code at 0x1000.
-    pub(crate) fn region(words: &[u32], stop: &dyn Fn(u64) -> bool) -> Option<Region> {
-        let code = Words(words.to_vec());
-        let helpers = Helpers { soft: 0, settle: 0, read_sys: 0, atomic: 0 };
+    fn request<'a>(code: &'a Words, stop: &'a dyn Fn(u64) -> bool) -> Request<'a> {
+        let helpers = Helpers { soft: 0, round: 0, settle: 0, read_sys: 0, atomic: 0 };
         let table = Table { base: 0, log2: 0 };
-        let pc = GuestAddr(0x1000);
-        Region::find(&Request {
-            code: &code,
-            pc,
+        Request {
+            code,
+            pc: GuestAddr(0x1000),
             stop,
-            seen: &|_| true,
+            seen: None,
             checked: false,
             soft_float: false,
             helpers,
             table,
             fma: true,
             debug: false,
-        })
+        }
+    }
+
+    /// The region of that code at 0x1000.
+    pub(crate) fn region(words: &[u32], stop: &dyn Fn(u64) -> bool) -> Option<Region> {
+        Region::find(&request(&Words(words.to_vec()), stop), MAX_INSNS)
     }
 
     const NOP: u32 = 0xd503_201f;
@@ -269,6 +328,35 @@ pub(crate) mod tests {
         let r = region(&words, &|_| false).unwrap();
         let callee = r.function.blocks.iter().find(|b| b.pc.0 == 0x1010).unwrap();
         assert!(callee.resume && callee.insts.iter().any(|i| matches!(i, Inst::Get(r) if r.0 == 0)));
+    }
+
+    #[test]
+    fn branches_out_of_the_region_are_known() {
+        let exits = |words: &[u32], stop: &dyn Fn(u64) -> bool| {
+            let r = region(words, stop).unwrap();
+            let all = r.exits.iter().zip(&r.function.blocks);
+            all.filter_map(|(exit, b)| Some(((*exit)?, b.term.clone()))).collect::<Vec<_>>()
+        };
+        // 0: cbz x0, 32; 4: tbz x0, #0, 32; 8: b.eq 0; 12: b 40
+        let words = [0xb400_0100, 0x3600_00e0, 0x54ff_ffc0, 0x1400_0007];
+        let expected = [(0x100c, 0x1028), (0x1000, 0x1020), (0x1004, 0x1020)];
+        assert_eq!(exits(&words, &|_| false), expected.map(|(from, to)| (from, Term::Goto(GuestAddr(to)))));
+        // bl 32; behind a barrier, and where the region just ends, there is no branch.
+        assert_eq!(exits(&[0x9400_0008, RET], &|pc| pc >= 0x1020).len(), 1);
+        assert_eq!(exits(&[ISB, 0x1400_0007], &|_| false), []);
+        assert_eq!(exits(&[NOP, NOP], &|pc| pc == 0x1004), []);
+    }
+
+    /// The blocks of a region that does not begin with its lowest address.
+    #[test]
+    fn spans_are_those_of_the_blocks() {
+        // 0: b 8; 4: ret; 8: cbz x0, 4; 12: b 4, entered at 8
+        let code = Words(vec![0x1400_0002, RET, 0xb4ff_ffe0, 0x17ff_fffe]);
+        let r = Region::find(&Request { pc: GuestAddr(0x1008), ..request(&code, &|_| false) }, MAX_INSNS)
+            .unwrap();
+        let blocks: Vec<u64> = r.function.blocks[..r.spans.len()].iter().map(|b| b.pc.0).collect();
+        assert_eq!(blocks, [0x1008, 0x1004, 0x100c]);
+        assert_eq!(r.spans, [(0x1008, 4), (0x1004, 4), (0x100c, 4)]);
     }
 
     #[test]

@@ -143,6 +143,26 @@ pub fn flow(word: u32, pc: GuestAddr) -> Flow {
     }
 }
 
+/// False of instructions that surely access no memory.
+pub fn may_access(word: u32) -> bool {
+    // Loads and stores; cache maintenance.
+    word & 0x0a00_0000 == 0x0800_0000 || word & 0xfff8_0000 == 0xd508_0000
+}
+
+/// Where the direct branch `new` at `pc` goes, if it is `old` but for that.
+pub fn retargeted(old: u32, new: u32, pc: GuestAddr) -> Option<GuestAddr> {
+    let rest = match old >> 24 {
+        0x14..=0x17 | 0x94..=0x97 => 0xfc00_0000,
+        0x34 | 0x35 | 0xb4 | 0xb5 | 0x54 => 0xff00_001f,
+        0x36 | 0x37 | 0xb6 | 0xb7 => 0xfff8_001f,
+        _ => return None,
+    };
+    match flow(new, pc) {
+        Flow::Jump(to) | Flow::Call(to) | Flow::Branch(to) if (old ^ new) & rest == 0 => Some(to),
+        _ => None,
+    }
+}
+
 /// True unless executing `word` at EL0 is an undefined instruction: what lifting it finds.
 pub fn is_defined(word: u32) -> bool {
     let mut b = Builder::new(&FILE, GuestAddr(0));

@@ -4,6 +4,7 @@ use crate::mem::PAGE;
 use crate::memory::Memory;
 use exec::GuestMemory;
 use ir::GuestAddr;
+use jit::Link;
 use std::cell::RefCell;
 use std::collections::HashMap;
 
@@ -19,8 +20,20 @@ pub(super) struct Region {
     pub(super) ranges: Vec<(u64, u32)>,
     /// Its bytes when it was compiled.
     pub(super) code: Box<[u8]>,
+    /// Its links that lead where direct branches of its code do, and the addresses of these.
+    pub(super) exits: Vec<(u64, *const Link)>,
     /// Ways lead there. A region that is not valid becomes so again if its guest code turns out to be the same.
     pub(super) valid: bool,
+}
+
+/// A branch out of a region that has another target now.
+pub(super) struct Patch {
+    /// Where in [`Region::code`].
+    pub(super) at: usize,
+    /// What stands there now.
+    pub(super) word: u32,
+    pub(super) link: *const Link,
+    pub(super) to: u64,
 }
 
 impl Region {
@@ -28,6 +41,36 @@ impl Region {
     pub(super) fn pages(&self) -> impl Iterator<Item = u64> + use<> {
         let numbers = |(start, len): (u64, u32)| start / PAGE..=(start + len as u64 - 1) / PAGE;
         self.ranges.clone().into_iter().flat_map(numbers)
+    }
+
+    /// If its code can be executed, and is what it was but for targets of branches that lead out of it, those that have other targets.
+    /// `None`: compiled anew, it would be another.
+    pub(super) fn patches(&self, memory: &Memory) -> Option<Vec<Patch>> {
+        if self.checked {
+            return self.is_current(memory).then(Vec::new);
+        }
+        let mut patches = Vec::new();
+        let mut at = 0;
+        for &(start, len) in &self.ranges {
+            let mut now = vec![0; len as usize];
+            memory.fetch(start, &mut now).ok()?;
+            let then = &self.code[at..at + len as usize];
+            if now != then {
+                for (n, (now, then)) in now.chunks_exact(4).zip(then.chunks_exact(4)).enumerate() {
+                    let word = |b: &[u8]| u32::from_le_bytes([b[0], b[1], b[2], b[3]]);
+                    let (now, then) = (word(now), word(then));
+                    if now == then {
+                        continue;
+                    }
+                    let from = start + n as u64 * 4;
+                    let link = self.exits.iter().find(|e| e.0 == from)?.1;
+                    let to = isa::a64::retargeted(then, now, GuestAddr(from))?.0;
+                    patches.push(Patch { at: at + n * 4, word: now, link, to });
+                }
+            }
+            at += len as usize;
+        }
+        Some(patches)
     }
 
     /// True if its code can be executed, and is what it was.

@@ -55,7 +55,7 @@ pub(super) struct Things {
 
 impl Arena for Things {
     fn link(&mut self, pc: u64) -> u64 {
-        self.links.push(Box::new(Link { host: AtomicU64::new(unlinked()), pc }));
+        self.links.push(Box::new(Link { host: AtomicU64::new(unlinked()), pc: AtomicU64::new(pc) }));
         &raw const **self.links.last().expect("invariant: just pushed") as u64
     }
 

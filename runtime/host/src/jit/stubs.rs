@@ -10,7 +10,7 @@ use crate::thread::Thread;
 use abi::GuestState;
 use exec::{GuestMemory, Soft};
 use ir::{SysReg, TypedOp};
-use jit::{Atomic, AtomicOp, Helpers, Left};
+use jit::{Atomic, AtomicOp, Helpers, Left, ROUND_SIZE};
 use std::arch::global_asm;
 use std::mem::offset_of;
 
@@ -84,6 +84,30 @@ global_asm!(
     "xl_keeping xl_jit_soft, {soft}",
     "xl_keeping xl_jit_settle, {settle}",
     ".purgem xl_keeping",
+    // See `Helpers::round`.
+    ".macro xl_rounding load, round, store",
+    ".irp mode, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
+    ".p2align 5",
+    "movups xmmword ptr [rsp - 24], xmm0",
+    "\\load xmm0, [rdi]",
+    "\\round xmm0, xmm0, \\mode",
+    "\\store [rdi], xmm0",
+    "movups xmm0, xmmword ptr [rsp - 24]",
+    "ret",
+    ".endr",
+    ".endm",
+    ".globl xl_jit_round",
+    ".hidden xl_jit_round",
+    ".p2align 5",
+    "xl_jit_round:",
+    "xl_rounding movss, roundss, movss",
+    "xl_rounding movsd, roundsd, movsd",
+    "xl_rounding movups, roundps, movups",
+    "xl_rounding movups, roundpd, movups",
+    // Were one too long, this would go backwards.
+    ".org xl_jit_round + 4 * 16 * {round_size}",
+    ".purgem xl_rounding",
+    round_size = const ROUND_SIZE,
     soft = sym soft,
     settle = sym settle,
     host_sp = const offset_of!(GuestState, host_sp),
@@ -95,6 +119,7 @@ unsafe extern "C" {
     pub(super) fn xl_jit_leave();
     pub(super) fn xl_jit_unlinked();
     pub(super) fn xl_jit_soft();
+    pub(super) fn xl_jit_round();
     pub(super) fn xl_jit_settle();
 }
 
@@ -106,6 +131,7 @@ pub(super) fn unlinked() -> u64 {
 pub(super) fn helpers() -> Helpers {
     Helpers {
         soft: xl_jit_soft as *const () as u64,
+        round: xl_jit_round as *const () as u64,
         settle: xl_jit_settle as *const () as u64,
         read_sys: read_sys as *const () as u64,
         atomic: atomic as *const () as u64,
