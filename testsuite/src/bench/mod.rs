@@ -4,6 +4,7 @@
 
 mod chart;
 mod debian;
+mod generators;
 mod measure;
 mod page;
 mod programs;
@@ -13,6 +14,7 @@ mod steady;
 mod translation;
 
 pub use chart::svg;
+pub use generators::Generator;
 pub use page::write as write_page;
 pub use programs::{Program, programs};
 pub use report::{json, table};
@@ -38,6 +40,8 @@ pub struct Options {
     pub start_up_runs: usize,
     /// Measure the run-time compiler alone in steady state, too.
     pub jit: bool,
+    /// Measure LuaJIT in steady state, too.
+    pub luajit: bool,
     /// Measure translated programs.
     pub translated: bool,
     /// Further flags for the translator.
@@ -105,6 +109,9 @@ pub struct Report {
     /// The run-time compiler alone; empty unless asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steady: Vec<Steady>,
+    /// LuaJIT; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub generators: Vec<Generator>,
     /// Wall seconds of an empty static program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_up: Option<start_up::StartUp>,
@@ -121,7 +128,8 @@ pub fn run(options: &Options) -> Report {
     }
     let start_up = (options.start_up_runs > 0).then(|| start_up::measure(options));
     let steady = if options.jit { steady::measure(options) } else { Vec::new() };
-    Report { rows, steady, start_up, runs: options.runs }
+    let generators = if options.luajit { generators::measure(options) } else { Vec::new() };
+    Report { rows, steady, generators, start_up, runs: options.runs }
 }
 
 /// Runs a program natively, translated and under qemu-user, once; panics unless all print the same.

@@ -1,7 +1,7 @@
 //! A [`Report`] as text: tables in Markdown (which read well on a terminal, too), and JSON.
 
 use super::measure::geomean;
-use super::{Report, Row, Steady};
+use super::{Generator, Report, Row, Steady};
 use std::fmt::Write;
 
 type Member = fn(&str) -> bool;
@@ -136,6 +136,35 @@ pub fn table(report: &Report) -> String {
             out.push('\n');
         }
         out += &steady_table(&report.steady);
+    }
+    if !report.generators.is_empty() {
+        if !out.is_empty() {
+            out.push('\n');
+        }
+        out += &generators_table(&report.generators);
+    }
+    out
+}
+
+/// The table of LuaJIT.
+fn generators_table(rows: &[Generator]) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| writeln!(out, "{text}").expect("invariant: a string can be written");
+    line("| LuaJIT, steady state | translated, s | qemu, s | qemu / translated | small run, s | under qemu, s |".into());
+    line("|---|---:|---:|---:|---:|---:|".into());
+    for r in rows {
+        line(format!(
+            "| {} | {:.3} | {:.3} | {:.2} | {:.3} | {:.3} |",
+            r.program,
+            r.translated_s,
+            r.qemu_s,
+            r.gain(),
+            r.translated_small_s,
+            r.qemu_small_s
+        ));
+    }
+    if let Some(mean) = geomean(rows.iter().map(Generator::gain)) {
+        line(format!("| geometric mean | | | {mean:.2} | | |"));
     }
     out
 }

@@ -32,6 +32,9 @@ struct Cli {
     /// Measure the run-time compiler only.
     #[arg(long, conflicts_with_all = ["markdown", "exactness", "chart"])]
     only_jit: bool,
+    /// Measure LuaJIT only, in steady state: its scripts are named as programs are.
+    #[arg(long, conflicts_with_all = ["markdown", "exactness", "chart", "jit", "only_jit"])]
+    luajit: bool,
     /// The tests' small inputs: shows that everything works, measures nothing.
     #[arg(long)]
     small: bool,
@@ -55,13 +58,14 @@ fn main() {
         runs: cli.runs.into(),
         small: cli.small,
         jit: cli.jit || cli.only_jit || cli.markdown,
-        translated: !cli.only_jit,
+        luajit: cli.luajit,
+        translated: !cli.only_jit && !cli.luajit,
         exactness: cli.exactness || cli.markdown,
-        start_up_runs: if !cli.names.is_empty() || cli.small || cli.only_jit { 0 } else { 200 },
+        start_up_runs: if !cli.names.is_empty() || cli.small || cli.only_jit || cli.luajit { 0 } else { 200 },
         names: cli.names.clone(),
         xflags: cli.xflags.clone(),
     });
-    if report.rows.is_empty() && report.steady.is_empty() {
+    if report.rows.is_empty() && report.steady.is_empty() && report.generators.is_empty() {
         fail(format!("no program or class {:?}; --list names them", cli.names));
     }
     let to_stdout = cli.json.as_ref().is_some_and(|f| f.as_os_str() == "-");
