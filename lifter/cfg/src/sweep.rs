@@ -5,6 +5,7 @@ use crate::discover::{Cover, Search, merged, without};
 use crate::text::Kind;
 use crate::walk::{Limits, Walk};
 use image::Range;
+use isa::Isa;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries to add: at most one run over all gaps.
@@ -36,10 +37,24 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
             };
             let extents = places.iter().map(|&p| (p, extent(s, &entries, p, gap)));
             match extents.filter_map(|(p, end)| Some((p, end?))).next() {
-                Some((place, end)) => {
+                Some((place, extent)) => {
                     found.push(place);
                     entries.insert(place);
-                    at = end;
+                    at = extent.end;
+                    if s.text.image.isa == Isa::A32 {
+                        // Literals follow functions, and tables follow jumps: what these are is known when it was analysed.
+                        if extent.jumps {
+                            break;
+                        }
+                        let mut literals = extent.literals;
+                        literals.sort();
+                        // Up to three bytes align the first.
+                        for l in literals.iter().filter(|l| l.end > extent.end) {
+                            if l.start <= at + 3 {
+                                at = at.max(l.end);
+                            }
+                        }
+                    }
                 }
                 // Not a function: the next could begin behind the next instruction that control does not pass.
                 None => {
@@ -55,8 +70,18 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
     found
 }
 
-/// Where the function that could begin at `entry` stops covering `gap` without a hole; `None` if it is none.
-pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<u64> {
+/// What a function that a sweep found covers.
+pub(crate) struct Extent {
+    /// Where it stops covering the gap without a hole.
+    end: u64,
+    /// The literals that it reads, of AArch32.
+    literals: Vec<Range>,
+    /// It stops with an indirect jump, behind which its table may stand.
+    jumps: bool,
+}
+
+/// The function that could begin at `entry` in `gap`; `None` if it is none.
+pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: Range) -> Option<Extent> {
     let text = &s.text;
     let own = Range { start: text.bytes(entry), end: gap.end };
     let shared = BTreeSet::new();
@@ -86,5 +111,16 @@ pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: R
         }
         end = end.max(p.end);
     }
-    (end > first).then_some(end)
+    let mut literals = Vec::new();
+    if text.image.isa == Isa::A32 {
+        for (&start, p) in &walk.pieces {
+            let mut at = start;
+            while text.bytes(at) < p.end {
+                literals.extend(text.literals(at));
+                at = text.next(at);
+            }
+        }
+    }
+    let jumps = walk.pieces.values().any(|p| p.kind == Kind::Indirect && p.end == end);
+    (end > first).then_some(Extent { end, literals, jumps })
 }

@@ -46,7 +46,10 @@ pub(crate) struct Walk<'a> {
     text: &'a Text<'a>,
     pub(crate) limits: Limits<'a>,
     entry: u64,
-    work: Vec<u64>,
+    work: BTreeSet<u64>,
+    /// AArch32: literals that the code reached so far reads, start and end. They stand behind the code that reads them, so that,
+    /// lowest address first, what looks like code there is known for what it is when control seems to come to it.
+    literals: BTreeMap<u64, u64>,
     /// Reached code, as disjoint blocks.
     pub(crate) pieces: BTreeMap<u64, Piece>,
     /// (site, target) of jumps that leave the function, conditional ones and falls into another function included.
@@ -67,7 +70,8 @@ impl<'a> Walk<'a> {
             text,
             limits,
             entry,
-            work: vec![entry],
+            work: BTreeSet::from([entry]),
+            literals: BTreeMap::new(),
             pieces: BTreeMap::new(),
             out: BTreeSet::new(),
             calls: BTreeSet::new(),
@@ -78,7 +82,7 @@ impl<'a> Walk<'a> {
         w.run();
         for &p in w.limits.points {
             if w.may_go(p) && text.kind(p).is_code() {
-                w.work.push(p);
+                w.work.insert(p);
                 w.run();
             }
         }
@@ -116,7 +120,7 @@ impl<'a> Walk<'a> {
         let foreign = !self.is_own(site) && site != self.entry && !self.limits.entries.contains(&target);
         if self.may_go(target) || foreign {
             if self.text.kind(target).is_code() {
-                self.work.push(target);
+                self.work.insert(target);
             } else {
                 self.undefined = true;
             }
@@ -126,7 +130,7 @@ impl<'a> Walk<'a> {
     }
 
     fn run(&mut self) {
-        while let Some(start) = self.work.pop() {
+        while let Some(start) = self.next_start() {
             if let Some((&at, piece)) = self.pieces.range_mut(..=start).next_back() {
                 if at == start {
                     continue;
@@ -148,6 +152,21 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What to follow next; the order matters for literals only.
+    fn next_start(&mut self) -> Option<u64> {
+        match self.text.image.isa {
+            Isa::A64 => self.work.pop_last(),
+            Isa::A32 => self.work.pop_first(),
+        }
+    }
+
+    /// True if a literal that this function reads stands at the code address `at`, or behind what aligns it.
+    fn is_literal(&self, at: u64) -> bool {
+        let at = self.text.bytes(at);
+        let holds = |a: u64| self.literals.range(..=a).next_back().is_some_and(|(_, &end)| a < end);
+        !self.literals.is_empty() && (holds(at) || at % 4 == 2 && self.text.is_padding(at) && holds(at + 2))
+    }
+
     /// Follows straight-line code from `start`.
     fn scan(&mut self, start: u64) {
         let stop = self.pieces.range(start..).next().map_or(u64::MAX, |p| self.text.bytes(*p.0));
@@ -162,7 +181,7 @@ impl<'a> Walk<'a> {
                 break Kind::Next;
             }
             let unit = self.text.unit(at);
-            if unit.kind == Kind::Data {
+            if unit.kind == Kind::Data || self.is_literal(at) {
                 self.undefined = true;
                 break Kind::Next;
             }
@@ -176,6 +195,9 @@ impl<'a> Walk<'a> {
                 if self.too_much_shared() {
                     break Kind::Next;
                 }
+            }
+            for l in self.text.literals(at) {
+                self.literals.insert(l.start, l.end);
             }
             let place = at;
             site = self.text.plain(at);
@@ -227,15 +249,15 @@ impl<'a> Walk<'a> {
             Kind::Jump => {}
             // What follows a call that does not return may be anything: the next function, padding, data.
             Kind::Call | Kind::IndirectCall => {
-                let inside = self.is_own(next) || !self.is_own(site);
+                let inside = (self.is_own(next) || !self.is_own(site)) && !self.is_literal(next);
                 if inside && !self.limits.entries.contains(&next) && self.text.kind(next).is_code() {
-                    self.work.push(next);
+                    self.work.insert(next);
                 }
             }
             _ => {
                 if self.falls(site, next) {
                     if self.text.kind(next).is_code() {
-                        self.work.push(next);
+                        self.work.insert(next);
                     } else {
                         self.undefined = true;
                     }

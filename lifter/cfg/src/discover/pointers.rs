@@ -1,9 +1,10 @@
 //! Pointers into text, in code and in data: which of them make functions, and which are labels inside one.
 
-use super::{Cover, Search};
+use super::{Cover, Search, merged};
 use crate::Source;
 use crate::body::Body;
 use crate::text::{Kind, Text};
+use isa::Isa;
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 
@@ -47,10 +48,17 @@ impl Search<'_> {
     /// Makes functions, or labels of functions, of those `pointers` that look like it.
     fn accept(&mut self, pointers: &BTreeSet<u64>, source: Source) -> bool {
         let cover = Cover::new(self.image.isa, &self.bodies);
+        // AArch32's numbers look like code addresses, and its literals like code.
+        let data = match self.image.isa {
+            Isa::A64 => Vec::new(),
+            Isa::A32 => merged(self.bodies.values().flat_map(|b| b.data.iter().copied()).collect()),
+        };
+        let is_data = |a: u64| data.get(data.partition_point(|d| d.end <= a)).is_some_and(|d| d.contains(a));
         let mut any = false;
         let mut again = BTreeSet::new();
         for &a in pointers {
             if self.entries.contains(&a)
+                || is_data(a)
                 || matches!(self.text.kind(a), Kind::Data | Kind::Undefined | Kind::Trap)
             {
                 continue;

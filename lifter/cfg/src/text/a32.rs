@@ -2,9 +2,10 @@
 //! text is of one state only.
 
 use super::{ImageCode, Kind, Text, Unit};
-use ir::GuestAddr;
-use isa::Flow;
+use image::Range;
+use ir::{GuestAddr, Inst};
 use isa::a32::{Place, leaving};
+use isa::{Flow, Isa};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// What is known of each halfword in each state.
@@ -117,6 +118,32 @@ impl Text<'_> {
 
     pub(super) fn flow32(&self, addr: u64) -> Flow {
         leaving(&ImageCode(self.image), Place::from(GuestAddr(addr))).map_or(Flow::Trap, |l| l.flow)
+    }
+
+    /// The literals that the instruction at `addr` loads.
+    pub(crate) fn literals(&self, addr: u64) -> Vec<Range> {
+        if self.image.isa == Isa::A64 {
+            return Vec::new();
+        }
+        let place = Place::from(GuestAddr(addr));
+        // Most instructions load nothing: those that do so with PC as their base are few.
+        let w = self.code_word(place);
+        let maybe = match place.thumb {
+            true => w >> 27 == 0b01001 || w >> 28 >= 14 && w >> 16 & 15 == 15,
+            false => w >> 16 & 15 == 15,
+        };
+        if !maybe {
+            return Vec::new();
+        }
+        let run = isa::a32::lift_run(&ImageCode(self.image), place.tested().into(), GuestAddr(addr + 4), 1);
+        let loads = run.insts.iter().filter_map(|i| match *i {
+            Inst::Load { ty, addr, .. } => match run.insts[addr.0 as usize] {
+                Inst::CodeAddr(a) => Some(Range { start: a.0, end: a.0 + u64::from(ty.bytes()) }),
+                _ => None,
+            },
+            _ => None,
+        });
+        loads.collect()
     }
 
     /// The word at `place`: of Thumb, the first halfword in bits 31:16.

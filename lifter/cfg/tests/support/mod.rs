@@ -13,6 +13,25 @@ pub fn gcc(source: &str, suffix: &str, args: &[&str]) -> Image {
     })
 }
 
+/// The same for AArch32.
+pub fn gcc32(source: &str, suffix: &str, args: &[&str]) -> Image {
+    build(source, suffix, |c, out, extra| {
+        run(Command::new("arm-linux-gnueabihf-gcc").args(args).args(extra).arg("-o").arg(out).arg(c))
+    })
+}
+
+/// Compiles C for AArch32 with clang, links with gcc, and loads it.
+pub fn clang32(source: &str, args: &[&str]) -> Image {
+    build(source, "c", |c, out, extra| {
+        let object = format!("{out}.o");
+        run(Command::new("clang-19")
+            .args(["--target=arm-linux-gnueabihf", "-march=armv7-a", "-fno-unwind-tables"])
+            .args(args)
+            .args(["-c", "-o", &object, c]));
+        run(Command::new("arm-linux-gnueabihf-gcc").args(extra).args(["-o", out, &object]));
+    })
+}
+
 /// Compiles C with clang, links with gcc, and loads it.
 pub fn clang(source: &str, args: &[&str]) -> Image {
     build(source, "c", |c, out, extra| {
@@ -38,19 +57,37 @@ fn build(source: &str, suffix: &str, compile: impl FnOnce(&str, &str, &[&str])) 
 
 /// Compiles a hosted program, statically against the C library.
 pub fn hosted(source: &str, args: &[&str]) -> Vec<u8> {
+    hosted_with("aarch64-linux-gnu-gcc", source, args)
+}
+
+/// The same for AArch32.
+pub fn hosted32(source: &str, args: &[&str]) -> Vec<u8> {
+    hosted_with("arm-linux-gnueabihf-gcc", source, args)
+}
+
+fn hosted_with(gcc: &str, source: &str, args: &[&str]) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (input, out) = (dir.path().join("t.c"), dir.path().join("t"));
     std::fs::write(&input, source).expect("source written");
-    run(Command::new("aarch64-linux-gnu-gcc").args(args).arg("-o").arg(&out).arg(&input));
+    run(Command::new(gcc).args(args).arg("-o").arg(&out).arg(&input));
     std::fs::read(&out).expect("program built")
 }
 
 /// Drops all symbols.
 pub fn strip(bytes: &[u8]) -> Vec<u8> {
+    strip_with("aarch64-linux-gnu-strip", bytes)
+}
+
+/// Drops all symbols of an AArch32 program.
+pub fn strip32(bytes: &[u8]) -> Vec<u8> {
+    strip_with("arm-linux-gnueabihf-strip", bytes)
+}
+
+fn strip_with(tool: &str, bytes: &[u8]) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("temporary directory");
     let path = dir.path().join("t");
     std::fs::write(&path, bytes).expect("program written");
-    run(Command::new("aarch64-linux-gnu-strip").arg("-s").arg(&path));
+    run(Command::new(tool).arg("-s").arg(&path));
     std::fs::read(&path).expect("program stripped")
 }
 
@@ -93,7 +130,8 @@ pub fn check(p: &Program) {
         let s = &f.shape;
         assert!(s.blocks.iter().any(|b| b.start == s.entry), "{} has its entry block", s.name);
         assert!(s.blocks.iter().all(|b| b.start < b.end));
-        assert!(s.blocks.windows(2).all(|w| w[0].end <= w[1].start), "{}: blocks overlap", s.name);
+        let first = |b: &isa::BlockShape| s.isa.bytes_at(b.start.0);
+        assert!(s.blocks.windows(2).all(|w| w[0].end.0 <= first(&w[1])), "{}: blocks overlap", s.name);
         for t in s.blocks.iter().filter_map(|b| b.switch.as_ref()).flatten() {
             assert!(s.blocks.iter().any(|b| b.start == *t), "{}: {t} is a block", s.name);
         }
