@@ -15,6 +15,8 @@ pub enum Compare {
     Logic(Value),
     /// AArch32's logical and shift instructions: the result, whose N and Z are meant; C and V are what the flags say.
     Result(Value),
+    /// AArch32's CMP of the lower and SBCS of the upper words: the i64 values whose comparison N, C and V are. Z is not.
+    Wide(Value, Value),
     /// FCMP, FCMPE (signaling).
     Fp(Value, Value, FShape, bool),
 }
@@ -101,6 +103,16 @@ impl Cx<'_, '_> {
                 5 => self.with_zero(IntCmp::Sge, result),
                 _ => return None,
             }),
+            Compare::Wide(a, b) => {
+                let op = match cond {
+                    2 => IntCmp::Uge,
+                    3 => IntCmp::Ult,
+                    10 => IntCmp::Sge,
+                    11 => IntCmp::Slt,
+                    _ => return None,
+                };
+                Some(self.b.cmp(op, a, b))
+            }
             Compare::Fp(a, b, shape, signaling) => {
                 // Less: N. Equal: Z, C. Greater: C. Unordered: C, V.
                 let (cmp, negate) = match cond {

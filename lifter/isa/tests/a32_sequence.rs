@@ -125,6 +125,18 @@ fn sequence(random: &mut Random, rows: &[&'static Row], thumb: bool) -> Bytes {
             code.push(Set::T16, 0xbf00 | u32::from(it));
             continue;
         }
+        if it == 0 && random.below(6) == 0 {
+            // CMP Rn, Rm; SBCS Rd, Rn, Rm: a comparison of 64 bits.
+            let [d, n, m, high_n, high_m] = std::array::from_fn(|_| random.below(13) as u32);
+            let (set, cmp, sbcs) = if thumb {
+                (Set::T32, 0xebb0_0f00, 0xeb70_0000 | d << 8)
+            } else {
+                (Set::A32, 0xe150_0000, 0xe0d0_0000 | d << 12)
+            };
+            code.push(set, cmp | n << 16 | m);
+            code.push(set, sbcs | high_n << 16 | high_m);
+            continue;
+        }
         let row = random.pick(rows);
         let Some(mut word) = word(random, row, at) else { continue };
         if row.conditional() && random.below(3) != 0 {

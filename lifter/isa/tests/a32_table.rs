@@ -249,3 +249,40 @@ fn selection_and_branching_agree_on_what_is_conditional() {
         assert!(selected[&set] > 100, "{selected:?}");
     }
 }
+
+/// Words of A32 one after the other from 0x1000 on.
+struct Words<'a>(&'a [u32]);
+
+impl Code for Words<'_> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.0.get((pc.0.checked_sub(0x1000)? / 4) as usize).copied()
+    }
+}
+
+/// The comparison that the branch at the end of the words is made by, and its type.
+fn comparison(words: &[u32]) -> Option<(ir::IntCmp, ir::Type)> {
+    let run = a32::lift_run(&Words(words), GuestAddr(0x1000), GuestAddr(0x2000), usize::MAX);
+    let Exit::Branch { cond, .. } = run.exit else { panic!("{:?}", run.exit) };
+    let types = ir::value_types(&run.insts, &FILE);
+    match run.insts[cond.0 as usize] {
+        ir::Inst::Pure { op: ir::PureOp::Cmp(op), args, .. } => types[args[0].0 as usize].map(|t| (op, t)),
+        _ => None,
+    }
+}
+
+#[test]
+fn compare_and_branch_is_one_comparison() {
+    use ir::IntCmp::{Ne, Sge, Slt, Ult};
+    use ir::Type::{I32, I64};
+    // subs r2, r2, #1; bne
+    assert_eq!(comparison(&[0xe252_2001, 0x1aff_fffd]), Some((Ne, I32)));
+    // ands r2, r2, #1; bne: the carry stays as it is.
+    assert_eq!(comparison(&[0xe212_2001, 0x1aff_fffd]), Some((Ne, I32)));
+    // cmp r0, r2; sbcs r1, r1, r3; blt, bge, bcc: one comparison of 64 bits.
+    for (branch, cmp) in [(0xba00_0000, Slt), (0xaa00_0000, Sge), (0x3a00_0000, Ult)] {
+        assert_eq!(comparison(&[0xe150_0002, 0xe0d1_1003, branch]), Some((cmp, I64)));
+    }
+    // Behind others, SBCS has its own flags; and its Z is that of the upper word.
+    assert_eq!(comparison(&[0xe0d1_1003, 0xba00_0000]), None);
+    assert_eq!(comparison(&[0xe150_0002, 0xe0d1_1003, 0x0a00_0000]), None);
+}

@@ -6,6 +6,7 @@ use crate::a32::cx::{Cx, Lift, Undefined, bit, bits, rd, rm, rn, rs};
 use crate::a32::reg;
 use crate::a32::shift::{Shift, a32_expand_imm, decode_imm_shift};
 use crate::a32::table::{Row, row_table};
+use crate::cond::{Compare, FlagSource};
 use ir::{IntBin, IntCmp, PureOp, Type, Value};
 
 /// Rows of A32. In patterns, `z` and `o` are bits that should be 0 and 1.
@@ -169,11 +170,28 @@ pub fn process(cx: &mut Cx<'_, '_>, op: Op, s: bool, d: u32, n: u32, (b, carry):
             let z = cx.b.cmp(IntCmp::Eq, result, zero);
             let c = cx.b.pure(PureOp::CarryOut, &operands);
             let v = cx.b.pure(PureOp::Overflow, &operands);
-            cx.set_flags([n, z, c, v], None);
+            let source = wide_comparison(cx, op, a, b);
+            cx.set_flags([n, z, c, v], source);
         }
         _ => cx.set_flags_result(result, carry),
     }
     Ok(None)
+}
+
+/// What `SBCS` compares if the carry is that of a comparison in the same run: words of 64 bits, as compilers do it.
+fn wide_comparison(cx: &mut Cx<'_, '_>, op: Op, a: Value, b: Value) -> Option<FlagSource> {
+    let Some(FlagSource { compare: Compare::Sub(low_a, low_b, _), guard: None }) = *cx.flags else {
+        return None;
+    };
+    if op != Op::Sbc {
+        return None;
+    }
+    let [a, b] = [(a, low_a), (b, low_b)].map(|(high, low)| {
+        let (high, low) = (cx.b.zext_or_trunc(Type::I64, high), cx.b.zext_or_trunc(Type::I64, low));
+        let high = cx.b.shift_imm(IntBin::Shl, high, 32);
+        cx.b.or(high, low)
+    });
+    Some(FlagSource { compare: Compare::Wide(a, b), guard: None })
 }
 
 /// A constant operand.
