@@ -97,6 +97,10 @@ pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
         .filter(|l| !l.starts_with("qemu: uncaught target signal"))
         .collect::<String>()
         .into();
+    if is_arm32(program) {
+        // So Linux on Armv8 names the machine of 32-bit programs.
+        out.stdout = String::from_utf8_lossy(&out.stdout).replace("armv7l", "armv8l").into();
+    }
     out
 }
 

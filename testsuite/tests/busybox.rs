@@ -1,4 +1,4 @@
-//! Debian's busybox for arm64: each applet of `cases/busybox.txt` at real work, translated and under qemu-user: standard
+//! Debian's busybox for arm64, and for armhf: each applet of `cases/busybox.txt` at real work, translated and under qemu-user: standard
 //! output, standard error and exit status are the same.
 
 use rayon::prelude::*;
@@ -7,8 +7,9 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
-use testsuite::packages::busybox;
-use testsuite::tools::qemu;
+use testsuite::full;
+use testsuite::packages::{busybox, busybox_armhf};
+use testsuite::tools::{qemu, qemu_arm};
 
 /// Files of the work directory.
 fn populate(dir: &Path) {
@@ -96,11 +97,11 @@ fn cases() -> Vec<String> {
 
 /// A directory of scripts that execute each applet under qemu. Busybox's shell executes `/proc/self/exe` for an applet;
 /// under qemu that fails, and it goes on to what PATH has, which should not be the host's program of that name.
-fn applets_under_qemu(arm: &Path) -> tempfile::TempDir {
+fn applets_under_qemu(arm: &Path, qemu: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let list = run_qemu(arm, &Run { args: vec!["--list"], ..Run::default() });
     for name in String::from_utf8_lossy(&list.stdout).lines() {
-        let script = format!("#!/bin/sh\nexec {} {} {name} \"$@\"\n", qemu(), arm.display());
+        let script = format!("#!/bin/sh\nexec {qemu} {} {name} \"$@\"\n", arm.display());
         let path = dir.path().join(name);
         std::fs::write(&path, script).expect("the directory is ours");
         std::fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("the file is ours");
@@ -133,13 +134,23 @@ fn in_fresh_directory(case: &str, applets: &Path, run: impl Fn(&Run) -> Outcome)
 
 #[test]
 fn applets_do_what_they_do_under_qemu() {
-    let arm = busybox();
-    let native = translate(&arm, &[]).unwrap_or_else(|e| panic!("{e}"));
-    let applets = applets_under_qemu(&arm);
+    compare_applets(&busybox(), qemu(), &[]);
+}
+
+/// T32, stripped, hard-float.
+#[test]
+fn applets_for_armhf() {
+    compare_applets(&busybox_armhf(), qemu_arm(), if full() { &[] } else { &["-O0"] });
+}
+
+/// Translates with `flags`, and runs all cases.
+fn compare_applets(arm: &Path, emulator: &str, flags: &[&str]) {
+    let native = translate(arm, flags).unwrap_or_else(|e| panic!("{e}"));
+    let applets = applets_under_qemu(arm, emulator);
     let results: Vec<(String, Outcome, Outcome)> = cases()
         .into_par_iter()
         .map(|case| {
-            let expected = in_fresh_directory(&case, applets.path(), |run| run_qemu(&arm, run));
+            let expected = in_fresh_directory(&case, applets.path(), |run| run_qemu(arm, run));
             let got = in_fresh_directory(&case, applets.path(), |run| run_translated(&native, run));
             (case, expected, got)
         })

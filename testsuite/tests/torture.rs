@@ -6,6 +6,18 @@ use testsuite::torture::{Corpus, Engine, Setup, Test, Verdict, judge, run};
 
 /// Runs all, of which `all` at least must pass, or a sample of `some`, beginning somewhere else for each configuration.
 fn check(corpus: Corpus, level: &str, engines: &[Engine<'static>], all: usize, some: usize) {
+    check_for(Target::A64, corpus, level, engines, all, some);
+}
+
+/// As [`check`], for any instruction set.
+fn check_for(
+    target: Target,
+    corpus: Corpus,
+    level: &str,
+    engines: &[Engine<'static>],
+    all: usize,
+    some: usize,
+) {
     let tests = corpus.tests(level);
     let (chosen, least): (Vec<_>, usize) = if testsuite::full() {
         (tests, all)
@@ -15,8 +27,8 @@ fn check(corpus: Corpus, level: &str, engines: &[Engine<'static>], all: usize, s
         let offset = (salt(level) + 7 * salt(engines[0].name)) % step;
         (tests.into_iter().skip(offset).step_by(step).collect(), some * 4 / 5)
     };
-    let setup = Setup { target: Target::A64, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
-    judge(&format!("{corpus:?} {level}"), &run(&chosen, &setup), engines, least);
+    let setup = Setup { target, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
+    judge(&format!("{corpus:?} {target:?} {level}"), &run(&chosen, &setup), engines, least);
 }
 
 /// All three must give qemu's result.
@@ -52,6 +64,27 @@ fn execute_at_os() {
 #[test]
 fn execute_at_o2_translated_without_optimisation() {
     check(Corpus::Execute, "-O2", &[Engine::unoptimised()], 1600, 60);
+}
+
+/// 32-bit: translated and interpreted.
+fn check_arm(target: Target, level: &str) {
+    let engines = [Engine::lifted(), Engine::interpreter()];
+    check_for(target, Corpus::Execute, level, &engines, 1600, 40);
+}
+
+#[test]
+fn execute_for_a32() {
+    check_arm(Target::A32, "-O2");
+}
+
+#[test]
+fn execute_for_t32() {
+    check_arm(Target::T32, "-O2");
+}
+
+#[test]
+fn execute_for_a32_with_neon() {
+    check_arm(Target::A32, "-O3 -mfpu=neon-vfpv4 -march=armv7ve+simd");
 }
 
 #[test]
