@@ -212,7 +212,7 @@ fn decoding_finds_the_most_specific_row() {
             }
             let expected = rows
                 .iter()
-                .filter(|(_, r)| r.matches(word) && together(r, row))
+                .filter(|((mask, value), r)| word & mask == *value && together(r, row) && r.matches(word))
                 .max_by_key(|((m, _), _)| m.count_ones())
                 .map(|(_, r)| r.name);
             let (place, word, _) = places(row, word)[0];
