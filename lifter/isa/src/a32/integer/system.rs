@@ -144,7 +144,7 @@ fn msr_register(cx: &mut Cx<'_, '_>, mask: u32, n: u32) -> Lift {
     msr(cx, mask, v)
 }
 
-/// Bit 3 of `mask` writes the flags, bit 2 GE; user mode cannot write the rest.
+/// Bit 3 of `mask` writes the flags, bit 2 GE. User mode cannot write the rest but E, which stays 0: data are little-endian.
 fn msr(cx: &mut Cx<'_, '_>, mask: u32, v: Value) -> Lift {
     if mask == 0 {
         return Err(Undefined);
