@@ -180,8 +180,17 @@ impl Search<'_> {
         any
     }
 
+    /// True if most functions are in Thumb state.
+    pub(crate) fn is_mostly_thumb(&self) -> bool {
+        let thumb = self.entries.iter().filter(|&e| self.text.bytes(*e) != *e).count();
+        2 * thumb > self.entries.len()
+    }
+
     /// That of the code addresses of one place at which a function most likely begins.
     fn best_place(&self, places: &[u64]) -> Option<u64> {
+        let thumb = self.is_mostly_thumb();
+        let mut places = places.to_vec();
+        places.sort_by_key(|&p| (self.text.bytes(p) != p) != thumb);
         let prologue = places.iter().copied().find(|&p| self.text.is_prologue(p) && self.is_sound(p));
         prologue.or_else(|| places.iter().copied().find(|&p| self.is_sound(p)))
     }

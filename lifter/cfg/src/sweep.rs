@@ -19,8 +19,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
     let step = s.text.step();
     let mut entries = s.entries.clone();
     // The state of most functions, where nothing else says it.
-    let thumb = entries.iter().filter(|&e| s.text.bytes(*e) != *e).count();
-    let state = u64::from(2 * thumb > entries.len());
+    let state = u64::from(s.is_mostly_thumb());
     let mut found = Vec::new();
     for gap in gaps {
         let mut at = gap.start.next_multiple_of(step);

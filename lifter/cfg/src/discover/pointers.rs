@@ -54,11 +54,19 @@ impl Search<'_> {
             Isa::A32 => merged(self.bodies.values().flat_map(|b| b.data.iter().copied()).collect()),
         };
         let is_data = |a: u64| data.get(data.partition_point(|d| d.end <= a)).is_some_and(|d| d.contains(a));
+        let thumb = self.is_mostly_thumb();
+        // Where nothing says the state, what seems to be a function in the state that is not the program's must look like one.
+        let in_doubt = |a: u64| {
+            let bytes = self.text.bytes(a);
+            let other = (bytes != a) != thumb && self.text.places(bytes).len() != 1;
+            let ended = || self.text.follows_end(a) || is_data(bytes.wrapping_sub(1));
+            self.image.isa == Isa::A32 && other && !(self.text.is_prologue(a) && ended())
+        };
+        let pointers: Vec<u64> = pointers.iter().copied().filter(|&a| !is_data(a) && !in_doubt(a)).collect();
         let mut any = false;
         let mut again = BTreeSet::new();
-        for &a in pointers {
+        for a in pointers {
             if self.entries.contains(&a)
-                || is_data(a)
                 || matches!(self.text.kind(a), Kind::Data | Kind::Undefined | Kind::Trap)
             {
                 continue;
