@@ -48,4 +48,5 @@ program!(process, "process.c", Glibc, &["-O2"]);
 program!(process_musl, "process.c", Musl, &["-O2"]);
 program!(files, "files.c", Glibc, &["-O2", "-w"]);
 program!(contexts, "contexts.c", Glibc, &["-O2"]);
+program!(floats, "floats32.c", Glibc, &["-O2", "-mfpu=neon-vfpv4", "-mfp16-format=ieee"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
