@@ -26,7 +26,7 @@
 // be read and executed, and the page on each side, which can be read, hold undefined words. What else a direct branch can reach
 // is inaccessible, so a taken branch arrives as a signal with pc = the target; the tests avoid targets in PAGE to PAGE + 24.
 // The pages next to the scratch page are inaccessible, too. Registers are those before the instruction if it raised a signal
-// (as far as the kernel or emulator keeps that). SIGALRM reports an instruction that loops on itself.
+// (as far as the kernel or emulator keeps that). SIGVTALRM reports an instruction that loops on itself.
 //
 // The program answers in order; output is buffered up to the end of input, so use files, or write and read at once.
 #define _GNU_SOURCE
@@ -126,7 +126,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
     uint32_t pc = uc->uc_mcontext.arm_pc;
-    if (sig == SIGALRM) {
+    if (sig == SIGVTALRM) {
         // The second alarm in the same instruction: it does not end.
         int again = alarmed_number == record_number;
         alarmed_number = record_number;
@@ -140,7 +140,7 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     }
     ctx->r.flags = sig;
     ctx->r.pc = pc | (uc->uc_mcontext.arm_cpsr >> 5 & 1);
-    ctx->r.addr = sig == SIGALRM ? 0 : (uint32_t)info->si_addr;
+    ctx->r.addr = sig == SIGVTALRM ? 0 : (uint32_t)info->si_addr;
     uc->uc_mcontext.arm_pc = WAY_OUT;
     uc->uc_mcontext.arm_cpsr &= ~0x0600fc20u; // T and ITSTATE
 }
@@ -214,7 +214,7 @@ int main(void)
     stack_t alt = {.ss_sp = stack, .ss_size = sizeof stack};
     sigaltstack(&alt, NULL);
     struct sigaction act = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART};
-    static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE, SIGALRM};
+    static const int signals[] = {SIGILL, SIGSEGV, SIGBUS, SIGTRAP, SIGFPE, SIGVTALRM};
     for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++)
         sigaction(signals[i], &act, NULL);
 
@@ -228,7 +228,7 @@ int main(void)
     __builtin___clear_cache(code, code + 0x1000);
 
     struct itimerval every = {{0, 500000}, {0, 500000}};
-    setitimer(ITIMER_REAL, &every, NULL);
+    setitimer(ITIMER_VIRTUAL, &every, NULL);
 
     struct record in;
     while (fread(&in, sizeof in, 1, stdin) == 1) {
