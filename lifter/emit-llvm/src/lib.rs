@@ -15,6 +15,7 @@ mod float_together;
 mod flow;
 mod function;
 mod glue;
+mod lines;
 mod llvm;
 mod loops;
 mod op;
@@ -33,6 +34,8 @@ mod zeros;
 use abi::{HOT_GPRS, HOT_VECS};
 use inkwell::context::Context;
 use ir::{Function, GuestAddr, Reg, RegFile};
+
+pub use lines::{LINE, phase};
 
 /// How guest accesses are made recoverable (`docs/architecture.md`, checkpoints).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -111,14 +111,17 @@ fn initialize() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         LlvmTarget::initialize_x86(&InitializationConfig::default());
-        // Measured: innermost loops aligned to 32 bytes halve the time of two of the benchmark loops. (`-align-loops` has no
-        // effect outside of `llc`.)
+        // Where innermost loops begin in a line is worth up to half their time; whoever places the code chooses (`lines`).
+        // (`-align-loops` has no effect outside of `llc`.)
         // Many long live ranges meet in many cold blocks here: LLVM's own budget of region splitting takes 40 % longer for the
         // largest functions, and 2 % for a whole program. A third of it is as good for loops; a tenth leaves loops of functions of
         // some hundred blocks full of spills (0006).
+        // A guest register's copies at fault blocks, calls and resume points all join one interval, which LLVM by default gives
+        // up after 256; the copies that remain then cost more than joining them.
         crate::llvm::set_global_options(&[
-            "-x86-experimental-pref-innermost-loop-alignment=5",
+            "-x86-experimental-pref-innermost-loop-alignment=6",
             "-grow-region-complexity-budget=3000",
+            "-large-interval-freq-threshold=100000",
         ]);
     });
 }

@@ -58,6 +58,8 @@ struct PieceSection {
     ty: elf::SectionType,
     flags: elf::SectionFlags,
     align: u64,
+    /// Distance from a multiple of `align`.
+    phase: u64,
     data: Vec<u8>,
     relocations: Vec<PieceRelocation>,
 }
@@ -103,6 +105,9 @@ impl Piece {
             if sh_type == elf::SHT_NOBITS || sh_flags & elf::SHF_GROUP != elf::SectionFlags::default() {
                 return Err(Error::Malformed(format!("section {}", s.name()?)));
             }
+            let (align, data) = (s.align().max(1), s.data()?.to_vec());
+            let code = sh_flags & elf::SHF_EXECINSTR == elf::SHF_EXECINSTR;
+            let phase = if code && align == emit_llvm::LINE as u64 { emit_llvm::phase(&data) } else { 0 };
             index.insert(s.index(), sections.len());
             sections.push((
                 s.index(),
@@ -110,8 +115,9 @@ impl Piece {
                     name: s.name()?.to_string(),
                     ty: sh_type,
                     flags: sh_flags,
-                    align: s.align().max(1),
-                    data: s.data()?.to_vec(),
+                    align,
+                    phase: phase as u64,
+                    data,
                     relocations: Vec::new(),
                 },
             ));
@@ -288,7 +294,9 @@ impl Merger {
         }
         let joined = &mut self.sections[section];
         joined.align = joined.align.max(s.align);
-        let offset = joined.data.len().next_multiple_of(s.align as usize);
+        let (align, phase) = (s.align as usize, s.phase as usize);
+        // The first multiple of the alignment and the phase that is behind what is there.
+        let offset = (joined.data.len() + align - phase).next_multiple_of(align) - align + phase;
         let filler = if flags & elf::SHF_EXECINSTR == elf::SHF_EXECINSTR { FILLER } else { 0 };
         joined.data.resize(offset, filler);
         joined.data.extend_from_slice(&s.data);
