@@ -1,5 +1,5 @@
-//! Our own guest programs as 32-bit ones, A32 and T32: interpreted, and translated at one or two levels, they do what they do under
-//! qemu-arm.
+//! Our own guest programs as 32-bit ones, A32 and T32: interpreted, compiled at run time, and translated at one or two levels,
+//! they do what they do under qemu-arm.
 
 use testsuite::compare::{Run, run_qemu, run_translated, translate};
 use testsuite::full;
@@ -11,17 +11,17 @@ fn check(source: &str, libc: Libc, flags: &[&str], run: &Run) {
     for target in [Target::A32, Target::T32] {
         let program = ours_for(target, source, libc, flags);
         let expected = run_qemu(&program, run);
-        let mut ways: Vec<&[&str]> = vec![&["-O0", "--no-lift"], &["-O0"]];
+        let mut ways: Vec<(&[&str], &str)> =
+            vec![(&["-O0", "--no-lift"], "interp"), (&["-O0", "--no-lift"], "jit"), (&["-O0"], "auto")];
         if libc == Libc::Musl || full() {
-            ways.push(&["-O2"]);
+            ways.push((&["-O2"], "auto"));
         }
-        for xflags in ways {
+        for (xflags, engine) in ways {
             let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
-            assert_eq!(
-                run_translated(&translated, run),
-                expected,
-                "{source} {target:?} {flags:?} {xflags:?}"
-            );
+            let mut run = run.clone();
+            run.env.push(("XLATE_ENGINE", engine));
+            let got = run_translated(&translated, &run);
+            assert_eq!(got, expected, "{source} {target:?} {flags:?} {xflags:?} {engine}");
         }
     }
 }

@@ -66,9 +66,9 @@ fn execute_at_o2_translated_without_optimisation() {
     check(Corpus::Execute, "-O2", &[Engine::unoptimised()], 1600, 60);
 }
 
-/// 32-bit: translated and interpreted.
+/// 32-bit, in all three.
 fn check_arm(target: Target, level: &str) {
-    let engines = [Engine::lifted(), Engine::interpreter()];
+    let engines = [Engine::lifted(), Engine::run_time(), Engine::interpreter()];
     check_for(target, Corpus::Execute, level, &engines, 1600, 40);
 }
 

@@ -124,7 +124,9 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                     t.interp.run(s, &mut memory, |pc| {
                         lifted && image.entry(pc).is_some()
                             || may_compile.is_some_and(|(mode, threshold)| {
-                                !profile::learns(process, pc) && jit::wants(mode, threshold, pc)
+                                !image.isa.is_inner(pc)
+                                    && !profile::learns(process, pc)
+                                    && jit::wants(mode, threshold, pc)
                             })
                     })
                 })

@@ -243,7 +243,10 @@ impl Jit {
     }
 
     fn table(mode: usize) -> Table {
-        Table { base: TABLES[mode].load(Ordering::Acquire) as u64, log2: TABLE_LOG2 }
+        // Before there is a process there is nothing compiled.
+        let isa = thread::try_process().map_or(isa::Isa::A64, |p| p.image.isa);
+        let shift = if isa.is_32() { 1 } else { 2 };
+        Table { base: TABLES[mode].load(Ordering::Acquire) as u64, log2: TABLE_LOG2, shift }
     }
 
     fn entry(key: Key) -> &'static AtomicPtr<Link> {
@@ -333,6 +336,7 @@ impl Jit {
             if n < threshold / RARE { 0 } else { n.min(threshold) }
         };
         let request = Request {
+            isa: process.image.isa,
             code: &code,
             pc: GuestAddr(key.0),
             stop: &stop,

@@ -88,10 +88,6 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     let mut mask = 0u64;
     syscall(libc::SYS_rt_sigprocmask, [0, 0, &raw mut mask as u64, 8, 0, 0]);
 
-    if isa.is_32() {
-        // What runs has no compiler for it yet.
-        options.jit = false;
-    }
     let mem = loader::address_space(isa).unwrap_or_else(|e| fail(format_args!("{e}")));
     let loaded = loader::load(desc, isa, &mem).and_then(|image| {
         let top = loader::map_stack(&mem, desc.exec_stack != 0)?;

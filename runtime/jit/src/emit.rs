@@ -19,7 +19,7 @@ use ir::{
     Align, Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, Order, SysReg, Term, Type,
     Value,
 };
-use isa::a64::FILE;
+use isa::Isa;
 use std::mem::offset_of;
 
 /// Trap codes that Cranelift leaves to others.
@@ -52,7 +52,7 @@ pub(crate) fn emit(
     let mut b = FunctionBuilder::new(func, context);
     let vars = (0..HOMES[2].0 + 1)
         .map(|n| {
-            let ty = home(n).0;
+            let ty = home(request.isa, n).0;
             b.declare_var(ty)
         })
         .collect();
@@ -99,12 +99,14 @@ pub(crate) fn emit(
     (accesses.len() <= CODES).then_some(Emitted { accesses, exits })
 }
 
-/// Sorted ranges without those that touch.
-fn join(ranges: &[(u64, u32)]) -> Vec<(u64, u32)> {
+/// Sorted ranges without those that touch or overlap.
+pub(crate) fn join(ranges: &[(u64, u32)]) -> Vec<(u64, u32)> {
     let mut out: Vec<(u64, u32)> = Vec::new();
     for &(start, len) in ranges {
         match out.last_mut() {
-            Some((at, n)) if *at + *n as u64 == start => *n += len,
+            Some((at, n)) if *at + u64::from(*n) >= start => {
+                *n = (*n).max((start - *at) as u32 + len);
+            }
             _ => out.push((start, len)),
         }
     }
@@ -112,13 +114,12 @@ fn join(ranges: &[(u64, u32)]) -> Vec<(u64, u32)> {
 }
 
 /// Type and place of a register, or of what describes flags.
-fn home(n: u16) -> (clif::Type, u32) {
-    match HOMES.iter().find(|h| h.0 == n) {
-        Some(h) => (if n == HOMES[0].0 { types::I32 } else { types::I64 }, h.1),
-        None => {
-            let r = FILE.info(ir::Reg(n));
-            (clif_type(r.ty), r.offset)
-        }
+fn home(isa: Isa, n: u16) -> (clif::Type, u32) {
+    match (HOMES.iter().find(|h| h.0 == n), isa.file().regs.get(n as usize)) {
+        (Some(h), _) => (if n == HOMES[0].0 { types::I32 } else { types::I64 }, h.1),
+        (None, Some(r)) => (clif_type(r.ty), r.offset),
+        // The longest register file has more.
+        (None, None) => (types::I8, 0),
     }
 }
 
@@ -210,7 +211,7 @@ impl Fx<'_> {
         }
         for n in 0..self.vars.len() as u16 {
             if entry & bit(n) != 0 {
-                let (ty, offset) = home(n);
+                let (ty, offset) = home(self.request.isa, n);
                 let v = self.load_state(ty, offset);
                 self.b.def_var(self.vars[n as usize], v);
             }
@@ -226,7 +227,7 @@ impl Fx<'_> {
         self.id = id;
         self.b.switch_to_block(self.blocks[n]);
         self.values = vec![None; self.cur.insts.len()];
-        self.types = ir::value_types(&self.cur.insts, &FILE);
+        self.types = ir::value_types(&self.cur.insts, self.request.isa.file());
         self.dirty = self.live.dirty[n];
         self.compared.clear();
         self.word = self.live.words[n];
@@ -368,7 +369,7 @@ impl Fx<'_> {
         for n in 0..HOMES[0].0 {
             if dirty & bit(n) != 0 {
                 let v = self.b.use_var(self.vars[n as usize]);
-                self.store_state(v, home(n).1);
+                self.store_state(v, home(self.request.isa, n).1);
             }
         }
         if dirty & FLAG_HOMES != 0 {
@@ -688,7 +689,7 @@ impl Fx<'_> {
         self.commit();
         let pc = self.value(target);
         let table = self.request.table;
-        let index = self.b.ins().ushr_imm(pc, 2);
+        let index = self.b.ins().ushr_imm(pc, i64::from(table.shift));
         let index = self.b.ins().band_imm(index, (1i64 << table.log2) - 1);
         let offset = self.b.ins().ishl_imm(index, 3);
         let base = self.iconst(types::I64, table.base);

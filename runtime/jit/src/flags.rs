@@ -5,13 +5,15 @@
 use abi::GuestState;
 pub(crate) use flags::Operand;
 use flags::{Compare, Described, Guard, Values};
-use ir::{Block, Reg, Value};
-use isa::a64::FILE;
+use ir::{Block, Reg, RegFile, Value};
+use isa::a64::reg;
+use isa::{a32, a64};
 use std::mem::offset_of;
 
-/// Where descriptions of flags are, as registers behind those of the register file: the word and two operands.
+/// Where descriptions of flags are, as registers behind those of the longest register file: the word and two operands.
 pub(crate) const HOMES: [(u16, u32); 3] = {
-    let n = FILE.regs.len() as u16;
+    let (a, b) = (a64::FILE.regs.len(), a32::FILE.regs.len());
+    let n = if a > b { a } else { b } as u16;
     [
         (n, offset_of!(GuestState, flag_kind) as u32),
         (n + 1, offset_of!(GuestState, flag_a) as u32),
@@ -24,8 +26,7 @@ pub(crate) const FLAG_HOMES: u128 = 7 << HOMES[0].0;
 
 /// Which flag the register is: N, Z, C, V are 0 to 3.
 pub(crate) fn flag_number(r: Reg) -> Option<usize> {
-    let n = FILE.info(r).offset.wrapping_sub(offset_of!(GuestState, nzcv) as u32);
-    (n < 4).then_some(n as usize)
+    r.0.checked_sub(reg::N.0).filter(|n| *n < 4).map(usize::from)
 }
 
 /// True for N, Z, C and V.
@@ -35,8 +36,7 @@ pub(crate) fn is_flag(r: Reg) -> bool {
 
 /// The register of a flag.
 pub(crate) fn flag_register(n: usize) -> u16 {
-    let found = FILE.regs.iter().position(|r| r.offset == (offset_of!(GuestState, nzcv) + n) as u32);
-    found.expect("invariant: the register file has flags") as u16
+    reg::N.0 + n as u16
 }
 
 /// What the flag writes of an instruction amount to.
@@ -79,8 +79,8 @@ impl Group {
 }
 
 /// Finds the groups of a block.
-pub(crate) fn groups(block: &Block) -> Vec<Group> {
-    let values = Values { block, file: &FILE };
+pub(crate) fn groups(block: &Block, file: &'static RegFile) -> Vec<Group> {
+    let values = Values { block, file };
     let group = |(at, set)| Group { at, form: form(values, set) };
     flags::writes(block, flag_number).into_iter().map(group).collect()
 }

@@ -132,17 +132,21 @@ pub struct Table {
     pub base: u64,
     /// See there.
     pub log2: u32,
+    /// Low bits of guest addresses that do not tell entries apart.
+    pub shift: u32,
 }
 
 impl Table {
     /// Where the link to that address belongs.
     pub fn index(&self, pc: u64) -> usize {
-        (pc >> 2) as usize & ((1 << self.log2) - 1)
+        (pc >> self.shift) as usize & ((1 << self.log2) - 1)
     }
 }
 
 /// What to compile.
 pub struct Request<'a> {
+    /// Instruction set of the code.
+    pub isa: isa::Isa,
     /// Guest code.
     pub code: &'a dyn isa::Code,
     /// Where the region begins.
@@ -264,7 +268,7 @@ impl Compiler {
         most: usize,
     ) -> Option<Compiled> {
         let region = region::Region::find(request, most)?;
-        let live = live::Live::of(&region.function, &region.ways, request.checked);
+        let live = live::Live::of(region.isa.file(), &region.function, &region.ways, request.checked);
         self.context.clear();
         let emit::Emitted { accesses, exits } =
             emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena)?;

@@ -3,7 +3,7 @@
 
 use crate::flags::{self, FLAG_HOMES, Group, is_flag};
 use crate::point::{self, Point, Points};
-use ir::{BlockId, Function, Inst, Term};
+use ir::{BlockId, Function, Inst, RegFile, Term};
 
 /// A set of registers by index, with the homes of flags behind them.
 pub(crate) type Set = u128;
@@ -51,8 +51,8 @@ enum Event {
 
 impl Live {
     /// `checked`: code is compared at heads of loops, where the state is exact for it.
-    pub(crate) fn of(f: &Function, ways: &[Vec<BlockId>], checked: bool) -> Live {
-        let groups: Vec<Vec<Group>> = f.blocks.iter().map(flags::groups).collect();
+    pub(crate) fn of(file: &'static RegFile, f: &Function, ways: &[Vec<BlockId>], checked: bool) -> Live {
+        let groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| flags::groups(b, file)).collect();
         let (order, polls) = order(ways);
         let mut position = vec![usize::MAX; f.blocks.len()];
         for (n, b) in order.iter().enumerate() {

@@ -1,9 +1,12 @@
 //! What is compiled together: the guest code that direct jumps reach from an address, up to a limit. Takes code bytes, gives
 //! an IR function and the bytes it was made from.
 
+mod arm;
+
 use crate::Request;
+use crate::emit::join;
 use ir::{Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, SysReg, Term};
-use isa::{BlockShape, Flow, FunctionShape, a64};
+use isa::{BlockShape, Flow, FunctionShape, Isa, a64};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Guest instructions of a region at most where it is not known what is executed.
@@ -30,20 +33,37 @@ pub(crate) struct Region {
     /// The direct branch at whose target, outside of the region, a block goes on, if there is one.
     pub(crate) exits: Vec<Option<u64>>,
     pub(crate) insns: u32,
+    pub(crate) isa: Isa,
 }
 
 impl Region {
     pub(crate) fn find(request: &Request<'_>, most: usize) -> Option<Region> {
-        let shape = shape(request, most)?;
+        let isa = request.isa;
+        let (shape, insns) = match isa {
+            Isa::A64 => shape(request, most)?,
+            Isa::A32 => arm::shape(request, most)?,
+        };
         let mut function = isa::lift_function(&shape, request.code);
+        // Blocks that conditions make follow those of the shape; those that leave the region come last, and are empty.
+        let shaped = match isa {
+            Isa::A64 => shape.blocks.len(),
+            Isa::A32 => function.blocks.iter().take_while(|b| !b.insts.is_empty()).count(),
+        };
+        let within = |b: &Block| {
+            let at = isa.bytes_at(b.pc.0);
+            move |s: &&BlockShape| (isa.bytes_at(s.start.0)..s.end.0).contains(&at)
+        };
         let spans: Vec<(u64, u32)> = function
             .blocks
             .iter()
-            .take(shape.blocks.len())
-            .filter_map(|b| shape.blocks.iter().find(|s| s.start == b.pc))
-            .map(|s| (s.start.0, (s.end.0 - s.start.0) as u32))
+            .take(shaped)
+            .filter_map(|b| shape.blocks.iter().find(within(b)))
+            .map(|s| words(isa, s))
             .collect();
-        let mut exits = exits(&function, &spans, request.code);
+        let mut exits = match isa {
+            Isa::A64 => exits(&function, &spans, request.code),
+            Isa::A32 => vec![None; function.blocks.len()],
+        };
         for (i, exit) in exits.iter_mut().enumerate() {
             if shorten(&mut function, i) {
                 *exit = None;
@@ -61,20 +81,17 @@ impl Region {
         for b in &mut function.blocks {
             b.resume |= called.contains(&b.pc);
         }
-        ir::pass::run_default(&mut function, &a64::FILE);
-        let mut ranges: Vec<(u64, u32)> = Vec::new();
-        let mut insns = 0;
-        for b in &shape.blocks {
-            let len = (b.end.0 - b.start.0) as u32;
-            insns += len / 4;
-            match ranges.last_mut() {
-                Some((at, n)) if *at + *n as u64 == b.start.0 => *n += len,
-                _ => ranges.push((b.start.0, len)),
-            }
-        }
-        let ways = ways(&function, shape.blocks.len());
-        Some(Region { function, ways, ranges, spans, exits, insns })
+        ir::pass::run_default(&mut function, isa.file());
+        let ranges: Vec<(u64, u32)> = shape.blocks.iter().map(|b| words(isa, b)).collect();
+        let ways = ways(&function, shaped);
+        Some(Region { function, ways, ranges: join(&ranges), spans, exits, insns, isa })
     }
+}
+
+/// The words in which the block's instructions lie.
+fn words(isa: Isa, b: &BlockShape) -> (u64, u32) {
+    let start = isa.bytes_at(b.start.0) & !3;
+    (start, (b.end.0.next_multiple_of(4) - start) as u32)
 }
 
 /// See [`Region::exits`]. Blocks that leave the region have one way into them each.
@@ -148,8 +165,8 @@ pub(crate) fn most(request: &Request<'_>) -> usize {
     }
 }
 
-/// Walks breadth-first along direct jumps.
-fn shape(request: &Request<'_>, most: usize) -> Option<FunctionShape> {
+/// Walks breadth-first along direct jumps; gives the number of instructions, too.
+fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
     let entry = request.pc;
     request.code.word(entry)?;
     let count = |pc: GuestAddr| request.seen.map_or(1, |seen| seen(pc.0));
@@ -218,7 +235,7 @@ fn shape(request: &Request<'_>, most: usize) -> Option<FunctionShape> {
         }
         open = !ends.contains(&pc);
     }
-    Some(FunctionShape { isa: isa::Isa::A64, name: "region".into(), entry, blocks })
+    Some((FunctionShape { isa: Isa::A64, name: "region".into(), entry, blocks }, seen.len() as u32))
 }
 
 /// Ends a block before the first instruction that is the interpreter's, and behind a barrier that makes changed code visible.
@@ -274,8 +291,9 @@ pub(crate) mod tests {
 
     fn request<'a>(code: &'a Words, stop: &'a dyn Fn(u64) -> bool) -> Request<'a> {
         let helpers = Helpers { soft: 0, round: 0, settle: 0, read_sys: 0, atomic: 0 };
-        let table = Table { base: 0, log2: 0 };
+        let table = Table { base: 0, log2: 0, shift: 2 };
         Request {
+            isa: Isa::A64,
             code,
             pc: GuestAddr(0x1000),
             stop,

@@ -321,6 +321,8 @@ pub struct Leaving {
     pub flow: Flow,
     /// It has a condition: control may also go on behind it.
     pub conditional: bool,
+    /// It accesses memory.
+    pub accesses: bool,
     /// The place behind it; in an IT block or behind IT with the block's state.
     pub next: Place,
 }
@@ -350,5 +352,6 @@ pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
     if insn.row.is_some_and(|r| r.set == Set::T16) && super::is_it(insn.word) {
         next.it = insn.word as u8;
     }
-    Some(Leaving { len: insn.len, flow, conditional: insn.cond != ALWAYS, next })
+    let accesses = b.insts().iter().any(Inst::is_checkpoint);
+    Some(Leaving { len: insn.len, flow, conditional: insn.cond != ALWAYS, accesses, next })
 }
