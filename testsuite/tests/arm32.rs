@@ -50,3 +50,20 @@ program!(files, "files.c", Glibc, &["-O2", "-w"]);
 program!(contexts, "contexts.c", Glibc, &["-O2"]);
 program!(floats, "floats32.c", Glibc, &["-O2", "-mfpu=neon-vfpv4", "-mfp16-format=ieee"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
+
+/// The kernel interface, which checks itself: qemu has some of it wrong.
+#[test]
+fn kernel_interface() {
+    for target in [Target::A32, Target::T32] {
+        let program = ours_for(target, "kernel32.c", Libc::Glibc, &["-O1"]);
+        for xflags in [&["-O0", "--no-lift"]] {
+            let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+            let out = run_translated(&translated, &Run::default());
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            assert!(
+                out.status == 0 && text.ends_with(" checks, 0 failures\n"),
+                "{target:?} {xflags:?}: {out:?}"
+            );
+        }
+    }
+}

@@ -159,6 +159,10 @@ unsafe extern "C" {
 
 /// Number of `ioctl` in the interface for 32-bit programs.
 pub const I386_IOCTL: u32 = 54;
+/// Of `getdents`.
+pub const I386_GETDENTS: u32 = 141;
+/// Of `getdents64`.
+pub const I386_GETDENTS64: u32 = 220;
 /// Of `set_robust_list`.
 pub const I386_SET_ROBUST_LIST: u32 = 311;
 /// Of `get_robust_list`.

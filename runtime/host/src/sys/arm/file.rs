@@ -2,7 +2,7 @@
 //! gives r0.
 
 use super::layout::{FLOCK, IOVEC, LONG, STAT, STATFS, STATFS64};
-use crate::hostcall::{Errno, syscall};
+use crate::hostcall::{self, Errno, syscall};
 use crate::sys::shape::Buffer;
 use crate::sys::table::{Arg, Interrupt};
 use crate::sys::{Call, err, file, guest, ret};
@@ -327,8 +327,19 @@ pub fn sendfile(c: &mut Call<'_>) -> i64 {
     }
 }
 
+/// `getdents64`: file systems number entries by hashes, which have 32 bits for those who ask as a 32-bit program; C libraries
+/// refuse longer ones.
+pub fn getdents64(c: &mut Call<'_>) -> i64 {
+    hostcall::compat(hostcall::I386_GETDENTS64, c.args).unwrap_or_else(|| c.forward())
+}
+
 /// `getdents`: records with 32-bit inode number and offset.
 pub fn getdents(c: &mut Call<'_>) -> i64 {
+    hostcall::compat(hostcall::I386_GETDENTS, c.args).unwrap_or_else(|| shortened(c))
+}
+
+/// The same from the host's records.
+fn shortened(c: &mut Call<'_>) -> i64 {
     /// The longest record of the host.
     const RECORD: usize = 280;
     let [fd, to, count, ..] = c.args;
