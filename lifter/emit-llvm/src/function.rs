@@ -124,7 +124,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
     }
 
     /// The value that travelled in its slot.
-    pub(crate) fn from_slot(&self, r: Reg, v: V) -> V {
+    pub(crate) fn out_of_slot(&self, r: Reg, v: V) -> V {
         let l = &self.llvm;
         match self.options.regs.info(r).ty {
             Type::F64 => l.bitcast(l.extract(v, 0), l.float_ty(64)),
@@ -360,7 +360,7 @@ impl<'a> Fx<'a, '_> {
                 // Only what is returned means something.
                 self.l.i64(0)
             } else {
-                self.unit.from_slot(r, value(i as u32 + 1))
+                self.unit.out_of_slot(r, value(i as u32 + 1))
             };
             self.set(r, v);
         }

@@ -26,7 +26,7 @@ fn load_hot(unit: &UnitCx<'_, '_>, state: V) -> Vec<V> {
 
 fn store_hot(unit: &UnitCx<'_, '_>, state: V, value: impl Fn(u32) -> V) {
     for (i, r) in unit.hot().enumerate() {
-        unit.store_reg(state, r, unit.from_slot(r, value(i as u32 + 1)));
+        unit.store_reg(state, r, unit.out_of_slot(r, value(i as u32 + 1)));
     }
 }
 
