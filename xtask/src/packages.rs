@@ -78,7 +78,7 @@ fn sources(dir: &Path, packages: &[String]) -> Result<()> {
         c.arg("-o").arg(format!("Dir::Etc::SourceParts={}", parts.display()));
         c
     };
-    update(&apt);
+    update(apt);
     step(apt().args(["-q", "source", "--download-only"]).args(packages).current_dir(dir))
 }
 
