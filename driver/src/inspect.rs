@@ -5,7 +5,6 @@ use anyhow::{Result, bail};
 use cfg::Found;
 use clap::ValueEnum;
 use image::Image;
-use isa::Code;
 use rayon::prelude::*;
 use std::fmt::Write as _;
 
@@ -58,7 +57,7 @@ fn render(image: &Image, args: &InspectArgs) -> Result<String> {
         Emit::Ir => {
             for f in chosen {
                 let lifted = pipeline::lift_one(image, f);
-                let _ = writeln!(text, "{}", lifted.display(&isa::a64::FILE));
+                let _ = writeln!(text, "{}", lifted.display(image.isa.file()));
             }
         }
         Emit::Llvm | Emit::LlvmOpt | Emit::Asm => {
@@ -104,12 +103,11 @@ fn instructions(image: &Image, found: &Found, text: &mut String) {
     let _ = writeln!(text, "{}:", found.shape.name);
     for block in &found.shape.blocks {
         let mut pc = block.start;
-        while pc < block.end {
-            let word = code.word(pc).unwrap_or(0);
-            let name = isa::a64::decode(word).map_or("(unallocated)", |row| row.name);
-            let _ =
-                writeln!(text, "  {pc}: {word:08x}  {:<44} {name}", isa::a64::decode::disassemble(word, pc));
-            pc = pc.offset(4);
+        while image.isa.bytes_at(pc.0) < block.end.0 {
+            let Some(i) = image.isa.show(&code, pc) else { break };
+            let at = ir::GuestAddr(image.isa.bytes_at(pc.0));
+            let _ = writeln!(text, "  {at}: {:<8}  {:<44} {}", i.bits, i.text, i.name);
+            pc = i.next;
         }
         let _ = writeln!(text);
     }
@@ -124,12 +122,11 @@ fn coverage(image: &Image, program: &cfg::Program) -> String {
         .map(|f| {
             let lifted = pipeline::lift_one(image, f);
             let line = |pc: ir::GuestAddr, why: &str| {
-                let word = cfg::ImageCode(image).word(pc).unwrap_or(0);
-                format!(
-                    "{pc}: {word:08x} {why} in {}: {}",
-                    f.shape.name,
-                    isa::a64::decode::disassemble(word, pc)
-                )
+                let (bits, shown) = match image.isa.show(&cfg::ImageCode(image), pc) {
+                    Some(i) => (i.bits, i.text),
+                    None => ("00000000".into(), "no instruction".into()),
+                };
+                format!("{pc}: {bits} {why} in {}: {shown}", f.shape.name)
             };
             lifted
                 .blocks

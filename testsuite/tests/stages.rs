@@ -3,16 +3,25 @@
 use std::collections::HashMap;
 use std::process::Command;
 use testsuite::compare::{Run, run_qemu, run_translated, translate};
-use testsuite::guest::{Libc, ours};
+use testsuite::guest::{Libc, Target, ours, ours_for};
 use testsuite::tools;
 
 fn program() -> std::path::PathBuf {
     ours("stages.s", Libc::None, &["-Wl,-Ttext=0x400000,--build-id=none"])
 }
 
+/// AArch32, a function in each state.
+fn program32() -> std::path::PathBuf {
+    ours_for(Target::A32, "stages32.s", Libc::None, &["-Wl,-Ttext=0x10000,--build-id=none"])
+}
+
 fn inspect(emit: &str, function: Option<&str>) -> String {
+    inspect_of(&program(), emit, function)
+}
+
+fn inspect_of(program: &std::path::Path, emit: &str, function: Option<&str>) -> String {
     let mut c = Command::new(tools::xlate());
-    c.arg("inspect").arg(program()).args(["--emit", emit]);
+    c.arg("inspect").arg(program).args(["--emit", emit]);
     if let Some(f) = function {
         c.args(["--function", f]);
     }
@@ -20,7 +29,7 @@ fn inspect(emit: &str, function: Option<&str>) -> String {
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8(out.stdout).expect("inspect prints UTF-8");
     // The file's path differs from machine to machine.
-    let text = text.replace(&program().display().to_string(), "PROGRAM");
+    let text = text.replace(&program.display().to_string(), "PROGRAM");
     if emit == "llvm" { stable(&text) } else { text }
 }
 
@@ -116,6 +125,21 @@ stage!(llvm_choose, "llvm", Some("choose"));
 stage!(llvm_increment, "llvm", Some("increment"));
 stage!(llvm_half, "llvm", Some("half"));
 stage!(asm_sum, "asm", Some("sum"));
+
+macro_rules! stage32 {
+    ($name:ident, $emit:literal, $function:expr) => {
+        #[test]
+        fn $name() {
+            insta::assert_snapshot!(inspect_of(&program32(), $emit, $function));
+        }
+    };
+}
+
+stage32!(insns32, "insns", None);
+stage32!(cfg32, "cfg", None);
+stage32!(ir32, "ir", None);
+stage32!(llvm32_start, "llvm", Some("_start"));
+stage32!(llvm32_sum, "llvm", Some("sum"));
 
 #[test]
 fn the_program_behaves_as_under_qemu() {

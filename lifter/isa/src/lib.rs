@@ -210,6 +210,55 @@ impl Isa {
     }
 }
 
+/// An instruction as listings show it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Shown {
+    /// Its bits in hexadecimal digits, four or eight.
+    pub bits: String,
+    /// Assembly.
+    pub text: String,
+    /// Name of its encoding.
+    pub name: &'static str,
+    /// The code address behind it.
+    pub next: GuestAddr,
+}
+
+impl Isa {
+    /// The instruction at the code address `pc`, if its bytes can be fetched.
+    pub fn show(self, code: &dyn Code, pc: GuestAddr) -> Option<Shown> {
+        const NONE: &str = "(unallocated)";
+        match self {
+            Isa::A64 => {
+                let word = code.word(pc)?;
+                let name = a64::decode(word).map_or(NONE, |row| row.name);
+                let text = a64::decode::disassemble(word, pc);
+                Some(Shown { bits: format!("{word:08x}"), text, name, next: pc.offset(4) })
+            }
+            Isa::A32 => {
+                let at = a32::Place::from(pc);
+                let half = |n: u32| code.half(GuestAddr(u64::from(at.addr.wrapping_add(n))));
+                let (insn, leaving) = (a32::fetch(code, at)?, a32::leaving(code, at)?);
+                let (word, bits) = match (at.thumb, insn.len) {
+                    (false, _) => (insn.word, format!("{:08x}", insn.word)),
+                    (true, 2) => (insn.word, format!("{:04x}", insn.word)),
+                    // As it stands, whatever form its row has.
+                    (true, _) => {
+                        let word = u32::from(half(0)?) << 16 | u32::from(half(2)?);
+                        (word, format!("{word:08x}"))
+                    }
+                };
+                let name = insn.row.map_or(NONE, |row| row.name);
+                Some(Shown {
+                    bits,
+                    text: a32::decode::disassemble(at, word),
+                    name,
+                    next: leaving.next.into(),
+                })
+            }
+        }
+    }
+}
+
 /// Where code bytes come from. Implemented by images (at lifting) and by guest memory (at run time).
 pub trait Code {
     /// The little-endian 32-bit word at `pc`, if it can be fetched as an instruction.
