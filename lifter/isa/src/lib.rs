@@ -248,12 +248,15 @@ impl Isa {
                     }
                 };
                 let name = insn.row.map_or(NONE, |row| row.name);
-                Some(Shown {
-                    bits,
-                    text: a32::decode::disassemble(at, word),
-                    name,
-                    next: leaving.next.into(),
-                })
+                let mut text = a32::decode::disassemble(at, word);
+                if let Flow::Jump(to) | Flow::Branch(to) | Flow::Call(to) = leaving.flow
+                    && let Some(i) = text.rfind("0x")
+                {
+                    // The other decoder counts from elsewhere.
+                    text.truncate(i);
+                    text += &GuestAddr(self.bytes_at(to.0)).to_string();
+                }
+                Some(Shown { bits, text, name, next: leaving.next.into() })
             }
         }
     }
