@@ -32,6 +32,7 @@ int main(void)
     ONE(int32_t);
     ONE(uint64_t);
     ONE(int64_t);
+#ifdef __aarch64__
     static _Alignas(16) unsigned __int128 q = 5;
     unsigned long ok, lo, hi;
     __asm__ volatile("1: ldxp %0, %1, [%3]\n\tadd %0, %0, #1\n\tmov %1, #9\n\tstxp %w2, %0, %1, [%3]\n\tcbnz %w2, 1b"
@@ -40,5 +41,16 @@ int main(void)
     // A store-exclusive without an open monitor fails.
     __asm__ volatile("clrex\n\tstxr %w0, %1, [%2]" : "=&r"(ok) : "r"(7ul), "r"(&q) : "memory");
     printf("closed %lu %lu\n", ok, (unsigned long)q);
+#else
+    static uint64_t q = 5;
+    uint64_t v;
+    unsigned ok;
+    __asm__ volatile("1: ldrexd %0, %H0, [%2]\n\tadd %0, %0, #1\n\tmov %H0, #9\n\tstrexd %1, %0, %H0, [%2]\n\tcmp %1, #0\n\tbne 1b"
+                     : "=&r"(v), "=&r"(ok) : "r"(&q) : "cc", "memory");
+    printf("pair %u %u\n", (unsigned)q, (unsigned)(q >> 32));
+    // A store-exclusive without an open monitor fails.
+    __asm__ volatile("clrex\n\tstrex %0, %1, [%2]" : "=&r"(ok) : "r"(7), "r"(&q) : "memory");
+    printf("closed %u %u\n", ok, (unsigned)q);
+#endif
     return 0;
 }

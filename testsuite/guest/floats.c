@@ -39,7 +39,11 @@ static void all(const char *mode)
             MIX(bits(fmax(a, b))), MIX(bits(fmin(a, b)));
             MIX((a < b) | (a <= b) << 1 | (a == b) << 2 | (a > b) << 3 | (a != b) << 4);
             double m, n;
+#ifdef __arm__
+            __asm__("vmaxnm.f64 %P0, %P2, %P3\n\tvminnm.f64 %P1, %P2, %P3" : "=&w"(m), "=w"(n) : "w"(a), "w"(b));
+#else
             __asm__("fmax %d0, %d2, %d3\n\tfmin %d1, %d2, %d3" : "=&w"(m), "=w"(n) : "w"(a), "w"(b));
+#endif
             MIX(bits(m)), MIX(bits(n));
         }
     }

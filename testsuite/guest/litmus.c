@@ -10,11 +10,16 @@
 #include <string.h>
 
 // Variables on lines of their own, by iteration.
-struct cell { volatile uint64_t x; char p[120]; volatile uint64_t y; char q[120]; uint64_t r[4]; char s[96]; };
+// A variable is a register wide; of AArch32 one location is tested with accesses of two registers, too.
+typedef uintptr_t word;
+struct cell {
+    volatile word x __attribute__((aligned(128))), y __attribute__((aligned(128))), r[4] __attribute__((aligned(128)));
+};
 enum { CELLS = 512 };
 static struct cell cells[CELLS] __attribute__((aligned(128)));
 
-#define THREAD(name) static void name(volatile uint64_t *x, volatile uint64_t *y, uint64_t *r)
+#define THREAD(name) static void name(volatile word *x, volatile word *y, volatile word *r)
+#ifdef __aarch64__
 #define A(text, ...) __asm__ volatile(text : : __VA_ARGS__ : "x2", "x3", "x4", "memory")
 
 // x0-like operands: %0 first variable, %1 second, %2 results.
@@ -103,8 +108,95 @@ CODE(whole_r, "ldr x3, [%0]\n ldr x4, [%0]\n stp x3, x4, [%2]\n")
 // WRC: x = 1 | r0 = x; y = 1 | r1 = y; r2 = x
 CODE(wrc_1, "ldr x3, [%0]\n eor x2, x3, x3\n add x2, x2, #1\n str x2, [%1]\n str x3, [%2]\n")
 CODE(wrc_2, "ldr x3, [%1]\n eor x2, x3, x3\n ldr x4, [%0, x2]\n stp x3, x4, [%2, #8]\n")
+#else
+#define A(text, ...) __asm__ volatile(text : : __VA_ARGS__ : "r2", "r3", "r4", "cc", "memory")
 
-typedef void code(volatile uint64_t *, volatile uint64_t *, uint64_t *);
+// Operands as above.
+#define CODE(name, text) THREAD(name) { A(text, "r"(x), "r"(y), "r"(r)); }
+
+// Message passing: x = 1; y = 1 | r0 = y; r1 = x
+CODE(mp_w, "mov r2, #1\n str r2, [%0]\n str r2, [%1]\n")
+CODE(mp_w_dmb, "mov r2, #1\n str r2, [%0]\n dmb ish\n str r2, [%1]\n")
+CODE(mp_w_st, "mov r2, #1\n str r2, [%0]\n dmb ishst\n str r2, [%1]\n")
+CODE(mp_w_rel, "mov r2, #1\n str r2, [%0]\n stl r2, [%1]\n")
+CODE(mp_w_stlxr, "mov r2, #1\n str r2, [%0]\n 1: ldrex r3, [%1]\n stlex r4, r2, [%1]\n cmp r4, #0\n bne 1b\n")
+CODE(mp_r, "ldr r3, [%1]\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(mp_r_dmb, "ldr r3, [%1]\n dmb ish\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(mp_r_ld, "ldr r3, [%1]\n dmb ishld\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(mp_r_acq, "lda r3, [%1]\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(mp_r_ldaxr, "ldaex r3, [%1]\n ldr r4, [%0]\n clrex\n stm %2, {r3, r4}\n")
+CODE(mp_r_addr, "ldr r3, [%1]\n eor r2, r3, r3\n ldr r4, [%0, r2]\n stm %2, {r3, r4}\n")
+CODE(mp_r_isb, "ldr r3, [%1]\n cmp r3, #0\n beq 1f\n 1: isb\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+// Store buffering: x = 1; r0 = y | y = 1; r1 = x
+CODE(sb_0, "mov r2, #1\n str r2, [%0]\n ldr r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1, "mov r2, #1\n str r2, [%1]\n ldr r3, [%0]\n str r3, [%2, #4]\n")
+CODE(sb_0_dmb, "mov r2, #1\n str r2, [%0]\n dmb ish\n ldr r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1_dmb, "mov r2, #1\n str r2, [%1]\n dmb ish\n ldr r3, [%0]\n str r3, [%2, #4]\n")
+CODE(sb_0_dsb, "mov r2, #1\n str r2, [%0]\n dsb sy\n ldr r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1_dsb, "mov r2, #1\n str r2, [%1]\n dsb sy\n ldr r3, [%0]\n str r3, [%2, #4]\n")
+CODE(sb_0_sc, "mov r2, #1\n stl r2, [%0]\n lda r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1_sc, "mov r2, #1\n stl r2, [%1]\n lda r3, [%0]\n str r3, [%2, #4]\n")
+CODE(sb_0_b, "mov r2, #1\n stlb r2, [%0]\n ldab r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1_b, "mov r2, #1\n stlb r2, [%1]\n ldab r3, [%0]\n str r3, [%2, #4]\n")
+CODE(sb_0_ex, "1: ldaex r3, [%0]\n mov r2, #1\n stlex r4, r2, [%0]\n cmp r4, #0\n bne 1b\n lda r3, [%1]\n str r3, [%2]\n")
+CODE(sb_1_ex, "1: ldaex r3, [%1]\n mov r2, #1\n stlex r4, r2, [%1]\n cmp r4, #0\n bne 1b\n lda r3, [%0]\n str r3, [%2, #4]\n")
+// Load buffering: r0 = x; y = 1 | r1 = y; x = 1
+CODE(lb_0, "ldr r3, [%0]\n mov r2, #1\n str r2, [%1]\n str r3, [%2]\n")
+CODE(lb_1, "ldr r3, [%1]\n mov r2, #1\n str r2, [%0]\n str r3, [%2, #4]\n")
+CODE(lb_0_data, "ldr r3, [%0]\n eor r2, r3, r3\n add r2, r2, #1\n str r2, [%1]\n str r3, [%2]\n")
+CODE(lb_1_data, "ldr r3, [%1]\n eor r2, r3, r3\n add r2, r2, #1\n str r2, [%0]\n str r3, [%2, #4]\n")
+CODE(lb_0_ctrl, "ldr r3, [%0]\n mov r2, #1\n cmp r3, #0\n bne 1f\n 1: str r2, [%1]\n str r3, [%2]\n")
+CODE(lb_1_ctrl, "ldr r3, [%1]\n mov r2, #1\n cmp r3, #0\n bne 1f\n 1: str r2, [%0]\n str r3, [%2, #4]\n")
+CODE(lb_0_acq, "lda r3, [%0]\n mov r2, #1\n str r2, [%1]\n str r3, [%2]\n")
+CODE(lb_1_rel, "ldr r3, [%1]\n mov r2, #1\n stl r2, [%0]\n str r3, [%2, #4]\n")
+// Independent reads of independent writes
+CODE(wx, "mov r2, #1\n str r2, [%0]\n")
+CODE(wy, "mov r2, #1\n str r2, [%1]\n")
+CODE(wx_rel, "mov r2, #1\n stl r2, [%0]\n")
+CODE(wy_rel, "mov r2, #1\n stl r2, [%1]\n")
+CODE(rxy, "ldr r3, [%0]\n ldr r4, [%1]\n stm %2, {r3, r4}\n")
+CODE(ryx, "ldr r3, [%1]\n ldr r4, [%0]\n str r3, [%2, #8]\n str r4, [%2, #12]\n")
+CODE(rxy_dmb, "ldr r3, [%0]\n dmb ish\n ldr r4, [%1]\n stm %2, {r3, r4}\n")
+CODE(ryx_dmb, "ldr r3, [%1]\n dmb ish\n ldr r4, [%0]\n str r3, [%2, #8]\n str r4, [%2, #12]\n")
+CODE(rxy_addr, "ldr r3, [%0]\n eor r2, r3, r3\n ldr r4, [%1, r2]\n stm %2, {r3, r4}\n")
+CODE(ryx_addr, "ldr r3, [%1]\n eor r2, r3, r3\n ldr r4, [%0, r2]\n str r3, [%2, #8]\n str r4, [%2, #12]\n")
+CODE(rxy_acq, "lda r3, [%0]\n lda r4, [%1]\n stm %2, {r3, r4}\n")
+CODE(ryx_acq, "lda r3, [%1]\n lda r4, [%0]\n str r3, [%2, #8]\n str r4, [%2, #12]\n")
+// S: x = 2; y = 1 | r0 = y; x = 1, and x = 2 last
+CODE(s_w, "mov r2, #2\n str r2, [%0]\n mov r3, #1\n str r3, [%1]\n")
+CODE(s_w_dmb, "mov r2, #2\n str r2, [%0]\n dmb ish\n mov r3, #1\n str r3, [%1]\n")
+CODE(s_w_rel, "mov r2, #2\n str r2, [%0]\n mov r3, #1\n stl r3, [%1]\n")
+CODE(s_r, "ldr r3, [%1]\n mov r2, #1\n str r2, [%0]\n str r3, [%2]\n")
+CODE(s_r_data, "ldr r3, [%1]\n eor r2, r3, r3\n add r2, r2, #1\n str r2, [%0]\n str r3, [%2]\n")
+CODE(s_r_acq, "lda r3, [%1]\n mov r2, #1\n str r2, [%0]\n str r3, [%2]\n")
+// R: x = 1; y = 1 | y = 2; r0 = x, and y = 2 last
+CODE(r_w, "mov r2, #1\n str r2, [%0]\n str r2, [%1]\n")
+CODE(r_w_dmb, "mov r2, #1\n str r2, [%0]\n dmb ish\n str r2, [%1]\n")
+CODE(r_r, "mov r2, #2\n str r2, [%1]\n ldr r3, [%0]\n str r3, [%2]\n")
+CODE(r_r_dmb, "mov r2, #2\n str r2, [%1]\n dmb ish\n ldr r3, [%0]\n str r3, [%2]\n")
+CODE(r_r_sc, "mov r2, #2\n stl r2, [%1]\n lda r3, [%0]\n str r3, [%2]\n")
+// 2+2W: x = 1; y = 2 | y = 1; x = 2
+CODE(w2_0, "mov r2, #1\n str r2, [%0]\n mov r3, #2\n str r3, [%1]\n")
+CODE(w2_1, "mov r2, #1\n str r2, [%1]\n mov r3, #2\n str r3, [%0]\n")
+CODE(w2_0_dmb, "mov r2, #1\n str r2, [%0]\n dmb ish\n mov r3, #2\n str r3, [%1]\n")
+CODE(w2_1_st, "mov r2, #1\n str r2, [%1]\n dmb ishst\n mov r3, #2\n str r3, [%0]\n")
+CODE(w2_0_rel, "mov r2, #1\n str r2, [%0]\n mov r3, #2\n stl r3, [%1]\n")
+CODE(w2_1_rel, "mov r2, #1\n str r2, [%1]\n mov r3, #2\n stl r3, [%0]\n")
+// Coherence: one location
+CODE(co_w, "mov r2, #1\n str r2, [%0]\n mov r2, #2\n str r2, [%0]\n")
+CODE(co_rr, "ldr r3, [%0]\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(co_rw, "ldr r3, [%0]\n mov r2, #3\n str r2, [%0]\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+CODE(co_wr, "mov r2, #3\n str r2, [%0]\n ldr r3, [%0]\n ldr r4, [%0]\n stm %2, {r3, r4}\n")
+// Eight bytes in one access: never half.
+CODE(whole_w, "mvn r2, #0\n mvn r3, #0\n strd r2, r3, [%0]\n mov r2, #0\n mov r3, #0\n strd r2, r3, [%0]\n")
+CODE(whole_r, "ldrd r2, r3, [%0]\n strd r2, r3, [%2]\n ldrd r2, r3, [%0]\n strd r2, r3, [%2, #8]\n")
+CODE(whole_ex, "ldrexd r2, r3, [%0]\n clrex\n strd r2, r3, [%2]\n ldaexd r2, r3, [%0]\n clrex\n strd r2, r3, [%2, #8]\n")
+// WRC: x = 1 | r0 = x; y = 1 | r1 = y; r2 = x
+CODE(wrc_1, "ldr r3, [%0]\n eor r2, r3, r3\n add r2, r2, #1\n str r2, [%1]\n str r3, [%2]\n")
+CODE(wrc_2, "ldr r3, [%1]\n eor r2, r3, r3\n ldr r4, [%0, r2]\n str r3, [%2, #4]\n str r4, [%2, #8]\n")
+#endif
+
+typedef void code(volatile word *, volatile word *, volatile word *);
 #define R (c->r)
 static int seen_mp(const struct cell *c) { return R[0] == 1 && R[1] == 0; }
 static int seen_sb(const struct cell *c) { return R[0] == 0 && R[1] == 0; }
@@ -116,10 +208,14 @@ static int seen_2w(const struct cell *c) { return c->x == 1 && c->y == 1; }
 static int seen_corr(const struct cell *c) { return R[0] > R[1]; }
 static int seen_corw(const struct cell *c) { return R[0] == 3 || (R[1] == 1 && R[0] == 2); }
 static int seen_cowr(const struct cell *c) { return R[0] == 0 || R[1] == 0 || (R[0] == 2 && R[1] == 1) || (R[0] != 3 && R[1] == 3); }
+#ifdef __arm__
+static int seen_part(const struct cell *c) { return R[0] != R[1] || R[2] != R[3]; }
+#else
 static int seen_part(const struct cell *c)
 {
-    return (R[0] != 0 && R[0] != UINT64_MAX) || (R[1] != 0 && R[1] != UINT64_MAX);
+    return (R[0] != 0 && R[0] != UINTPTR_MAX) || (R[1] != 0 && R[1] != UINTPTR_MAX);
 }
+#endif
 static int seen_wrc(const struct cell *c) { return R[0] == 1 && R[1] == 1 && R[2] == 0; }
 
 static const struct test {
@@ -166,6 +262,9 @@ static const struct test {
     {"CoRW", 1, seen_corw, {co_w, co_rw}},
     {"CoWR", 1, seen_cowr, {co_w, co_wr}},
     {"8 bytes", 1, seen_part, {whole_w, whole_r}},
+#ifdef __arm__
+    {"8 bytes+ldrexd", 1, seen_part, {whole_w, whole_ex}},
+#endif
     {"WRC+data+addr", 1, seen_wrc, {wx, wrc_1, wrc_2}},
 };
 

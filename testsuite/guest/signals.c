@@ -1,4 +1,5 @@
-// Ordinary signals: handlers, masks, timers, faults that are repaired or escaped from, an alternate stack.
+// Ordinary signals: handlers, masks, timers, faults that are repaired or escaped from, an alternate stack. Argument: how
+// often to go round a loop that ticks interrupt.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <setjmp.h>
@@ -39,8 +40,13 @@ static void skip(int sig, siginfo_t *info, void *context)
     (void)info;
     ucontext_t *uc = context;
     got = sig;
+#ifdef __arm__
+    uc->uc_mcontext.arm_pc += uc->uc_mcontext.arm_cpsr & 32 ? 2 : 4;
+    uc->uc_mcontext.arm_r5 = 1234;
+#else
     uc->uc_mcontext.pc += 4;
     uc->uc_mcontext.regs[5] = 1234;
+#endif
 }
 
 static void on_alt(int sig)
@@ -77,7 +83,7 @@ static unsigned long long spin_registers(unsigned long long n)
     return x;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     // A timer against a loop that only looks at memory.
     signal(SIGALRM, count);
@@ -89,7 +95,10 @@ int main(void)
     got = 0;
     struct itimerval many = {{0, 500}, {0, 500}};
     setitimer(ITIMER_REAL, &many, 0);
-    unsigned long long x = spin_registers(50000000);
+    unsigned long long x;
+    do
+        x = spin_registers(argc > 1 ? strtoul(argv[1], 0, 0) : 50000000);
+    while (got <= 10);
     struct itimerval none = {{0, 0}, {0, 0}};
     setitimer(ITIMER_REAL, &none, 0);
     printf("%llx ticks %d\n", x, got > 10);
@@ -127,9 +136,18 @@ int main(void)
     install(SIGTRAP, skip, 0);
     install(SIGILL, skip, 0);
     long r;
-    __asm__ volatile("mov x5, #1\n\tbrk #7\n\tmov %0, x5" : "=r"(r) : : "x5", "memory");
+#ifdef __arm__
+#define TRAP(insn) __asm__ volatile("mov r5, #1\n\t" insn "\n\tmov %0, r5" : "=r"(r) : : "r5", "memory")
+#define BREAKPOINT "bkpt #7"
+#define UNDEFINED "udf #0"
+#else
+#define TRAP(insn) __asm__ volatile("mov x5, #1\n\t" insn "\n\tmov %0, x5" : "=r"(r) : : "x5", "memory")
+#define BREAKPOINT "brk #7"
+#define UNDEFINED ".inst 0"
+#endif
+    TRAP(BREAKPOINT);
     printf("brk %d x5 %ld\n", got, r);
-    __asm__ volatile("mov x5, #1\n\t.inst 0\n\tmov %0, x5" : "=r"(r) : : "x5", "memory");
+    TRAP(UNDEFINED);
     printf("udf %d x5 %ld\n", got, r);
 
     // Alternate stack.

@@ -1,4 +1,4 @@
-// The rules of signals on arm64 Linux, each checked against what the kernel does: alternate stacks, flags of sigaction,
+// The rules of signals on arm64 Linux, for 64-bit programs and 32-bit ones, each checked against what the kernel does: alternate stacks, flags of sigaction,
 // nesting, changed contexts, jumps out of handlers, stack overflow, bad stacks and frames, growing mappings. Prints a line
 // for each check that fails, and how many there were.
 #define _GNU_SOURCE
@@ -30,6 +30,23 @@ static int checks, failures;
         } \
     } while (0)
 
+#ifdef __arm__
+#define SP arm_sp
+#define PC arm_pc
+#define FLAGS arm_cpsr
+#define NUMBER arm_r7
+enum { MINIMUM = 2048 };
+// The error code of 32-bit frames tells reads and writes apart.
+enum { NO_FAULT = 0, READ_FAULT = 0 };
+struct vfp { uint32_t magic, size; uint64_t d[32]; uint32_t fpscr, unused, fpexc, fpinst, fpinst2, end; };
+#else
+#define SP sp
+#define PC pc
+#define FLAGS pstate
+#define NUMBER regs[8]
+enum { MINIMUM = 5120 };
+enum { NO_FAULT = 0, READ_FAULT = 0x92000007 };
+#endif
 #define AUTODISARM (1u << 31)
 static sigjmp_buf env;
 static volatile int got[65], depth, deepest, budget = 100;
@@ -54,11 +71,15 @@ static void note(int sig, siginfo_t *info, void *context)
     last = *info;
     last_uc = *(ucontext_t *)context;
     sigaltstack(0, &in_handler);
+#ifdef __arm__
+    esr = last_uc.uc_mcontext.error_code;
+#else
     esr = 0;
     unsigned char *p = (unsigned char *)last_uc.uc_mcontext.__reserved;
     for (; ((uint32_t *)p)[0]; p += ((uint32_t *)p)[1])
         if (((uint32_t *)p)[0] == 0x45535201)
             esr = ((uint64_t *)p)[1];
+#endif
 }
 
 static void jump(int sig, siginfo_t *info, void *context)
@@ -127,9 +148,9 @@ static void alternate_stacks(void)
     CHECK(sigaltstack(&bad, 0) == -1 && errno == EINVAL);
     bad.ss_flags = 4, bad.ss_size = 1;
     CHECK(sigaltstack(&bad, 0) == -1 && errno == EINVAL);
-    bad.ss_flags = 0, bad.ss_size = 5119;
+    bad.ss_flags = 0, bad.ss_size = MINIMUM - 1;
     CHECK(sigaltstack(&bad, 0) == -1 && errno == ENOMEM);
-    bad.ss_size = 5120;
+    bad.ss_size = MINIMUM;
     CHECK(sigaltstack(&bad, &now) == 0 && now.ss_size == sizeof alt);
     CHECK(sigaltstack((stack_t *)8, 0) == -1 && errno == EFAULT);
 
@@ -207,15 +228,16 @@ static void flags(void)
     // Unknown flags are forgotten, so that programs can ask what is there.
     struct {
         void *handler;
-        unsigned long flags, restorer, mask;
-    } k = {(void *)plain, 0x04000000 | 0x400 | 0x20 | 0x800 | SA_NODEFER, 0, ~0ul}, old;
+        unsigned long flags, restorer;
+        uint64_t mask;
+    } __attribute__((packed)) k = {(void *)plain, 0x04000000 | 0x400 | 0x20 | 0x800 | SA_NODEFER, 0, ~0ull}, old;
     struct sigaction sa;
     sigaction(SIGUSR2, 0, &sa);
     CHECK(syscall(SYS_rt_sigaction, SIGUSR2, 0, &old, 8) == 0);
     k.restorer = old.restorer, k.flags = (k.flags & ~0x04000000ul) | (old.flags & 0x04000000);
     CHECK(syscall(SYS_rt_sigaction, SIGUSR2, &k, 0, 8) == 0 && syscall(SYS_rt_sigaction, SIGUSR2, 0, &old, 8) == 0);
     CHECK(old.flags == (k.flags & ~0xc20ul));
-    CHECK(old.mask == (~0ul & ~(1ul << (SIGKILL - 1)) & ~(1ul << (SIGSTOP - 1))));
+    CHECK(old.mask == (~0ull & ~(1ull << (SIGKILL - 1)) & ~(1ull << (SIGSTOP - 1))));
     CHECK(syscall(SYS_rt_sigaction, SIGUSR2, 0, &old, 16) == -1 && errno == EINVAL);
     CHECK(syscall(SYS_rt_sigaction, 65, 0, &old, 8) == -1 && errno == EINVAL);
     signal(SIGUSR2, SIG_DFL);
@@ -229,9 +251,14 @@ static void flags(void)
     sigqueue(getpid(), SIGUSR1, v);
     CHECK(last.si_code == SI_QUEUE && last.si_pid == getpid() && last.si_value.sival_ptr == &v);
     // Division by zero is no exception on ARM; SIGFPE comes by kill alone.
+#ifdef __arm__
+#define DIVIDE "sdiv %0, %1, %2"
+#else
+#define DIVIDE "sdiv %w0, %w1, %w2"
+#endif
     volatile int zero = 0;
     set(SIGFPE, note, 0);
-    CHECK(({ int q; __asm__("sdiv %w0, %w1, %w2" : "=r"(q) : "r"(5), "r"(zero)); q; }) == 0);
+    CHECK(({ int q; __asm__(DIVIDE : "=r"(q) : "r"(5), "r"(zero)); q; }) == 0);
     CHECK(got[SIGFPE] == 0);
     kill(getpid(), SIGFPE);
     CHECK(got[SIGFPE] == 1 && last.si_code == SI_USER && last.si_pid == getpid());
@@ -239,14 +266,93 @@ static void flags(void)
 
 // --- changed contexts
 
+#ifdef __arm__
+struct all {
+    uint32_t r[15], cpsr, fpscr, unused;
+    uint64_t d[32];
+};
+#else
 struct all {
     uint64_t x[31], sp, nzcv, fpsr, fpcr, unused;
     __uint128_t v[32];
 };
+#endif
 static struct all all, wanted;
 extern char change_target[], change_back[];
 void store_everything(void);
 uint64_t hot_loop(uint64_t *p, uint64_t n);
+#ifdef __arm__
+extern char change_target_thumb[], change_target_it[];
+// The first instruction of change_target_it is one that an IT block before it may leave out.
+#define STORE_ALL \
+    "   str r0, [sp, #-8]!\n   str r1, [sp, #4]\n   movw r0, #:lower16:all\n   movt r0, #:upper16:all\n" \
+    "   str r1, [r0, #4]\n   ldr r1, [sp]\n   str r1, [r0]\n   add r1, r0, #8\n   stm r1, {r2-r12}\n" \
+    "   add r1, sp, #8\n   str r1, [r0, #52]\n   str lr, [r0, #56]\n   mrs r1, apsr\n   str r1, [r0, #60]\n" \
+    "   vmrs r1, fpscr\n   str r1, [r0, #64]\n   mov r1, #0\n   vmsr fpscr, r1\n   add r1, r0, #72\n" \
+    "   vstmia r1!, {d0-d15}\n   vstmia r1!, {d16-d31}\n" \
+    "   movw r1, #:lower16:store_everything\n   movt r1, #:upper16:store_everything\n   bx r1\n"
+__asm__(".text\n.syntax unified\n.arm\n.balign 4\n"
+        "change_target:\n" STORE_ALL
+        ".thumb\n"
+        "change_target_it:\n"
+        "   .inst.n 0x3001\n" // add r0, #1 in an IT block, adds outside
+        "change_target_thumb:\n" STORE_ALL
+#ifndef __thumb__
+        ".arm\n.balign 4\n"
+#endif
+        ".type hot_loop, %function\n"
+        "hot_loop:\n"
+        "   mov r1, #0\n"
+        "1: ldr r3, [r0], #8\n"
+        "   adds r1, r1, r3\n"
+        "   it cs\n   addcs r1, r1, #1\n"
+        "   subs r2, r2, #1\n"
+        "   bne 1b\n"
+        "   mov r0, r1\n"
+        "   mov r1, #0\n"
+        "   bx lr\n"
+        ".size hot_loop, . - hot_loop\n");
+
+static uint64_t table[1024];
+static char far_stack[16384] __attribute__((aligned(16)));
+
+static void change(int sig, siginfo_t *info, void *context)
+{
+    ucontext_t *uc = context;
+    struct vfp *fp = (struct vfp *)uc->uc_regspace;
+    uint32_t *r = (uint32_t *)&uc->uc_mcontext.arm_r0;
+    static unsigned n;
+    note(sig, info, context);
+    n++;
+    for (int i = 0; i < 15; i++)
+        wanted.r[i] = r[i] = 0x11111111u * (i % 15 + 1) + i;
+    wanted.r[13] = r[13] = (uintptr_t)far_stack + sizeof far_stack - 64;
+    // N, Z, C, V, Q and GE.
+    wanted.cpsr = n % 32 << 27 | (n * 7 % 16) << 16;
+    uint32_t state = 0x10;
+    switch (n % 4) {
+    case 0:
+        uc->uc_mcontext.arm_pc = (uintptr_t)change_target;
+        break;
+    case 1:
+        uc->uc_mcontext.arm_pc = (uintptr_t)change_target_thumb;
+        state |= 0x20;
+        break;
+    default: {
+        // ITSTATE: a condition on Z for this instruction alone.
+        unsigned equal = n >> 2 & 1, it = (equal ? 0 : 1) << 4 | 8;
+        uc->uc_mcontext.arm_pc = (uintptr_t)change_target_it;
+        state |= 0x20 | (it & 3) << 25 | (it >> 2) << 10;
+        if ((wanted.cpsr >> 30 & 1) == equal)
+            wanted.r[0]++;
+    }
+    }
+    uc->uc_mcontext.arm_cpsr = wanted.cpsr | state;
+    wanted.fpscr = fp->fpscr = 0x50000011 | (n % 2 ? 0x08400000 : 0x01800000);
+    for (int i = 0; i < 32; i++)
+        wanted.d[i] = fp->d[i] = 0x0123456789abcdef + i * 0x100000001;
+}
+#else
 __asm__(".text\n"
         "change_target:\n"
         "   str x0, [sp, #-32]!\n   str x1, [sp, #8]\n"
@@ -293,8 +399,15 @@ static void change(int sig, siginfo_t *info, void *context)
         wanted.v[i] = fp->vregs[i] = (__uint128_t)(0x0123456789abcdef + i) << 64 | (0xfedcba9876543210 - i);
     uc->uc_mcontext.pc = (uintptr_t)change_target;
 }
+#endif
 
-void store_everything(void) { siglongjmp(env, 2); }
+void store_everything(void)
+{
+#ifdef __arm__
+    all.cpsr &= ~0x3ffu; // what MRS shows of the mode is not said
+#endif
+    siglongjmp(env, 2);
+}
 
 static void changed_contexts(void)
 {
@@ -374,7 +487,7 @@ static void overflowed(int sig, siginfo_t *info, void *context)
     char here;
     note(sig, info, context);
     CHECK(within(&here, alt, sizeof alt));
-    overflow_sp = last_uc.uc_mcontext.sp;
+    overflow_sp = last_uc.uc_mcontext.SP;
     siglongjmp(env, 1);
 }
 
@@ -398,6 +511,22 @@ static __attribute__((noinline)) uint64_t endless_large(uint64_t n)
 }
 #pragma GCC diagnostic pop
 
+#ifdef __arm__
+// Compiled code moves sp below the stack before it stores; this faults with sp on the stack, as arm64's code does.
+static __attribute__((naked)) void endless_pushes(void) { __asm__("1: push {r4-r11}\n\tb 1b"); }
+#define ENDLESS() endless_pushes()
+#else
+#define ENDLESS() endless(0, &sum)
+#endif
+
+static void endless_on_alternate(int sig, siginfo_t *info, void *context)
+{
+    volatile uint64_t sum = 0;
+    (void)info, (void)context, (void)sum;
+    got[sig]++;
+    ENDLESS();
+}
+
 static void endless_handler(int sig, siginfo_t *info, void *context)
 {
     volatile uint64_t sum = 0;
@@ -410,7 +539,7 @@ static void overflow_alternate(void)
 {
     use(alt + 4096, sizeof alt - 4096, 0);
     mprotect(alt, 4096, PROT_NONE);
-    set(SIGUSR1, endless_handler, SA_ONSTACK);
+    set(SIGUSR1, endless_on_alternate, SA_ONSTACK);
     raise(SIGUSR1);
 }
 
@@ -447,7 +576,11 @@ static void overflow(void)
 static void repair_sp(int sig, siginfo_t *info, void *context)
 {
     note(sig, info, context);
+#ifdef __arm__
+    ((ucontext_t *)context)->uc_mcontext.arm_sp = ((ucontext_t *)context)->uc_mcontext.arm_r4;
+#else
     ((ucontext_t *)context)->uc_mcontext.sp = ((ucontext_t *)context)->uc_mcontext.regs[19];
+#endif
 }
 
 static void spoil(int sig, siginfo_t *info, void *context)
@@ -455,6 +588,20 @@ static void spoil(int sig, siginfo_t *info, void *context)
     ucontext_t *uc = context;
     (void)info;
     switch (got[sig]++) {
+#ifdef __arm__
+    case 0:
+        ((struct vfp *)uc->uc_regspace)->magic = 0x12345678;
+        break;
+    case 1:
+        ((struct vfp *)uc->uc_regspace)->size = 280;
+        break;
+    case 2:
+        uc->uc_mcontext.arm_cpsr = 0x1f;
+        break;
+    case 3:
+        uc->uc_mcontext.arm_cpsr |= 0x80;
+        break;
+#else
     case 0:
         *(uint32_t *)uc->uc_mcontext.__reserved = 0x12345678;
         break;
@@ -467,6 +614,7 @@ static void spoil(int sig, siginfo_t *info, void *context)
     case 3:
         ((uint32_t *)uc->uc_mcontext.__reserved)[132 + 1] = 16;
         break;
+#endif
     }
 }
 
@@ -474,7 +622,11 @@ static void die_of_bad_stack(void)
 {
     set(SIGUSR1, note, 0);
     signal(SIGSEGV, SIG_DFL);
+#ifdef __arm__
+    __asm__ volatile("mov r4, sp\n\tmov r0, %1\n\tmov sp, %0\n\tmov r7, #37\n\tmov r1, #10\n\tsvc #0" : : "r"(64L), "r"((long)getpid()) : "r0", "r1", "r7", "r4");
+#else
     __asm__ volatile("mov x19, sp\n\tmov x0, %1\n\tmov sp, %0\n\tmov x8, #129\n\tmov x1, #10\n\tsvc #0" : : "r"(64L), "r"((long)getpid()) : "x0", "x1", "x8", "x19");
+#endif
 }
 
 static void die_of_ignored_fault(void)
@@ -489,10 +641,14 @@ static void die_of_blocked_udf(void)
     set(SIGILL, note, 0);
     sigfillset(&all_signals);
     sigprocmask(SIG_SETMASK, &all_signals, 0);
-    __asm__ volatile("udf #1");
+    __asm__ volatile("udf #3");
 }
 
+#ifdef __arm__
+static void die_of_brk(void) { __asm__ volatile("bkpt #1"); }
+#else
 static void die_of_brk(void) { __asm__ volatile("brk #1"); }
+#endif
 static void die_of_bus(void)
 {
     FILE *f = tmpfile();
@@ -522,13 +678,24 @@ static void bad_stacks(void)
     set(SIGUSR1, note, 0);
     got[SIGSEGV] = got[SIGUSR1] = 0;
     long pid = getpid();
+#ifdef __arm__
+    register long x0 __asm__("r0") = pid;
+    register long x1 __asm__("r1") = SIGUSR1;
+    __asm__ volatile("mov r4, sp\n\tmov r7, #37\n\tmov sp, %2\n\tsvc #0\n\tmov r9, #7" : "+r"(x0) : "r"(x1), "r"(64L) : "r7", "r9", "r4", "memory");
+#else
     register long x0 __asm__("x0") = pid;
     register long x1 __asm__("x1") = SIGUSR1;
     register long x8 __asm__("x8") = SYS_kill;
     __asm__ volatile("mov x19, sp\n\tmov sp, %3\n\tsvc #0\n\tmov x9, #7" : "+r"(x0) : "r"(x1), "r"(x8), "r"(64L) : "x9", "x19", "memory");
+#endif
     CHECK(x0 == 0 && got[SIGSEGV] == 1 && got[SIGUSR1] == 0);
-    CHECK(last.si_code == SI_KERNEL && last.si_addr == 0 && last_uc.uc_mcontext.sp == 64);
+    CHECK(last.si_code == SI_KERNEL && last.si_addr == 0 && last_uc.uc_mcontext.SP == 64);
+#ifdef __arm__
+    uint32_t after = *(uint32_t *)last_uc.uc_mcontext.arm_pc;
+    CHECK(last_uc.uc_mcontext.arm_cpsr & 0x20 ? after == 0x0907f04f : after == 0xe3a09007); // mov r9, #7
+#else
     CHECK(*(uint32_t *)last_uc.uc_mcontext.pc == 0xd28000e9); // mov x9, #7
+#endif
     // Frames that sigreturn rejects.
     set(SIGSEGV, jump, SA_ONSTACK);
     set(SIGUSR1, spoil, 0);
@@ -539,18 +706,31 @@ static void bad_stacks(void)
             raise(SIGUSR1);
         CHECK(got[SIGSEGV] == i + 1 && last.si_code == SEGV_ACCERR && esr == 0 && last_uc.uc_mcontext.fault_address == 0);
         // The registers came from the frame before its records were looked at: sp is the interrupted one.
-        CHECK((uintptr_t)last.si_addr == last_uc.uc_mcontext.sp && (uintptr_t)&i + 2048 - (uintptr_t)last.si_addr < 4096);
+        CHECK((uintptr_t)last.si_addr == last_uc.uc_mcontext.SP && (uintptr_t)&i + 2048 - (uintptr_t)last.si_addr < 4096);
+#ifdef __arm__
+        CHECK((last_uc.uc_mcontext.arm_cpsr & 0x1df) == 0x10);
+#else
         CHECK((last_uc.uc_mcontext.pstate & 0xfffffff) == 0);
+#endif
     }
     // Sigreturn with a misaligned or unmapped sp.
+#ifdef __arm__
+#define ODD 4
+#define MISALIGNED __asm__ volatile("mov r4, sp\n\tsub sp, sp, #4\n\tmov r7, #173\n\tsvc #0" : : : "r7", "r4", "memory")
+#define UNMAPPED __asm__ volatile("mov sp, %0\n\tmov r7, #119\n\tsvc #0" : : "r"(4096L) : "r7", "memory")
+#else
+#define ODD 8
+#define MISALIGNED __asm__ volatile("mov x19, sp\n\tsub sp, sp, #8\n\tmov x8, #139\n\tsvc #0" : : : "x8", "x19", "memory")
+#define UNMAPPED __asm__ volatile("mov sp, %0\n\tmov x8, #139\n\tsvc #0" : : "r"(65536L) : "x8", "memory")
+#endif
     if (!sigsetjmp(env, 1))
-        __asm__ volatile("mov x19, sp\n\tsub sp, sp, #8\n\tmov x8, #139\n\tsvc #0" : : : "x8", "x19", "memory");
-    CHECK(got[SIGSEGV] == 5 && (last_uc.uc_mcontext.sp & 15) == 8 && (uintptr_t)last.si_addr == last_uc.uc_mcontext.sp);
+        MISALIGNED;
+    CHECK(got[SIGSEGV] == 5 && (last_uc.uc_mcontext.SP & (2 * ODD - 1)) == ODD && (uintptr_t)last.si_addr == last_uc.uc_mcontext.SP);
     if (!sigsetjmp(env, 1))
-        __asm__ volatile("mov sp, %0\n\tmov x8, #139\n\tsvc #0" : : "r"(65536L) : "x8", "memory");
+        UNMAPPED;
     // What cannot be read is 0.
     CHECK(got[SIGSEGV] == 6 && last.si_addr == 0 && last.si_code == SEGV_ACCERR);
-    CHECK(last_uc.uc_mcontext.sp == 0 && last_uc.uc_mcontext.pc == 0 && last_uc.uc_mcontext.regs[8] == 0);
+    CHECK(last_uc.uc_mcontext.SP == 0 && last_uc.uc_mcontext.PC == 0 && last_uc.uc_mcontext.NUMBER == 0);
     // How it ends otherwise.
     static const struct {
         void (*f)(void);
@@ -582,14 +762,23 @@ static void stale(void)
     set(SIGILL, jump, 0);
     if (!sigsetjmp(env, 1))
         hot_loop((uint64_t *)24, 4);
-    CHECK(esr == 0x92000007 && last_uc.uc_mcontext.fault_address == 24);
+    CHECK(esr == READ_FAULT && last_uc.uc_mcontext.fault_address == 24);
     raise(SIGUSR1);
-    CHECK(esr == 0x92000007 && last_uc.uc_mcontext.fault_address == 24);
+    CHECK(esr == READ_FAULT && last_uc.uc_mcontext.fault_address == 24);
     if (!sigsetjmp(env, 1))
         __asm__ volatile("udf #3");
-    CHECK(esr == 0 && last_uc.uc_mcontext.fault_address == 0);
+    CHECK(esr == NO_FAULT && last_uc.uc_mcontext.fault_address == 0);
     raise(SIGUSR1);
-    CHECK(esr == 0);
+    CHECK(esr == NO_FAULT);
+#ifdef __arm__
+    if (!sigsetjmp(env, 1))
+        *(volatile int *)28 = 1;
+    CHECK(esr == 0x800 && last_uc.uc_mcontext.fault_address == 28);
+    raise(SIGUSR1);
+    CHECK(esr == 0x800 && last_uc.uc_mcontext.fault_address == 28 && last_uc.uc_mcontext.trap_no == 0);
+    struct vfp *r = (struct vfp *)((ucontext_t *)&last_uc)->uc_regspace;
+    CHECK(r->magic == 0x56465001 && r->size == 288 && r->fpexc == 1u << 30 && r->fpinst == 0 && r->fpinst2 == 0 && r->end == 0);
+#else
     // Tagged pointers: shown without tag.
     if (!sigsetjmp(env, 1))
         hot_loop((uint64_t *)0x5a00000000000040, 4);
@@ -597,6 +786,7 @@ static void stale(void)
     // The list of records: FPSIMD, ESR, terminator, in this order.
     uint32_t *r = (uint32_t *)last_uc.uc_mcontext.__reserved;
     CHECK(r[0] == 0x46508001 && r[1] == 528 && r[132] == 0x45535201 && r[133] == 16 && r[136] == 0 && r[137] == 0);
+#endif
     CHECK(last_uc.uc_flags == 0 && last_uc.uc_link == 0);
 }
 

@@ -15,10 +15,11 @@
 enum { MOST = 64, LOCKS = 8, ITEMS = 64 };
 static struct { pthread_mutex_t m; pthread_cond_t c; long n, items[ITEMS], count; } locks[LOCKS];
 static atomic_long added, expected, taken, given, signalled, handled;
-static unsigned __int128 wide __attribute__((aligned(16)));
+static uintptr_t wide[2] __attribute__((aligned(16)));
 static atomic_int stop, alive;
 static pthread_t threads[MOST];
-static long per_thread[MOST], number;
+static long number;
+static int64_t per_thread[MOST];
 static __thread long own;
 static __thread unsigned seed;
 
@@ -42,7 +43,8 @@ static void fail(const char *what)
 
 static void *work(void *a)
 {
-    long me = (long)a, mine = 0;
+    long me = (long)a;
+    int64_t mine = 0;
     seed = me * 77 + 1;
     alive++;
     while (!stop) {
@@ -84,13 +86,22 @@ static void *work(void *a)
             break;
         }
         case 4: {
-            uint64_t lo, hi;
             int again;
+#ifdef __arm__
+            uint64_t both;
+            do {
+                __asm__ volatile("ldaexd %0, %H0, [%1]" : "=&r"(both) : "r"(wide) : "memory");
+                both += 3 | 1ull << 32;
+                __asm__ volatile("stlexd %0, %2, %H2, [%1]" : "=&r"(again) : "r"(wide), "r"(both) : "memory");
+            } while (again);
+#else
+            uint64_t lo, hi;
             do
                 __asm__ volatile("ldaxp %0, %1, [%3]\n add %0, %0, #3\n add %1, %1, #1\n stlxp %w2, %0, %1, [%3]"
-                                 : "=&r"(lo), "=&r"(hi), "=&r"(again) : "r"(&wide) : "memory");
+                                 : "=&r"(lo), "=&r"(hi), "=&r"(again) : "r"(wide) : "memory");
             while (again);
-            mine += 1l << 32;
+#endif
+            mine += 1ll << 32;
             break;
         }
         case 5:
@@ -149,7 +160,7 @@ int main(int argc, char **argv)
     if (n != counted) fail("counters");
     if (given != taken + left) fail("items");
     if (added != expected) fail("sums");
-    if ((long)(wide >> 64) != pairs || (long)wide != 3 * pairs) fail("pairs");
+    if ((long)wide[1] != (long)pairs || (long)wide[0] != (long)(3 * pairs)) fail("pairs");
     if (handled > signalled) fail("signals");
     if (getenv("STRESS_VERBOSE")) fprintf(stderr, "%ld counted, %ld pairs, %ld signals, %ld handled\n", n, pairs, (long)signalled, (long)handled);
     puts("stress");

@@ -918,8 +918,22 @@ static _Atomic unsigned char a8;
 static _Atomic short a16;
 static atomic_int a32, flags_or, xored;
 static atomic_long a64, most;
-static __int128 pair128 __attribute__((aligned(16)));
 static volatile long plain;
+// Two words whose sum is 0, changed by pair exclusives.
+static union { struct { uintptr_t lo, hi; } p; long low; } pair128 __attribute__((aligned(16)));
+#ifdef __arm__
+static int bump128(void)
+{
+    uint64_t old, new;
+    int fail;
+    do {
+        __asm__ volatile("ldaexd %0, %H0, [%1]" : "=&r"(old) : "r"(&pair128) : "memory");
+        new = (old + 1 & 0xffffffff) | ((old >> 32) - 1) << 32;
+        __asm__ volatile("stlexd %0, %2, %H2, [%1]" : "=&r"(fail) : "r"(&pair128), "r"(new) : "memory");
+    } while (fail);
+    return (uint32_t)old + (uint32_t)(old >> 32) == 0;
+}
+#else
 static int bump128(void)
 {
     uint64_t lo, hi, l2, h2;
@@ -932,6 +946,7 @@ static int bump128(void)
     while (fail);
     return lo + hi == 0;
 }
+#endif
 #ifdef __ARM_FEATURE_ATOMICS
 static int casp(void)
 {
@@ -963,8 +978,13 @@ static void *atomics(void *a)
         if (!(i & 1 ? casp() : bump128())) puts("torn pair");
         // A store of another thread must make a store exclusive fail, or come behind it: the word only grows.
         long old, fail;
+#ifdef __arm__
+        __asm__ volatile("1: ldrex %0, [%2]\n add %0, %0, #2\n strex %1, %0, [%2]\n cmp %1, #0\n bne 1b"
+                         : "=&r"(old), "=&r"(fail) : "r"(&plain) : "cc", "memory");
+#else
         __asm__ volatile("1: ldxr %0, [%2]\n add %0, %0, #2\n stxr %w1, %0, [%2]\n cbnz %w1, 1b"
                          : "=&r"(old), "=&r"(fail) : "r"(&plain) : "memory");
+#endif
     }
     return 0;
 }
@@ -986,7 +1006,7 @@ static void t_atomics(void)
     for (int i = 0; i < 4; i++) join(t[i]);
     stop = 1;
     join(e);
-    printf("%d %d %d %ld %x %x %ld %ld %ld\n", a8, a16, a32, a64, flags_or, xored, most, (long)pair128, plain);
+    printf("%d %d %d %ld %x %x %ld %ld %ld\n", a8, a16, a32, a64, flags_or, xored, most, pair128.low, plain);
 }
 
 static const struct { const char *name; void (*run)(void); } tests[] = {

@@ -167,9 +167,11 @@ pub fn push(
         _ => action.restorer as u32 as u64,
     };
     s.sp = frame;
-    // Other flags stay; IT is cleared.
+    // What the kernel calls PSR_f is cleared, N to Q, and IT; GE stays.
+    s.nzcv = [0; 4];
+    s.a32_flags[0] = 0;
     s.pc = GuestAddr::from(Place::from(GuestAddr(action.handler as u32 as u64))).0;
-    if alt.flags & super::SS_AUTODISARM != 0 && with_info {
+    if alt.flags & super::SS_AUTODISARM != 0 {
         *alt = AltStack::NONE;
     }
     Ok(())
