@@ -222,6 +222,16 @@ impl Inner {
         }
     }
 
+    /// Frees what is reserved below an area that grows and starts `at`: the kernel extends it into what is free, not into
+    /// what is reserved.
+    fn open_below(&self, at: u64) {
+        let below = self.areas.range(..at).next_back().map_or(0, |(_, v)| v.end);
+        let from = below.max(at.saturating_sub(GROWTH)).max(self.low.map_or(0, |l| l.0));
+        if from < at {
+            host_munmap(from, at - from);
+        }
+    }
+
     /// First address that the guest cannot have.
     fn task_size(&self) -> u64 {
         if self.low.is_some() { TASK_SIZE_32 } else { TASK_SIZE_64 }
@@ -456,10 +466,7 @@ impl AddressSpace {
             None => host_mmap(r.addr, len, host_prot(r.prot), flags, r.fd, r.offset)?,
         };
         if grows && inner.low.is_some() {
-            // The kernel extends it into what is free, not into what is reserved.
-            let below = inner.areas.range(..at).next_back().map_or(0, |(_, v)| v.end);
-            let from = below.max(at.saturating_sub(GROWTH)).max(inner.low.map_or(0, |l| l.0));
-            host_munmap(from, at - from);
+            inner.open_below(at);
         }
         inner.insert(Vma { start: at, end: at + len, prot: r.prot & PROT_MASK, kind });
         drop(inner);
@@ -490,6 +497,10 @@ impl AddressSpace {
         for v in inner.within(addr, end) {
             inner.drop_pages(v.start, v.end - v.start)?;
             inner.remove(v.start, v.end);
+        }
+        let next = inner.areas.range(addr..).next().map(|(_, v)| *v);
+        if let Some(v) = next.filter(|v| inner.low.is_some() && v.kind == Kind::Growing) {
+            inner.open_below(v.start);
         }
         drop(inner);
         self.changed(addr, end - addr);
