@@ -4,7 +4,7 @@
 use std::time::Duration;
 use testsuite::compare::{Run, run_translated, translate};
 use testsuite::full;
-use testsuite::guest::{Libc, ours};
+use testsuite::guest::{Libc, Target, ours, ours_for};
 
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
 const QUICK: (&[&str], &str) = (&["-O0"], "auto");
@@ -43,10 +43,19 @@ const EXPECTED: &[(&str, &str)] = &[
 
 /// Runs every test of `threads.c` as built for that C library.
 fn library(libc: Libc, flags: &[&str], engines: &[(&[&str], &'static str)]) {
-    let program = ours("threads.c", libc, flags);
+    library_for(Target::A64, libc, flags, engines);
+}
+
+/// The same for any instruction set.
+fn library_for(target: Target, libc: Libc, flags: &[&str], engines: &[(&[&str], &'static str)]) {
+    let program = ours_for(target, "threads.c", libc, flags);
     for (xflags, engine) in engines {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
         for (test, expected) in EXPECTED {
+            // musl 1.2.3 for arm cannot be cancelled asynchronously: its handler goes to code that pops what was not pushed.
+            if *test == "cancel" && target != Target::A64 && libc == Libc::Musl {
+                continue;
+            }
             let mut args = vec![*test];
             args.extend(full().then_some("8"));
             let timeout = Some(Duration::from_secs(if full() { 600 } else { 120 }));
@@ -55,8 +64,21 @@ fn library(libc: Libc, flags: &[&str], engines: &[(&[&str], &'static str)]) {
             let text = String::from_utf8_lossy(&out.stdout);
             assert!(
                 out.status == 0 && text == *expected && out.stderr.is_empty(),
-                "{xflags:?} {test}: {out:?}"
+                "{target:?} {xflags:?} {test}: {out:?}"
             );
+        }
+    }
+}
+
+/// A32 and T32.
+#[test]
+fn aarch32() {
+    let flags = &["-O2", "-w", "-march=armv8-a+simd"];
+    let engines = [QUICK, OPTIMISED, INTERPRETED];
+    for target in [Target::A32, Target::T32] {
+        library_for(target, Libc::Musl, flags, if full() { &engines } else { &engines[..1] });
+        if full() {
+            library_for(target, Libc::Glibc, flags, &engines[..1]);
         }
     }
 }
