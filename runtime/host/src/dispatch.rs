@@ -196,7 +196,8 @@ fn handle(t: &mut Thread, s: &mut GuestState, event: Event) {
         Event::Syscall { .. } => system_call(t, s),
         Event::Trap(TrapKind::Breakpoint(_)) => signal::trap(t, s, libc::SIGTRAP, TRAP_BRKPT),
         Event::Trap(TrapKind::Undefined) | Event::Unsupported => {
-            signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, s.pc, FaultInfo::default())
+            let at = signal::instruction(t, s);
+            signal::fault(t, s, libc::SIGILL, ILL_ILLOPC, at, FaultInfo::default())
         }
         Event::Fault(f) => memory_fault(t, s, f),
         // Interpreted runs compare their bytes.

@@ -202,11 +202,15 @@ pub fn fault(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32, addr: u6
 
 /// As [`fault`], for a debug exception at `s.pc`, which leaves the details of an earlier fault standing.
 pub fn trap(t: &mut Thread, s: &mut GuestState, signo: i32, code: i32) {
-    let at = match t.process.isa() {
+    fault(t, s, signo, code, instruction(t, s), t.signals.last_fault);
+}
+
+/// The address of the next instruction, as the guest sees it: without its state.
+pub fn instruction(t: &Thread, s: &GuestState) -> u64 {
+    match t.process.isa() {
         Isa::A64 => s.pc,
         Isa::A32 => Place::from(GuestAddr(s.pc)).addr as u64,
-    };
-    fault(t, s, signo, code, at, t.signals.last_fault);
+    }
 }
 
 fn force(t: &mut Thread, s: &mut GuestState, info: &SigInfo) {

@@ -16,7 +16,7 @@ pub mod info32;
 
 pub use action::{Action, Actions, SIG_DFL, SIG_IGN};
 pub use calls::*;
-pub use deliver::{Restart, deliver, fault, trap};
+pub use deliver::{Restart, deliver, fault, instruction, trap};
 pub use frame::FaultInfo;
 pub use group::Group;
 pub use host::{
