@@ -11,7 +11,7 @@ use crate::walk::Piece;
 use image::Image;
 use ir::{CallTarget, GuestAddr, Inst, PureOp, Reg, Type, Value};
 use isa::a64::reg;
-use isa::{Exit, Isa, Run, a32};
+use isa::{Exit, Isa, Run};
 use reaching::{Place, Reach, Store};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
@@ -197,11 +197,8 @@ impl<'a> Slice<'a> {
                 }
                 // The runtime executes it and goes on.
                 Exit::Fallback { pc } => {
-                    let next = match isa {
-                        Isa::A64 => pc.0 + 4,
-                        Isa::A32 => a32::leaving(code, pc.into()).map_or(pc.0, |l| GuestAddr::from(l.next).0),
-                    };
-                    edge(next, Edge::Call(saved));
+                    let next = isa.leaving(code, pc).map_or(pc, |l| l.next);
+                    edge(next.0, Edge::Call(saved));
                 }
                 Exit::Return(_) | Exit::Trap { .. } => {}
             }

@@ -171,10 +171,7 @@ impl<'a> Text<'a> {
 
     /// The code address without the state of an IT block.
     pub(crate) const fn plain(&self, addr: u64) -> u64 {
-        match self.image.isa {
-            Isa::A64 => addr,
-            Isa::A32 => addr as u32 as u64,
-        }
+        self.image.isa.plain(addr)
     }
 
     /// The address of the bytes of the code address `addr`.

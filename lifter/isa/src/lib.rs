@@ -94,6 +94,21 @@ pub enum Flow {
     Trap,
 }
 
+/// How control leaves one instruction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Leaving {
+    /// Length in bytes.
+    pub len: u32,
+    /// How, if its condition holds.
+    pub flow: Flow,
+    /// It has a condition beside that of a [`Flow::Branch`] (A32): control may also go on behind it.
+    pub conditional: bool,
+    /// It may access memory.
+    pub accesses: bool,
+    /// The code address behind it; in an IT block or behind IT with the block's state.
+    pub next: GuestAddr,
+}
+
 /// The instruction sets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash, Default)]
 #[repr(u32)]
@@ -183,6 +198,26 @@ impl Isa {
         }
     }
 
+    /// How control leaves the instruction at the code address `pc`; `None` if its bytes cannot be fetched.
+    pub fn leaving(self, code: &dyn Code, pc: GuestAddr) -> Option<Leaving> {
+        match self {
+            Isa::A64 => {
+                let word = code.word(pc)?;
+                let (flow, accesses) = (a64::flow(word, pc), a64::may_access(word));
+                Some(Leaving { len: 4, flow, conditional: false, accesses, next: pc.offset(4) })
+            }
+            Isa::A32 => a32::leaving(code, pc.into()),
+        }
+    }
+
+    /// The code address without the state of an IT block: bytes and instruction set only.
+    pub const fn plain(self, pc: u64) -> u64 {
+        match self {
+            Isa::A64 => pc,
+            Isa::A32 => pc as u32 as u64,
+        }
+    }
+
     /// True if the general registers are of 32 bits.
     pub const fn is_32(self) -> bool {
         matches!(self, Isa::A32)
@@ -256,7 +291,7 @@ impl Isa {
                     text.truncate(i);
                     text += &GuestAddr(self.bytes_at(to.0)).to_string();
                 }
-                Some(Shown { bits, text, name, next: leaving.next.into() })
+                Some(Shown { bits, text, name, next: leaving.next })
             }
         }
     }

@@ -112,7 +112,7 @@ impl<M: GuestMemory> Code for Fetch<'_, M> {
 
 fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled, Fault> {
     let start = isa.bytes_at(pc);
-    if !start.is_multiple_of(isa.alignment(pc)) {
+    if !isa.is_aligned(pc) {
         return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: start });
     }
     let mut max = max_insns;
@@ -128,7 +128,7 @@ fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Resul
                 mem.fetch(start, &mut [0; 4][..isa.alignment(pc) as usize])?;
                 continue;
             }
-            if run_is_cut(&exit) {
+            if let Exit::Fallback { .. } = exit {
                 // The second half of its only instruction cannot be fetched.
                 mem.fetch(start + bytes.len() as u64, &mut [0; 2])?;
                 continue;
@@ -149,11 +149,6 @@ fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Resul
         // More values than slots: one instruction has far fewer.
         max = (max / 2).max(1);
     }
-}
-
-/// True if nothing was lifted because of bytes that could not be fetched.
-fn run_is_cut(exit: &Exit) -> bool {
-    matches!(exit, Exit::Fallback { .. })
 }
 
 fn types(isa: Isa, insts: &[Inst]) -> Box<[Type]> {

@@ -3,13 +3,13 @@
 //! it.
 
 use crate::cache::{Cache, Compiled};
-use crate::memory::{Access, Fault, FaultKind, GuestMemory};
+use crate::memory::{Access, AsCode, Fault, FaultKind, GuestMemory};
 use crate::step::{self, Step};
 use crate::{registers, soft};
 use abi::GuestState;
 use abi::profile::{Finding, Kind};
 use ir::{Align, CacheOp, CallTarget, Fence, GuestAddr, Inst, Order, TrapKind, Type, TypedOp, Value};
-use isa::{Code, Exit, Flow, Isa, a32, a64};
+use isa::{Exit, Flow, Isa, a32};
 use std::sync::atomic::{Ordering, fence};
 
 /// Why the interpreter stopped. `GuestState::pc` is where execution goes on, unless said otherwise.
@@ -254,30 +254,10 @@ impl Compiled {
 /// True if the instruction before `pc` may be a call.
 fn behind_call<M: GuestMemory>(isa: Isa, pc: u64, mem: &M) -> bool {
     let is_call = |flow| matches!(flow, Flow::Call(_) | Flow::IndirectCall);
-    match isa {
-        Isa::A64 => {
-            let before = GuestAddr(pc.wrapping_sub(4));
-            Plain(mem).word(before).is_some_and(|w| is_call(a64::flow(w, before)))
-        }
-        Isa::A32 => {
-            let place = a32::Place::from(GuestAddr(pc));
-            let lengths = if place.thumb { &[4, 2][..] } else { &[4] };
-            lengths.iter().any(|&len| {
-                let before = place.at(place.addr.wrapping_sub(len));
-                a32::leaving(&Plain(mem), before).is_some_and(|l| l.len == len && is_call(l.flow))
-            })
-        }
-    }
-}
-
-/// Guest memory as code.
-struct Plain<'a, M>(&'a M);
-
-impl<M: GuestMemory> Code for Plain<'_, M> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let mut bytes = [0; 4];
-        self.0.fetch(pc.0, &mut bytes).ok().map(|()| u32::from_le_bytes(bytes))
-    }
+    (isa.alignment(pc)..=4).step_by(2).any(|len| {
+        let before = GuestAddr(isa.plain(pc.wrapping_sub(len)));
+        isa.leaving(&AsCode(mem), before).is_some_and(|l| u64::from(l.len) == len && is_call(l.flow))
+    })
 }
 
 fn leave(state: &mut GuestState, event: Option<Event>, pc: u64) -> Left {

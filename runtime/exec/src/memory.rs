@@ -2,7 +2,8 @@
 //! faults, tests with a vector of bytes. Addresses arrive as [`isa::Isa::data_addr`] gives them; alignment that an instruction demands is checked
 //! before.
 
-use ir::RmwOp;
+use ir::{GuestAddr, RmwOp};
+use isa::Code;
 
 /// Why an access failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,6 +67,16 @@ pub trait GuestMemory {
             let now = &mut buffer[..chunk.len()];
             self.fetch(at, now).is_ok() && now == chunk
         })
+    }
+}
+
+/// Guest memory as code.
+pub(crate) struct AsCode<'a, M>(pub(crate) &'a M);
+
+impl<M: GuestMemory> Code for AsCode<'_, M> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        let mut bytes = [0; 4];
+        self.0.fetch(pc.0, &mut bytes).ok().map(|()| u32::from_le_bytes(bytes))
     }
 }
 

@@ -7,11 +7,11 @@
 //! translated code has arrived at the next checkpoint, memory must be what the overlay says.
 
 use crate::interp::{Event, Interp};
-use crate::memory::{Fault, GuestMemory, rmw_value};
+use crate::memory::{AsCode, Fault, GuestMemory, rmw_value};
 use crate::{host, registers, soft};
 use abi::GuestState;
 use ir::{GuestAddr, Inst, RmwOp, SysReg};
-use isa::{Code, Isa};
+use isa::Isa;
 
 /// Instructions between two checkpoints after which the two are taken to have parted.
 const FARTHEST: usize = 1 << 16;
@@ -131,16 +131,6 @@ impl<M: GuestMemory> GuestMemory for Covered<'_, M> {
 
     fn code_is(&self, addr: u64, bytes: &[u8]) -> bool {
         self.mem.code_is(addr, bytes)
-    }
-}
-
-struct Fetch<'a, M>(&'a M);
-
-impl<M: GuestMemory> Code for Fetch<'_, M> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let mut bytes = [0; 4];
-        self.0.fetch(pc.0, &mut bytes).ok()?;
-        Some(u32::from_le_bytes(bytes))
     }
 }
 
@@ -296,6 +286,6 @@ fn changed(isa: Isa, from: &GuestState, to: &GuestState) -> Vec<&'static str> {
 }
 
 fn reads_counter(isa: Isa, pc: u64, mem: &impl GuestMemory) -> bool {
-    let run = isa.lift_run(&Fetch(mem), GuestAddr(pc), GuestAddr(u64::MAX), 1);
+    let run = isa.lift_run(&AsCode(mem), GuestAddr(pc), GuestAddr(u64::MAX), 1);
     run.insts.iter().any(|i| matches!(i, Inst::ReadSys(SysReg::Counter)))
 }

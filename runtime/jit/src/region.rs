@@ -1,13 +1,11 @@
 //! What is compiled together: the guest code that direct jumps reach from an address, up to a limit. Takes code bytes, gives
 //! an IR function and the bytes it was made from.
 
-mod arm;
-
 use crate::Request;
 use crate::emit::join;
 use ir::{Block, BlockId, CacheOp, CallTarget, Fence, Function, GuestAddr, Inst, SysReg, Term};
 use isa::{BlockShape, Flow, FunctionShape, Isa, a64};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Guest instructions of a region at most where it is not known what is executed.
 pub(crate) const MAX_INSNS: usize = 240;
@@ -39,10 +37,7 @@ pub(crate) struct Region {
 impl Region {
     pub(crate) fn find(request: &Request<'_>, most: usize) -> Option<Region> {
         let isa = request.isa;
-        let (shape, insns) = match isa {
-            Isa::A64 => shape(request, most)?,
-            Isa::A32 => arm::shape(request, most)?,
-        };
+        let (shape, insns) = shape(request, most)?;
         let mut function = isa::lift_function(&shape, request.code);
         // Blocks that conditions make follow those of the shape; those that leave the region come last, and are empty.
         let shaped = match isa {
@@ -165,77 +160,103 @@ pub(crate) fn most(request: &Request<'_>) -> usize {
     }
 }
 
-/// Walks breadth-first along direct jumps; gives the number of instructions, too.
+/// An instruction of the region.
+struct Seen {
+    len: u32,
+    /// A block may begin there: it is in no IT block.
+    plain: bool,
+    /// The block ends behind it.
+    ends: bool,
+}
+
+/// Walks breadth-first along direct jumps; gives the number of instructions, too. AArch32: blocks are not divided by conditions,
+/// nor within IT blocks; lifting does that.
 fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
-    let entry = request.pc;
-    request.code.word(entry)?;
+    let (isa, entry) = (request.isa, request.pc);
+    if isa.is_inner(entry.0) {
+        return None;
+    }
     let count = |pc: GuestAddr| request.seen.map_or(1, |seen| seen(pc.0));
     let mut accesses = 0;
-    let mut seen: BTreeSet<GuestAddr> = BTreeSet::new();
+    let mut seen: BTreeMap<GuestAddr, Seen> = BTreeMap::new();
     let mut leaders: BTreeSet<GuestAddr> = BTreeSet::from([entry]);
-    // Behind these, control does not go on to the next instruction of the same block.
-    let mut ends: BTreeSet<GuestAddr> = BTreeSet::new();
     // With what may be on the way that control mostly takes.
     let mut queue = VecDeque::from([(entry, true)]);
     while let Some((start, mostly)) = queue.pop_front() {
         let most = if mostly { most } else { most.min(MAX_INSNS) };
-        let mut pc = start;
+        let mut at = start;
         loop {
-            if seen.contains(&pc) || seen.len() >= most || (pc != entry && (request.stop)(pc.0)) {
+            let pc = GuestAddr(isa.plain(at.0));
+            if seen.contains_key(&pc) || seen.len() >= most || (pc != entry && (request.stop)(pc.0)) {
                 break;
             }
-            let Some(word) = request.code.word(pc) else { break };
-            if a64::may_access(word) {
+            let Some(l) = isa.leaving(request.code, at) else { break };
+            if l.accesses {
                 if accesses == MAX_ACCESSES {
                     break;
                 }
                 accesses += 1;
             }
-            seen.insert(pc);
-            let next = pc.offset(4);
             let mut go = |a: GuestAddr, mostly: bool| {
                 if leaders.insert(a) {
                     queue.push_back((a, mostly));
                 }
             };
-            match a64::flow(word, pc) {
-                Flow::Next => {
-                    pc = next;
-                    continue;
+            let ends = match l.flow {
+                Flow::Next => false,
+                Flow::Jump(a) if !l.conditional => {
+                    go(a, mostly);
+                    true
                 }
-                Flow::Jump(a) => go(a, mostly),
-                Flow::Branch(a) => {
+                Flow::Jump(a) | Flow::Branch(a) => {
                     // Who says that neither was executed does not know.
-                    let (on, off) = (count(next), count(a));
-                    if on != 0 || off == 0 {
-                        go(next, mostly && on >= off);
+                    let (on, off) = (count(l.next), count(a));
+                    let divides = matches!(l.flow, Flow::Branch(_));
+                    if divides && (on != 0 || off == 0) {
+                        go(l.next, mostly && on >= off);
                     }
                     if off != 0 || on == 0 {
                         go(a, mostly && on < off);
                     }
+                    divides
                 }
                 Flow::Call(a) => {
                     go(a, mostly);
-                    if count(next) != 0 {
-                        go(next, mostly);
+                    if !l.conditional && count(l.next) != 0 {
+                        go(l.next, mostly);
                     }
+                    !l.conditional
                 }
-                Flow::IndirectCall | Flow::Indirect | Flow::Return | Flow::Syscall | Flow::Trap => {}
+                Flow::IndirectCall | Flow::Indirect | Flow::Return | Flow::Syscall | Flow::Trap => {
+                    !l.conditional
+                }
+            };
+            seen.insert(pc, Seen { len: l.len, plain: pc == at, ends });
+            if ends {
+                break;
             }
-            ends.insert(pc);
-            break;
+            at = l.next;
         }
     }
     let mut blocks: Vec<BlockShape> = Vec::new();
     let mut open = false;
-    for &pc in &seen {
+    for (&pc, s) in &seen {
+        let bytes = isa.bytes_at(pc.0);
+        let end = GuestAddr(bytes + u64::from(s.len));
         match blocks.last_mut() {
-            Some(b) if open && b.end == pc && !leaders.contains(&pc) => b.end = pc.offset(4),
-            _ => blocks.push(BlockShape { start: pc, end: pc.offset(4), switch: None }),
+            Some(b) if b.end.0 > bytes => return None,
+            Some(b) if open && b.end.0 == bytes && !(leaders.contains(&pc) && s.plain) => b.end = end,
+            // Only the block's own walk knows what comes within an IT block.
+            _ if !s.plain => {
+                open = false;
+                continue;
+            }
+            _ => blocks.push(BlockShape { start: pc, end, switch: None }),
         }
-        open = !ends.contains(&pc);
+        open = !s.ends;
     }
-    Some((FunctionShape { isa: Isa::A64, name: "region".into(), entry, blocks }, seen.len() as u32))
+    let shape = FunctionShape { isa, name: "region".into(), entry, blocks };
+    (!seen.is_empty()).then_some((shape, seen.len() as u32))
 }
 
 /// Ends a block before the first instruction that is the interpreter's, and behind a barrier that makes changed code visible.

@@ -4,7 +4,7 @@
 use super::{ImageCode, Kind, Text, Unit};
 use image::Range;
 use ir::{GuestAddr, Inst};
-use isa::a32::{Place, leaving};
+use isa::a32::Place;
 use isa::{Flow, Isa};
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -92,12 +92,11 @@ impl Text<'_> {
         if !unmarked(self.mark(at)) {
             return None;
         }
-        let l = leaving(&ImageCode(self.image), place)?;
+        let l = Isa::A32.leaving(&ImageCode(self.image), place.into())?;
         let last = at + u64::from(l.len) - 2;
         if self.find(last).is_none() || !unmarked(self.mark(last)) {
             return None;
         }
-        let next: u64 = GuestAddr::from(l.next).0;
         let kind = match l.flow {
             Flow::Next if self.is_nop(place) => Kind::Nop,
             Flow::Next => Kind::Next,
@@ -112,12 +111,12 @@ impl Text<'_> {
             Flow::Trap if self.is_trap(place) => Kind::Trap,
             Flow::Trap => Kind::Undefined,
         };
-        let it = !place.in_it() && l.next.in_it();
-        Some((Unit { kind, conditional: l.conditional, next }, it))
+        let it = !place.in_it() && Place::from(l.next).in_it();
+        Some((Unit { kind, conditional: l.conditional, next: l.next.0 }, it))
     }
 
     pub(super) fn flow32(&self, addr: u64) -> Flow {
-        leaving(&ImageCode(self.image), Place::from(GuestAddr(addr))).map_or(Flow::Trap, |l| l.flow)
+        Isa::A32.leaving(&ImageCode(self.image), GuestAddr(addr)).map_or(Flow::Trap, |l| l.flow)
     }
 
     /// The literals that the instruction at `addr` loads.

@@ -19,7 +19,8 @@ mod simd;
 pub use cx::{Cx, Lift, Undefined};
 pub use place::Place;
 pub use regs::{FILE, reg};
-pub use run::{Leaving, fetch, leaving, lift_block, lift_run};
+pub(crate) use run::leaving;
+pub use run::{fetch, lift_block, lift_run};
 pub use table::{Feature, Insn, Row, Set, decode, is_wide, rows};
 
 /// The encoding rows of each group but those of `simd`.

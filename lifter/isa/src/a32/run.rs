@@ -7,7 +7,7 @@ use super::cx::{Cx, Predicate};
 use super::table::{self, Insn, Set, is_wide};
 use super::{FILE, Place, reg};
 use crate::cond::FlagSource;
-use crate::{Code, Exit, Flow, Run};
+use crate::{Code, Exit, Flow, Leaving, Run};
 use ir::{Builder, CallTarget, GuestAddr, Inst, PureOp, Reg, Term, TrapKind, Value};
 
 /// Instructions in a row that are made conditional by selection; longer groups are branched over.
@@ -312,21 +312,6 @@ fn follows_link(code: &dyn Code, at: Place) -> bool {
     !at.thumb && code.word(before).is_some_and(|w| w & 0x0fff_ffff == 0x01a0_e00f)
 }
 
-/// How control leaves one instruction.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Leaving {
-    /// Length in bytes.
-    pub len: u32,
-    /// How, if its condition holds.
-    pub flow: Flow,
-    /// It has a condition: control may also go on behind it.
-    pub conditional: bool,
-    /// It accesses memory.
-    pub accesses: bool,
-    /// The place behind it; in an IT block or behind IT with the block's state.
-    pub next: Place,
-}
-
 /// Control flow of the instruction at `at`; `None` if its bytes cannot be fetched.
 pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
     let insn = fetch(code, at)?;
@@ -353,5 +338,5 @@ pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
         next.it = insn.word as u8;
     }
     let accesses = b.insts().iter().any(Inst::is_checkpoint);
-    Some(Leaving { len: insn.len, flow, conditional: insn.cond != ALWAYS, accesses, next })
+    Some(Leaving { len: insn.len, flow, conditional: insn.cond != ALWAYS, accesses, next: next.into() })
 }
