@@ -6,14 +6,13 @@
 mod common;
 
 use common::random::Random;
-use common::{Directory, number};
+use common::{Directory, a32_options, disassembled, number};
 use ir::GuestAddr;
 use isa::Exit;
 use isa::a32::{self, Place};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 fn place(thumb: bool) -> Place {
     Place { addr: 0x1000, thumb, it: 0, passed: false }
@@ -46,29 +45,13 @@ fn llvm(thumb: bool, words: &[u32]) -> Vec<Opinion> {
         // In brackets: what is wrong is not taken up again in its middle.
         text += &format!("[{}]\n", bytes.join(" "));
     }
-    let triple = if thumb { "thumbv8a-none-linux-gnueabihf" } else { "armv8a-none-linux-gnueabihf" };
-    let mut child = Command::new("llvm-mc-19")
-        .args(["--disassemble", "-triple", triple])
-        .arg("-mattr=+neon,+fp-armv8,+crypto,+crc,+hwdiv,+hwdiv-arm,+mp,+sha2,+aes")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("llvm-mc-19 (of llvm-19, which xtask setup installs)");
-    let mut stdin = child.stdin.take().expect("piped");
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let out = child.wait_with_output().expect("llvm-mc-19 runs");
-    writer.join().expect("no panic").expect("llvm-mc-19 reads everything");
+    let (stdout, messages) = disassembled(&a32_options(thumb), text);
     let mut opinions = vec![None; words.len()];
-    for message in String::from_utf8_lossy(&out.stderr).lines() {
-        // <stdin>:LINE:COLUMN: warning: …
-        let number = message.strip_prefix("<stdin>:").and_then(|m| m.split(':').next());
-        let Some(n) = number.and_then(|n| n.parse::<usize>().ok()) else { continue };
+    for (line, message) in messages {
         let invalid = message.contains("invalid instruction");
-        opinions[n - 1] = Some(if invalid { Opinion::Unallocated } else { Opinion::Doubtful });
+        opinions[line] = Some(if invalid { Opinion::Unallocated } else { Opinion::Doubtful });
     }
     // One line for each that is not invalid, warned of or not, behind directives.
-    let stdout = String::from_utf8_lossy(&out.stdout);
     let mut lines = stdout.lines().filter(|l| l.starts_with('\t') && !l.starts_with("\t."));
     for o in &mut opinions {
         if *o != Some(Opinion::Unallocated) {

@@ -1,21 +1,12 @@
 //! The encoding tables of AArch32 themselves: patterns, names, overlaps, and that every row lifts to IR that verifies.
 
+mod common;
+
+use common::random::Random;
 use ir::{GuestAddr, TrapKind};
 use isa::a32::{self, FILE, Place, Row, Set};
 use isa::{Code, Exit, Run};
 use std::collections::{HashMap, HashSet};
-
-/// A small deterministic generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
 
 #[test]
 fn patterns_have_their_length_and_names_are_unique() {

@@ -1,26 +1,15 @@
 //! Our encoding table against two other decoders: yaxpeax-arm, and LLVM's (`llvm-mc-19`). Words are made from the rows
 //! with random operand bits, from those with one bit flipped, and at random.
 
+mod common;
+
+use common::random::Random;
+use common::{disassembled, number};
 use isa::a64::{self, decode};
 use std::collections::HashMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-/// A small deterministic generator (xorshift64*).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
-    }
-}
 
 fn words(per_row: usize) -> Vec<u32> {
-    let seed: u64 = std::env::var("XLATE_SEED").ok().and_then(|v| v.parse().ok()).unwrap_or(1);
-    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut random = Random::seeded(number("XLATE_SEED", 1));
     let mut words = Vec::new();
     for row in a64::rows() {
         let (mask, value) = row.bits();
@@ -113,25 +102,12 @@ fn agrees_with_llvm() {
         words.iter().map(|w| w.to_le_bytes().map(|b| format!("0x{b:02x}")).join(" ") + "\n").collect();
     let features = "-mattr=+fp-armv8,+neon,+fullfp16,+crc,+lse,+lor,+rdm,+aes,+sha2,+sha3,+dotprod,+jsconv,\
         +complxnum,+fp16fml,+flagm,+altnzcv,+fptoint,+rcpc,+rcpc-immo,+sb,+ccpp,+ccdp,+predres,+ras,+perfmon,+el3,+i8mm";
-    let mut llvm = Command::new("llvm-mc-19")
-        .args(["--disassemble", "--triple=aarch64", "-M", "no-aliases", features])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("llvm-mc-19 starts");
-    let mut stdin = llvm.stdin.take().expect("stdin is piped");
-    let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-    let out = llvm.wait_with_output().expect("llvm-mc-19 runs");
-    writer.join().expect("writer ends").expect("words written");
-    // "<stdin>:7:1: warning: invalid instruction encoding": line 7 gives no output.
+    let (stdout, messages) = disassembled(&["--triple=aarch64", "-M", "no-aliases", features], text);
+    // Such a line gives no output.
     let mut invalid = vec![false; words.len()];
-    for line in String::from_utf8_lossy(&out.stderr).lines().filter(|l| l.contains("invalid instruction")) {
-        if let Some(n) = line.split(':').nth(1).and_then(|n| n.parse::<usize>().ok()) {
-            invalid[n - 1] = true;
-        }
+    for (line, _) in messages.iter().filter(|(_, m)| m.contains("invalid instruction")) {
+        invalid[*line] = true;
     }
-    let stdout = String::from_utf8_lossy(&out.stdout);
     let mut lines = stdout.lines().map(str::trim).filter(|l| !l.is_empty() && *l != ".text");
     let mut failures = Vec::new();
     for (&word, &invalid) in words.iter().zip(&invalid) {

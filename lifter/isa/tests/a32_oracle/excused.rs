@@ -2,11 +2,10 @@
 
 use crate::case::{A32_PAGE, CODE, Case, REFUSED, State, T32_PAGE};
 use crate::common::machine::{SIGBUS, SIGSEGV};
+use crate::common::{a32_options, disassembled};
 use crate::integer;
 use crate::world::Ours;
 use std::collections::BTreeSet;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 /// Cases that say nothing, or would harm the oracle.
 pub fn unusable(case: &Case, ours: &Ours) -> bool {
@@ -204,24 +203,8 @@ pub fn doubtful(cases: &[Case], what: &str) -> BTreeSet<usize> {
                 line(i, &[0, 0xbf]);
             }
         }
-        let triple = if thumb { "thumbv8a-none-linux-gnueabihf" } else { "armv8a-none-linux-gnueabihf" };
-        let mut child = Command::new("llvm-mc-19")
-            .args(["--disassemble", "-triple", triple])
-            .arg("-mattr=+neon,+fp-armv8,+crypto,+crc,+hwdiv,+hwdiv-arm,+mp,+sha2,+aes")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("llvm-mc-19 (of llvm-19, which xtask setup installs)");
-        let mut stdin = child.stdin.take().expect("piped");
-        let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()));
-        let out = child.wait_with_output().expect("llvm-mc-19 runs");
-        writer.join().expect("no panic").expect("llvm-mc-19 reads everything");
-        for message in String::from_utf8_lossy(&out.stderr).lines().filter(|m| m.contains(what)) {
-            // <stdin>:LINE:COLUMN: warning: …
-            let number = message.strip_prefix("<stdin>:").and_then(|m| m.split(':').next());
-            doubtful.extend(number.and_then(|n| n.parse::<usize>().ok()).map(|n| lines[n - 1]));
-        }
+        let (_, messages) = disassembled(&a32_options(thumb), text);
+        doubtful.extend(messages.iter().filter(|(_, m)| m.contains(what)).map(|(line, _)| lines[*line]));
     }
     doubtful
 }

@@ -13,6 +13,37 @@ pub fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
 
+/// What LLVM's disassembler says of lines of bytes: its output, and each message with the number of its line, from 0.
+pub fn disassembled(options: &[&str], lines: String) -> (String, Vec<(usize, String)>) {
+    let mut child = Command::new("llvm-mc-19")
+        .arg("--disassemble")
+        .args(options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("llvm-mc-19 (of llvm-19, which xtask setup installs)");
+    let mut stdin = child.stdin.take().expect("piped");
+    let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
+    let out = child.wait_with_output().expect("llvm-mc-19 runs");
+    writer.join().expect("no panic").expect("llvm-mc-19 reads everything");
+    // "<stdin>:7:1: warning: invalid instruction encoding"
+    let message = |m: &str| {
+        let (line, text) = m.strip_prefix("<stdin>:")?.split_once(':')?;
+        Some((line.parse::<usize>().ok()? - 1, text.to_string()))
+    };
+    let messages = String::from_utf8_lossy(&out.stderr).lines().filter_map(message).collect();
+    (String::from_utf8_lossy(&out.stdout).into_owned(), messages)
+}
+
+/// LLVM's name and features of the A32 or T32 that we decode.
+pub fn a32_options(thumb: bool) -> [&'static str; 2] {
+    [
+        if thumb { "--triple=thumbv8a-none-linux-gnueabihf" } else { "--triple=armv8a-none-linux-gnueabihf" },
+        "-mattr=+neon,+fp-armv8,+crypto,+crc,+hwdiv,+hwdiv-arm,+mp,+sha2,+aes",
+    ]
+}
+
 /// Compiles `testsuite/guest/<source>` into `dir`.
 pub fn build(compiler: &str, source: &str, options: &[&str], dir: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testsuite/guest").join(source);
