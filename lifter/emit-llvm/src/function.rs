@@ -105,7 +105,8 @@ impl<'a, 'c> UnitCx<'a, 'c> {
     pub(crate) fn checkpoint_word(&self, pc: GuestAddr) -> (u32, u32) {
         match self.options.addresses {
             Addresses::Fixed => {
-                ((pc.0 as u32).wrapping_sub(self.options.text_base.0 as u32), self.options.state_of(pc))
+                let distance = pc.0.wrapping_sub(self.options.text_base.0);
+                (distance as u32, (distance >> 32) as u32)
             }
             Addresses::Symbolic => (Place::of(pc).checkpoint(), 0),
         }

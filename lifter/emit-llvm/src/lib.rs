@@ -190,13 +190,6 @@ pub struct Options {
     pub dispatch_unit: u64,
 }
 
-impl Options {
-    /// Bits of a guest address that are the state and not the address.
-    fn state_of(&self, a: GuestAddr) -> u32 {
-        if self.dispatch_unit == 1 { (a.0 >> 32) as u32 } else { 0 }
-    }
-}
-
 /// A point at which the dispatcher may enter a lifted function.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ResumePoint {
