@@ -350,11 +350,6 @@ impl AddressSpace {
         Ok(space)
     }
 
-    /// First address that the guest cannot have.
-    pub fn task_size(&self) -> u64 {
-        self.lock().task_size()
-    }
-
     /// Where a mapping of `len` bytes may be put, at `hint` if that is free: `None` if the kernel may choose, as it does for
     /// 64-bit guests. To be used at once, with `MAP_FIXED` or its like, under [`AddressSpace::hold`] if there are threads.
     pub fn place(&self, hint: u64, len: u64) -> Option<Result<u64, Errno>> {
@@ -422,7 +417,8 @@ impl AddressSpace {
 
     /// `mmap` of an area of that kind.
     pub fn map_as(&self, r: MapRequest, kind: Kind) -> Result<u64, Errno> {
-        let task_size = self.task_size();
+        let mut inner = self.lock();
+        let task_size = inner.task_size();
         let len = page_up(r.len).filter(|l| *l != 0 && *l <= task_size).ok_or(if r.len == 0 {
             EINVAL
         } else {
@@ -434,7 +430,6 @@ impl AddressSpace {
         let flags = r.flags as i32 & !libc::MAP_32BIT;
         let grows = flags & libc::MAP_GROWSDOWN != 0 && kind == Kind::Mapped;
         let kind = if grows { Kind::Growing } else { kind };
-        let mut inner = self.lock();
         inner.grows |= grows;
         if fixed && !noreplace {
             if !r.addr.is_multiple_of(PAGE) {
