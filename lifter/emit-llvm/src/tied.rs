@@ -6,7 +6,8 @@
 //!
 //! The access and the start of its fault block leave a record each in a section that is not linked: the register of the
 //! result, the fault label, and how far behind it the block's record is. The instructions between must leave the value where
-//! it is, or copy it, from the one register to the other. If they load it from the stack instead, that becomes a copy.
+//! it is, or copy it, from the one register to the other. If they load it from the stack instead, that becomes a copy; if
+//! LLVM copies it on the way that does not fault, there is room for a copy at the block's record.
 //! Functions with loads for which that fails are compiled again without tying those.
 
 use crate::Error;
@@ -80,12 +81,14 @@ pub(crate) fn settle(object: &mut [u8]) -> Result<Vec<u32>, Error> {
             let start = (text_at + label) as usize;
             load.before = start..start + length as usize;
             load.wanted_in = register(record.register);
+            load.room = load.before.end..load.before.end + load.wanted_in.map_or(0, room);
         }
     }
     let mut failures = Vec::new();
     for (id, load) in loads {
-        let before = object.get_mut(load.before.clone()).ok_or_else(malformed)?;
-        if !load.settle(before) {
+        let code = object.get_mut(load.before.start..load.room.end).ok_or_else(malformed)?;
+        let (before, room) = code.split_at_mut(load.before.len());
+        if !load.settle(before, room) {
             failures.push(id);
         }
     }
@@ -101,12 +104,14 @@ struct Load {
     wanted_in: Option<Register>,
     /// Where in the object the instructions between the fault label and there are.
     before: Range<usize>,
+    /// Where behind those there is room for a copy.
+    room: Range<usize>,
 }
 
 impl Load {
     /// True if the instructions `before` take the value from the one register to the other. They are made to if LLVM has
-    /// them fetch it from the stack, where it would be if the load had not faulted.
-    fn settle(&self, before: &mut [u8]) -> bool {
+    /// them fetch it from the stack, or expects it in the other register, where it would be if the load had not faulted.
+    fn settle(&self, before: &mut [u8], room: &mut [u8]) -> bool {
         let (Some(left), Some(wanted)) = (self.left_in, self.wanted_in) else { return false };
         if self.records != 2 || left.is_xmm() != wanted.is_xmm() {
             return false;
@@ -143,22 +148,30 @@ impl Load {
             }
         }
         match fetch {
-            None => holders.contains(&wanted),
+            None => holders.contains(&wanted) || put(room, &holders, wanted),
             Some((inst, holders)) => {
-                let at = inst.ip() as usize..inst.next_ip() as usize;
-                let code = if holders.contains(&wanted) {
-                    Some(Vec::new())
-                } else {
-                    holders.first().and_then(|&h| copy(h, wanted))
-                };
-                let Some(code) = code.filter(|c| c.len() <= at.len()) else { return false };
-                let place = &mut before[at];
-                place.fill(NOP);
-                place[..code.len()].copy_from_slice(&code);
-                true
+                put(&mut before[inst.ip() as usize..inst.next_ip() as usize], &holders, wanted)
             }
         }
     }
+}
+
+/// Writes a copy of one of `holders` to `wanted` over `place`, or nothing where it is there; false if it cannot be.
+fn put(place: &mut [u8], holders: &[Register], wanted: Register) -> bool {
+    let code = if holders.contains(&wanted) {
+        Some(Vec::new())
+    } else {
+        holders.first().and_then(|&h| copy(h, wanted))
+    };
+    let Some(code) = code.filter(|c| c.len() <= place.len()) else { return false };
+    place.fill(NOP);
+    place[..code.len()].copy_from_slice(&code);
+    true
+}
+
+/// Bytes that a copy of a register takes.
+fn room(r: Register) -> usize {
+    if r.is_xmm() { 4 } else { 3 }
 }
 
 const NOP: u8 = 0x90;
@@ -216,7 +229,10 @@ impl Fx<'_, '_> {
     /// The start of the block to which the fault of load `id` goes: the result is the old value of `r`.
     pub(crate) fn tied_fault(&mut self, id: u32, r: Reg, old: V) {
         let vector = self.unit.options.regs.info(r).ty == Type::V128;
-        let text = format!("1:{}", record(id, &format!("1b-.Lxl_tied{id}"), &format!(".Lxl_tied{id}")));
+        // NOPs of as many bytes as `room` says.
+        let room = if vector { ".byte 0x0f, 0x1f, 0x40, 0" } else { ".byte 0x0f, 0x1f, 0" };
+        let text =
+            format!("1: {room}{}", record(id, &format!("1b-.Lxl_tied{id}"), &format!(".Lxl_tied{id}")));
         // The result is a value of its own, so that nothing but this looks for the old one.
         let ty = self.l.type_of(old);
         let old = self.l.asm_call(&text, if vector { "=x,0" } else { "=r,0" }, ty, &[old], &[]);
@@ -309,8 +325,10 @@ mod tests {
     /// Settles a load that leaves its value in `left` and whose fault block wants it in `wanted` behind `code`.
     fn settled(left: Register, wanted: Register, code: &[u8]) -> Option<Vec<u8>> {
         let mut code = code.to_vec();
-        let load = Load { records: 2, left_in: Some(left), wanted_in: Some(wanted), before: 0..code.len() };
-        load.settle(&mut code).then_some(code)
+        let room = code.len()..code.len();
+        let load =
+            Load { records: 2, left_in: Some(left), wanted_in: Some(wanted), before: 0..code.len(), room };
+        load.settle(&mut code, &mut []).then_some(code)
     }
 
     #[test]
@@ -331,6 +349,15 @@ mod tests {
         let vector = [0x0f, 0x28, 0x4c, 0x24, 0x10]; // movaps 16(%rsp), %xmm1
         let moved = Some(vec![0x41, 0x0f, 0x28, 0xc9, NOP]); // movaps %xmm9, %xmm1
         assert_eq!(settled(Register::XMM9, Register::XMM1, &vector), moved);
+    }
+
+    #[test]
+    fn values_copied_where_nothing_faults_are_copied_at_the_record() {
+        let mut room = vec![0x0f, 0x1f, 0x00];
+        let (left, wanted) = (Some(Register::R10), Some(Register::RCX));
+        let load = Load { records: 2, left_in: left, wanted_in: wanted, before: 0..0, room: 0..3 };
+        assert!(load.settle(&mut [], &mut room));
+        assert_eq!(room, [0x4c, 0x89, 0xd1]); // mov %r10, %rcx
     }
 
     #[test]
