@@ -338,7 +338,7 @@ fn choose_words(
 }
 
 /// The number by which descriptions name a register.
-fn number_of(file: &RegFile, r: Reg) -> Option<u32> {
+pub(crate) fn number_of(file: &RegFile, r: Reg) -> Option<u32> {
     let offset = (file.info(r).offset as usize).checked_sub(offset_of!(GuestState, x))?;
     (offset < 32 * 8).then_some(offset as u32 / 8)
 }

@@ -207,7 +207,10 @@ impl Fx<'_, '_> {
         let ty = l.int_ty(if d & flag::WIDE != 0 { 64 } else { 32 });
         let operand = |b: bool, offset: usize| match flag::register(d, b) {
             Some(n) => l.trunc(self.get(flags_place::register_of(self.unit.options.regs, n)), ty),
-            None => l.load(ty, self.field(offset)),
+            None => match self.echo.register(d, b) {
+                Some(r) => l.trunc(self.get(r), ty),
+                None => l.load(ty, self.field(offset)),
+            },
         };
         let a = operand(false, offset_of!(GuestState, flag_a));
         let b = match flag::immediate(d) {

@@ -2,6 +2,7 @@
 //! and instructions. Data operations, accesses and terminators are in files of their own.
 
 use crate::flags;
+use crate::flags_echo::{self, Echo};
 use crate::flags_place::{self, Flags, FlagsAt, Step};
 use crate::flags_split;
 use crate::float_again::Again;
@@ -206,7 +207,7 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) flags: &'a Flags,
     zeros: &'a [Zeros],
     slots: Vec<Option<V>>,
-    blocks: Vec<Bb>,
+    pub(crate) blocks: Vec<Bb>,
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
     /// above) where that is at hand.
     pub(crate) cur: &'a ir::Block,
@@ -225,6 +226,9 @@ pub(crate) struct Fx<'a, 'c> {
     common_leave: Option<Bb>,
     /// Where the flags are now.
     pub(crate) place: FlagsAt,
+    /// Operands that are in the state and in registers, too; and at the starts of blocks.
+    pub(crate) echo: Echo,
+    echoes: Vec<Echo>,
     /// Blocks that store and load registers on the way to another, by where to and what.
     ways: Vec<(Way, Bb)>,
     /// Scalar comparisons made in this block.
@@ -287,6 +291,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         fault: None,
         common_leave: None,
         place: FlagsAt::Nowhere,
+        echo: Echo::default(),
+        echoes: flags_echo::at_starts(f, &flags.groups, unit.options.regs),
         ways: Vec::new(),
         compares: Vec::new(),
         together: None,
@@ -612,6 +618,7 @@ impl<'a> Fx<'a, '_> {
         self.dirty = self.flow.dirty[index];
         self.fault = None;
         self.place = self.flags.start[index].clone();
+        self.echo = self.echoes[index];
         let flags = self.flags;
         let mut groups = flags.groups[index].iter().peekable();
         let mut settle = flags.settle[index].iter().peekable();
@@ -644,6 +651,7 @@ impl<'a> Fx<'a, '_> {
             self.step(i, inst, &mut zeros);
             if let Some(g) = groups.next_if(|g| g.at == i) {
                 self.set_flags(g);
+                self.echo = Echo::behind(b, g, self.unit.options.regs);
             }
             i += 1;
         }
@@ -653,6 +661,7 @@ impl<'a> Fx<'a, '_> {
     fn step(&mut self, i: usize, inst: &Inst, zeros: &mut Zeros) {
         zeros.step(self.cur, inst, &mut self.widths);
         self.inst(i, inst);
+        self.echo.after(inst);
         self.dirty = self.unit.regs.after(self.dirty, inst, self.commits());
     }
 

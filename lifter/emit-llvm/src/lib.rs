@@ -5,6 +5,7 @@
 mod access;
 mod access_plain;
 mod flags;
+mod flags_echo;
 mod flags_place;
 mod flags_split;
 mod flags_state;

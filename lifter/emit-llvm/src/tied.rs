@@ -30,6 +30,9 @@ pub(crate) type Tie = (u32, Reg);
 /// Section of the records: the load's number, a distance, the fault label, the register's name, `;`.
 const SECTION: &str = "xl_tied";
 
+/// Functions of more blocks have more values than registers: a spilled one would be fetched before the load and stored behind it.
+const LARGE: usize = 60;
+
 /// Stands for the distance in the record of an access.
 const ACCESS: i32 = i32::MIN;
 
@@ -244,6 +247,9 @@ impl Fx<'_, '_> {
     /// number for the load.
     pub(crate) fn tie(&self, i: usize, p: V, ty: Type) -> Option<Tie> {
         let untied = self.unit.untied?;
+        if self.blocks.len() > LARGE {
+            return None;
+        }
         // In runs of floating-point operations that are there twice, the second form begins with all registers as they were.
         if self.together.is_some() || self.again.is_some() {
             return None;
