@@ -21,15 +21,15 @@ int main(int argc, char **argv)
         ordered[k] += i;
         hashed[k] ^= i;
     }
-    unsigned long sum = 0;
+    unsigned sum = 0;
     for (auto &[k, v] : ordered)
-        sum = sum * 3 + k + (unsigned long)v + (unsigned long)hashed.at(k);
+        sum = sum * 3 + k + (unsigned)v + (unsigned)hashed.at(k);
     std::vector<std::pair<unsigned, unsigned>> pairs(n);
     for (auto &p : pairs)
         p = {next() >> 20, next()};
     std::sort(pairs.begin(), pairs.end());
     std::stable_sort(pairs.begin(), pairs.end(), [](auto &a, auto &b) { return (a.second & 255) < (b.second & 255); });
-    sum = std::accumulate(pairs.begin(), pairs.end(), sum, [](unsigned long t, auto &p) { return t * 5 + p.second; });
+    sum = std::accumulate(pairs.begin(), pairs.end(), sum, [](unsigned t, auto &p) { return t * 5 + p.second; });
     // Shortest paths over an implicit graph.
     std::vector<unsigned> distance(1 << 15, ~0u);
     std::priority_queue<std::pair<unsigned, unsigned>, std::vector<std::pair<unsigned, unsigned>>, std::greater<>> queue;
@@ -43,7 +43,7 @@ int main(int argc, char **argv)
         for (unsigned k = 1; k <= 4; k++)
             queue.push({d + (v * k & 63) + 1, (v * 5 + k * 77) & ((1 << 15) - 1)});
     }
-    sum += std::accumulate(distance.begin(), distance.end(), 0ul);
-    printf("%lu %zu\n", sum, ordered.size());
+    sum += std::accumulate(distance.begin(), distance.end(), 0u);
+    printf("%u %zu\n", sum, ordered.size());
     return 0;
 }

@@ -11,7 +11,7 @@ int main(int argc, char **argv)
 {
     long rounds = argc > 1 ? atol(argv[1]) : 60;
     unsigned s = 21;
-    unsigned long sum = 0;
+    unsigned sum = 0;
     std::unordered_map<std::string, int> counts;
     for (long r = 0; r < rounds; r++) {
         std::string text;
@@ -37,6 +37,6 @@ int main(int argc, char **argv)
             joined.append(*it, 0, 3);
         sum += joined.size() + joined.find("zz");
     }
-    printf("%lu %zu\n", sum, counts.size());
+    printf("%u %zu\n", sum, counts.size());
     return 0;
 }

@@ -34,14 +34,14 @@ int main(int argc, char **argv)
         s = s * 1664525u + 1013904223u;
         shapes[i] = (struct shape){&kinds[(s >> 20) % 3], s >> 8 & 63, s >> 14 & 63};
     }
-    long sum = 0;
+    unsigned sum = 0;
     for (long i = 0; i < n; i++) {
         struct shape *p = &shapes[i & 63];
         p->ops->grow(p, (int)i & 7);
-        sum += p->ops->area(p) + p->ops->kind();
+        sum += (unsigned)(p->ops->area(p) + p->ops->kind());
         s = s * 1664525u + 1013904223u;
         at = states[at](s >> 16, &acc);
     }
-    printf("%ld %u\n", sum, acc);
+    printf("%u %u\n", sum, acc);
     return 0;
 }

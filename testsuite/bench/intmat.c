@@ -1,11 +1,18 @@
-// Nested loops over 64-bit integers: matrix product modulo 2^64.
+// Nested loops over integers of the processor's width: matrix product modulo 2^64 (2^32).
 // bench: class=int small=1
 #include <stdio.h>
 #include <stdint.h>
 #include <stdlib.h>
 
+// The width of the processor's words; NARROW asks for that of AArch32 on other machines.
+#if defined NARROW || __SIZEOF_POINTER__ == 4
+typedef uint32_t word;
+#else
+typedef uint64_t word;
+#endif
+
 enum { N = 300 };
-static uint64_t a[N][N], b[N][N], c[N][N];
+static word a[N][N], b[N][N], c[N][N];
 
 int main(int argc, char **argv)
 {
@@ -18,7 +25,7 @@ int main(int argc, char **argv)
     for (int round = 0; round < rounds; round++)
         for (int i = 0; i < N; i++)
             for (int j = 0; j < N; j++) {
-                uint64_t s = 0;
+                word s = 0;
                 for (int k = 0; k < N; k++)
                     s += a[i][k] * b[k][j];
                 c[i][j] += s;

@@ -91,15 +91,15 @@ static struct value *parse(void)
     return v;
 }
 
-static unsigned long walk(const struct value *v, int depth)
+static unsigned walk(const struct value *v, int depth)
 {
-    unsigned long h = v->kind + depth;
+    unsigned h = v->kind + depth;
     if (v->key)
         for (const char *p = v->key; *p; p++)
             h = h * 31 + *p;
     switch (v->kind) {
     case NUL: case FALSE: case TRUE: break;
-    case NUMBER: h += (long)(v->number * 16); break;
+    case NUMBER: h += (unsigned)(int)(v->number * 16); break;
     case STRING:
         for (const char *p = v->string; *p; p++)
             h = h * 33 + *p;
@@ -154,13 +154,13 @@ int main(int argc, char **argv)
         o = put(o, "]}");
     }
     *put(o, "]\n") = 0;
-    unsigned long h = 0;
+    unsigned h = 0;
     for (long r = 0; r < rounds; r++) {
         used = 0;
         used_chars = 0;
         at = document;
         h = h * 7 + walk(parse(), 0);
     }
-    printf("%lu %d %zu\n", h, used, used_chars);
+    printf("%u %d %zu\n", h, used, used_chars);
     return 0;
 }

@@ -29,13 +29,14 @@ int main(int argc, char **argv)
             }
         }
     }
-    long alive = 0, place = 0;
+    long alive = 0;
+    unsigned place = 0;
     for (int y = 0; y < H; y++)
         for (int x = 0; x < W; x++)
             if (grid[rounds & 1][y][x]) {
                 alive++;
-                place += (long)y * W + x;
+                place += (unsigned)(y * W + x);
             }
-    printf("%ld %ld\n", alive, place);
+    printf("%ld %u\n", alive, place);
     return 0;
 }

@@ -15,7 +15,7 @@ static int compare(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     int n = argc > 1 ? atoi(argv[1]) : N;
-    unsigned long sum = 0;
+    unsigned sum = 0;
     for (int round = 0; round < 2; round++) {
         unsigned s = 12345 + round;
         for (int i = 0; i < n; i++)
@@ -23,6 +23,6 @@ int main(int argc, char **argv)
         qsort(v, n, sizeof *v, compare);
         sum += v[n / 2];
     }
-    printf("%lu\n", sum);
+    printf("%u\n", sum);
     return 0;
 }

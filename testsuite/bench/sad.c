@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#ifdef __aarch64__
+#ifdef __ARM_NEON
 #include <arm_neon.h>
 #else
 #include <emmintrin.h>
@@ -14,14 +14,23 @@ static uint8_t now[H][W], before[H][W];
 
 static unsigned sad16(const uint8_t *a, const uint8_t *b)
 {
-#ifdef __aarch64__
+#ifdef __ARM_NEON
     uint16x8_t s = vdupq_n_u16(0);
     for (int y = 0; y < BLOCK; y++, a += W, b += W) {
         uint8x16_t p = vld1q_u8(a), q = vld1q_u8(b);
         s = vabal_u8(s, vget_low_u8(p), vget_low_u8(q));
+#ifdef __aarch64__
         s = vabal_high_u8(s, p, q);
+#else
+        s = vabal_u8(s, vget_high_u8(p), vget_high_u8(q));
+#endif
     }
+#ifdef __aarch64__
     return vaddlvq_u16(s);
+#else
+    uint64x2_t t = vpaddlq_u32(vpaddlq_u16(s));
+    return (unsigned)(vgetq_lane_u64(t, 0) + vgetq_lane_u64(t, 1));
+#endif
 #else
     __m128i s = _mm_setzero_si128();
     for (int y = 0; y < BLOCK; y++, a += W, b += W)
@@ -33,7 +42,7 @@ static unsigned sad16(const uint8_t *a, const uint8_t *b)
 static void mix(uint8_t *a, const uint8_t *b, int n)
 {
     for (int i = 0; i < n; i += 16) {
-#ifdef __aarch64__
+#ifdef __ARM_NEON
         uint8x16_t p = vld1q_u8(a + i), q = vld1q_u8(b + i);
         vst1q_u8(a + i, vrhaddq_u8(vqaddq_u8(p, vdupq_n_u8(9)), vqsubq_u8(q, vdupq_n_u8(5))));
 #else
@@ -55,7 +64,7 @@ int main(int argc, char **argv)
             before[y][x] = (uint8_t)(x * 3 + y * 5 + (s >> 28));
             now[y][x] = (uint8_t)((x + 3) * 3 + (y + 2) * 5 + (s >> 29));
         }
-    long sum = 0;
+    unsigned sum = 0;
     for (long r = 0; r < rounds; r++) {
         for (int y = RANGE; y + BLOCK + RANGE <= H; y += BLOCK)
             for (int x = RANGE; x + BLOCK + RANGE <= W; x += BLOCK) {
@@ -69,10 +78,10 @@ int main(int argc, char **argv)
                             where = dy * 32 + dx;
                         }
                     }
-                sum = sum * 3 + best + where;
+                sum = sum * 3 + best + (unsigned)where;
             }
         mix(before[0], now[0], W * H);
     }
-    printf("%ld\n", sum);
+    printf("%u\n", sum);
     return 0;
 }

@@ -10,19 +10,41 @@ static uint32_t K[64], start[8];
 
 static uint32_t rotr(uint32_t x, int n) { return x >> n | x << (32 - n); }
 
-// Fraction bits of the k-th root of p by bisection on integers, exact.
+// a^k <= p << 32 * k, exact, with numbers in parts of 32 bits.
+static int at_most(uint64_t a, int k, unsigned p)
+{
+    uint32_t n[6] = {1};
+    for (int i = 0; i < k; i++) {
+        uint32_t r[6] = {0};
+        for (int part = 0; part < 2; part++)
+            for (uint64_t j = 0, carry = 0; j + part < 6; j++) {
+                uint64_t t = (uint64_t)n[j] * (uint32_t)(a >> 32 * part) + r[j + part] + carry;
+                r[j + part] = (uint32_t)t;
+                carry = t >> 32;
+            }
+        memcpy(n, r, sizeof n);
+    }
+    for (int i = 5; i > k; i--)
+        if (n[i])
+            return 0;
+    if (n[k] != p)
+        return n[k] < p;
+    for (int i = 0; i < k; i++)
+        if (n[i])
+            return 0;
+    return 1;
+}
+
+// Fraction bits of the k-th root of p by bisection on integers.
 static uint32_t root_bits(unsigned p, int k)
 {
-    unsigned __int128 low = 0, high = (unsigned __int128)1 << 40;
+    uint64_t low = 0, high = (uint64_t)1 << 40;
     while (high - low > 1) {
-        unsigned __int128 mid = (low + high) / 2;
-        int above = k == 2 ? mid * mid > ((unsigned __int128)p << 64) : 0;
-        if (k == 3) // mid^3 > p << 96, without overflow: mid < 2^36.
-            above = mid * mid * mid > ((unsigned __int128)p << 96);
-        if (above)
-            high = mid;
-        else
+        uint64_t mid = (low + high) / 2;
+        if (at_most(mid, k, p))
             low = mid;
+        else
+            high = mid;
     }
     return (uint32_t)low;
 }

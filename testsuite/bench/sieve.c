@@ -18,8 +18,9 @@ int main(int argc, char **argv)
             if (composite[i])
                 continue;
             count++;
-            for (long j = (long)i * i; j < N; j += i)
-                composite[j] = 1;
+            if (i <= N / i)
+                for (int j = i * i; j < N; j += i)
+                    composite[j] = 1;
         }
     }
     printf("%d\n", count);

@@ -81,7 +81,7 @@ int main(int argc, char **argv)
     long n = argc > 1 ? atol(argv[1]) : 500000;
     uint32_t *v = malloc(n * sizeof *v), *w = malloc(n * sizeof *w), *spare = malloc(n * sizeof *v);
     uint32_t s = 42;
-    unsigned long sum = 0;
+    unsigned sum = 0;
     for (int kind = 0; kind < 4; kind++) {
         for (long i = 0; i < n; i++) {
             s = s * 1664525u + 1013904223u;
@@ -98,6 +98,6 @@ int main(int argc, char **argv)
         for (long i = 0; i < n; i++)
             sum = sum * 3 + v[i];
     }
-    printf("%lu\n", sum);
+    printf("%u\n", sum);
     return 0;
 }

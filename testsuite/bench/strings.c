@@ -1,4 +1,4 @@
-// The C library's string functions on short and long strings: strlen, strchr, strstr, memcpy, memmove, strcmp, strtol.
+// The C library's string functions on short and long strings: strlen, strchr, strstr, memcpy, memmove, strcmp, strtoll.
 // bench: class=string small=20
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,17 +17,17 @@ int main(int argc, char **argv)
         text[i] = k < 8 ? ' ' : k < 40 ? 'a' + k % 26 : '0' + k % 10;
     }
     memcpy(text + SIZE - 16, " needle in hay ", 15);
-    long sum = 0;
+    unsigned sum = 0;
     for (long r = 0; r < rounds; r++) {
         memcpy(copy + r % 16, text, SIZE - 16);
         memmove(copy, copy + r % 16, SIZE - 16);
-        sum += (long)strlen(text + r % 64);
+        sum += strlen(text + r % 64);
         const char *found = strstr(text + r % 64, "needle in");
         sum += found ? found - text : 7;
         int numbers = 0;
         for (char *p = text; p; p = strchr(p, ' ')) {
             char *end;
-            long v = strtol(p, &end, 10);
+            long long v = strtoll(p, &end, 10);
             numbers += end != p;
             sum += v & 0xffff;
             p += strspn(p, " ");
@@ -38,6 +38,6 @@ int main(int argc, char **argv)
         }
         sum += numbers + strcmp(copy, text) + memcmp(copy, text, SIZE / 2);
     }
-    printf("%ld\n", sum);
+    printf("%u\n", sum);
     return 0;
 }

@@ -4,13 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// The width of the processor's words; NARROW asks for that of AArch32 on other machines.
+#if defined NARROW || __SIZEOF_POINTER__ == 4
+typedef int32_t word;
+typedef uint32_t uword;
+#else
+typedef int64_t word;
+typedef uint64_t uword;
+#endif
+
 enum op { LI, ADD, ADDI, SUB, LOAD, STORE, LT, BNZ, BEZ, JMP, HALT };
 struct insn { uint8_t op, a, b, c; int32_t imm; };
 
-static int64_t run(const struct insn *code, int64_t *memory, int64_t n)
+static word run(const struct insn *code, word *memory, word n)
 {
     static void *const labels[] = {&&li, &&add, &&addi, &&sub, &&load, &&store, &&lt, &&bnz, &&bez, &&jmp, &&halt};
-    int64_t r[16] = {0};
+    word r[16] = {0};
     const struct insn *pc = code;
     r[1] = n;
 #define NEXT goto *labels[(++pc)->op]
@@ -32,7 +41,7 @@ halt: return r[0];
 int main(int argc, char **argv)
 {
     long n = argc > 1 ? atol(argv[1]) : 1000000;
-    int64_t *memory = calloc(n + 1, sizeof *memory);
+    word *memory = calloc(n + 1, sizeof *memory);
     static const struct insn code[] = {
         {LI, 0, 0, 0, 0},     // 0: count = 0
         {LI, 2, 0, 0, 2},     // 1: i = 2
@@ -55,12 +64,12 @@ int main(int argc, char **argv)
         {ADD, 5, 5, 2, 0},    // 18
         {JMP, 0, 0, 0, 15},   // 19
     };
-    int64_t sum = 0;
+    uword sum = 0;
     for (int round = 0; round < 15; round++) {
         for (long i = 0; i <= n; i++)
             memory[i] = 0;
-        sum = sum * 3 + run(code, memory, n - round);
+        sum = sum * 3 + (uword)run(code, memory, n - round);
     }
-    printf("%lld\n", (long long)sum);
+    printf("%lld\n", (long long)(word)sum);
     return 0;
 }

@@ -7,34 +7,34 @@
 
 struct Expr {
     virtual ~Expr() = default;
-    virtual long eval(const long *vars) const = 0;
+    virtual int eval(const int *vars) const = 0;
     virtual int size() const { return 1; }
 };
 using P = std::unique_ptr<Expr>;
 
 struct Const final : Expr {
-    long v;
-    explicit Const(long n) : v(n) {}
-    long eval(const long *) const override { return v; }
+    int v;
+    explicit Const(int n) : v(n) {}
+    int eval(const int *) const override { return v; }
 };
 struct Var final : Expr {
     int i;
     explicit Var(int n) : i(n) {}
-    long eval(const long *vars) const override { return vars[i]; }
+    int eval(const int *vars) const override { return vars[i]; }
 };
 template <class F> struct Binary final : Expr {
     P a, b;
     Binary(P x, P y) : a(std::move(x)), b(std::move(y)) {}
-    long eval(const long *vars) const override { return F()(a->eval(vars), b->eval(vars)); }
+    int eval(const int *vars) const override { return F()(a->eval(vars), b->eval(vars)); }
     int size() const override { return 1 + a->size() + b->size(); }
 };
-struct Add { long operator()(long x, long y) const { return (long)((unsigned long)x + (unsigned long)y); } };
-struct Mul { long operator()(long x, long y) const { return (long)((unsigned long)x * (unsigned long)y); } };
-struct Max { long operator()(long x, long y) const { return x > y ? x : y; } };
+struct Add { int operator()(int x, int y) const { return (int)((unsigned)x + (unsigned)y); } };
+struct Mul { int operator()(int x, int y) const { return (int)((unsigned)x * (unsigned)y); } };
+struct Max { int operator()(int x, int y) const { return x > y ? x : y; } };
 struct Choose final : Expr {
     P c, a, b;
     Choose(P x, P y, P z) : c(std::move(x)), a(std::move(y)), b(std::move(z)) {}
-    long eval(const long *vars) const override { return c->eval(vars) & 1 ? a->eval(vars) : b->eval(vars); }
+    int eval(const int *vars) const override { return c->eval(vars) & 1 ? a->eval(vars) : b->eval(vars); }
     int size() const override { return 1 + c->size() + a->size() + b->size(); }
 };
 
@@ -61,16 +61,16 @@ int main(int argc, char **argv)
     std::vector<P> trees;
     for (int i = 0; i < 8; i++)
         trees.push_back(make(6));
-    long vars[8] = {1, 2, 3, 4, 5, 6, 7, 8};
-    unsigned long sum = 0;
+    int vars[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    unsigned sum = 0;
     for (long i = 0; i < n; i++) {
         for (auto &t : trees)
-            sum = sum * 3 + (unsigned long)t->eval(vars);
-        vars[i & 7] += i;
+            sum = sum * 3 + (unsigned)t->eval(vars);
+        vars[i & 7] += (int)i;
     }
     int size = 0;
     for (auto &t : trees)
         size += t->size();
-    printf("%lu %d\n", sum, size);
+    printf("%u %d\n", sum, size);
     return 0;
 }

@@ -4,20 +4,29 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+// The width of the processor's words; NARROW asks for that of AArch32 on other machines.
+#if defined NARROW || __SIZEOF_POINTER__ == 4
+typedef int32_t word;
+typedef uint32_t uword;
+#else
+typedef int64_t word;
+typedef uint64_t uword;
+#endif
+
 enum { PUSH, ADD, MUL, DEC, DUP, JNZ, SWAP, DROP, HALT };
 
-static int64_t run(const int *code)
+static word run(const int *code)
 {
-    int64_t stack[32], *sp = stack;
+    word stack[32], *sp = stack;
     for (const int *pc = code;;) {
         switch (*pc++) {
         case PUSH: *sp++ = *pc++; break;
-        case ADD: sp--; sp[-1] += *sp; break;
-        case MUL: sp--; sp[-1] = (int64_t)((uint64_t)sp[-1] * (uint64_t)*sp); break;
+        case ADD: sp--; sp[-1] = (word)((uword)sp[-1] + (uword)*sp); break;
+        case MUL: sp--; sp[-1] = (word)((uword)sp[-1] * (uword)*sp); break;
         case DEC: sp[-1]--; break;
         case DUP: *sp = sp[-1]; sp++; break;
         case JNZ: if (*--sp) pc += *pc; else pc++; break;
-        case SWAP: { int64_t t = sp[-1]; sp[-1] = sp[-2]; sp[-2] = t; break; }
+        case SWAP: { word t = sp[-1]; sp[-1] = sp[-2]; sp[-2] = t; break; }
         case DROP: sp--; break;
         case HALT: return sp[-1];
         }

@@ -29,6 +29,18 @@ pub enum Target {
 }
 
 impl Target {
+    /// All of them.
+    pub const ALL: [Target; 3] = [Target::A64, Target::A32, Target::T32];
+
+    /// The name in reports and options: `A64`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Target::A64 => "A64",
+            Target::A32 => "A32",
+            Target::T32 => "T32",
+        }
+    }
+
     /// Its cross compiler.
     pub fn gcc(self) -> &'static str {
         match self {

@@ -3,7 +3,7 @@
 
 use assert_cmd::Command;
 use testsuite::compare::{Run, run_translated, translate};
-use testsuite::guest::{Libc, build};
+use testsuite::guest::{Libc, Target, build};
 use testsuite::{bench, full, store};
 
 /// Of different kinds and with musl, which makes them small; all others have their place in the full run.
@@ -11,14 +11,49 @@ const QUICK: &[&str] = &["bignum", "json", "libm", "lz", "sad", "threaded", "vec
 
 #[test]
 fn programs_print_the_same_in_all_ways() {
-    let programs = bench::programs(true);
-    assert!(programs.len() >= 40, "{}", programs.len());
-    for p in programs.iter().filter(|p| full() || QUICK.contains(&p.name.as_str())) {
+    print_the_same(Target::A64, QUICK);
+}
+
+#[test]
+fn programs_for_a32_print_the_same_in_all_ways() {
+    print_the_same(Target::A32, &["bignum", "threaded"]);
+}
+
+#[test]
+fn programs_for_t32_print_the_same_in_all_ways() {
+    print_the_same(Target::T32, &["json", "sad"]);
+}
+
+/// Checks the programs of `quick`, in the full run all.
+fn print_the_same(target: Target, quick: &[&str]) {
+    let programs = bench::programs(target, true);
+    assert!(programs.len() >= 36, "{}", programs.len());
+    for p in programs.iter().filter(|p| full() || quick.contains(&p.name.as_str())) {
         bench::check(p, &["-O2"]);
         if full() {
             bench::check(p, &["-O2", "--unsafe-no-checkpoints"]);
         }
     }
+}
+
+#[test]
+fn the_command_measures_several_instruction_sets() {
+    let out = Command::new(env!("CARGO_BIN_EXE_bench"))
+        .args(["--small", "--runs", "1", "--target", "a32,t32", "--json", "-", "fib", "--", "-O0"])
+        .env("XLATE_BIN", testsuite::tools::xlate())
+        .output()
+        .expect("the benchmark starts");
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let json: serde_json::Value = serde_json::from_slice(&out.stdout).expect("it is JSON");
+    for (n, target) in ["A32", "T32"].iter().enumerate() {
+        assert_eq!(json["rows"][n]["target"], *target, "{json}");
+        assert_eq!(json["rows"][n]["program"], "fib", "{json}");
+    }
+    let mean = |target: &str| {
+        let means = json["means"].as_array().into_iter().flatten();
+        means.filter(|m| m["target"] == target && m["group"] == "integer").count()
+    };
+    assert_eq!((mean("A32"), mean("T32")), (1, 1), "{json}");
 }
 
 #[test]

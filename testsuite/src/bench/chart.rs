@@ -18,7 +18,7 @@ const WIDTH: i32 = 900;
 const LOW: f64 = 0.5;
 const HIGH: f64 = 64.0;
 
-/// The chart's text.
+/// The text of the chart of one instruction set.
 pub fn svg(report: &Report) -> Result<String, String> {
     let mut text = String::new();
     draw(&mut text, &report.rows).map_err(|e| format!("drawing the chart: {e}"))?;
@@ -41,8 +41,7 @@ fn draw(text: &mut String, rows: &[Row]) -> Result<(), Box<dyn std::error::Error
         area.draw(&Text::new(s.to_string(), at, style(size, h, VPos::Center)))
     };
     label("Run time as a multiple of native x86-64 (less is better)", 18, HPos::Left, (LEFT, 16))?;
-    for (name, colour, at) in [("translated by xlate", TRANSLATED, LEFT), ("qemu-aarch64", QEMU, LEFT + 170)]
-    {
+    for (name, colour, at) in [("translated by xlate", TRANSLATED, LEFT), ("qemu-user", QEMU, LEFT + 170)] {
         area.draw(&Rectangle::new([(at, 32), (at + 12, 44)], colour.filled()))?;
         label(name, 15, HPos::Left, (at + 18, 39))?;
     }

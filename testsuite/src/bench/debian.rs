@@ -2,6 +2,7 @@
 //! inputs made here. Its amd64 build is what runs natively.
 
 use super::programs::{Built, Origin, Program};
+use crate::guest::Target;
 use crate::{packages, store, temporary};
 use std::path::PathBuf;
 
@@ -18,11 +19,15 @@ const APPLETS: &[(&str, &[&str], usize)] = &[
 const AWK: &str = "{ for (i = 1; i <= NF; i++) { count[$i]++; total += length($i) * i % 7 } \
     if ($2 ~ /^s.*e/) hits++ } END { for (w in count) n++; print n, total, hits }";
 
-/// The rows; `small` for the inputs of tests.
-pub(super) fn programs(small: bool) -> Vec<Program> {
+/// The rows, none for A32, because armhf's packages are T32; `small` for the inputs of tests.
+pub(super) fn programs(target: Target, small: bool) -> Vec<Program> {
+    if target == Target::A32 {
+        return Vec::new();
+    }
     APPLETS
         .iter()
         .map(|(name, args, bytes)| Program {
+            target,
             name: format!("busybox {name}"),
             class: "debian".into(),
             args: args.iter().map(|a| a.to_string()).collect(),
@@ -32,9 +37,13 @@ pub(super) fn programs(small: bool) -> Vec<Program> {
         .collect()
 }
 
-pub(super) fn build() -> Built {
+pub(super) fn build(target: Target) -> Built {
     let native = packages::unpacked_for("amd64", "busybox-static");
-    Built { arm: packages::busybox(), native: packages::first(&native, &["bin/busybox", "usr/bin/busybox"]) }
+    let arm = match target {
+        Target::A64 => packages::busybox(),
+        Target::A32 | Target::T32 => packages::busybox_armhf(),
+    };
+    Built { arm, native: packages::first(&native, &["bin/busybox", "usr/bin/busybox"]) }
 }
 
 /// A file of `bytes` bytes of words and numbers in lines, the same on each machine.

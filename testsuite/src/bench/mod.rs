@@ -20,6 +20,7 @@ pub use programs::{Program, programs};
 pub use report::{json, table};
 pub use steady::Steady;
 
+use crate::guest::Target;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ use translation::Translation;
 /// What to measure.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The programs' instruction sets.
+    pub targets: Vec<Target>,
     /// Runs of each program in each way.
     pub runs: usize,
     /// Inputs of tests instead of those of measurements.
@@ -62,6 +65,8 @@ const UNCHECKED: &str = "--unsafe-no-checkpoints";
 /// One program's figures; times are medians of user seconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
+    /// The name of its instruction set.
+    pub target: &'static str,
     /// Name.
     pub program: String,
     /// Kind of work.
@@ -112,21 +117,52 @@ pub struct Report {
     /// LuaJIT; empty unless asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub generators: Vec<Generator>,
-    /// Wall seconds of an empty static program.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_up: Option<start_up::StartUp>,
+    /// Wall seconds of an empty static program for each instruction set.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub start_up: Vec<start_up::StartUp>,
     /// Runs of each.
     pub runs: usize,
+}
+
+impl Report {
+    /// The part of one instruction set.
+    pub fn of(&self, target: Target) -> Report {
+        let name = target.name();
+        Report {
+            rows: self.rows.iter().filter(|r| r.target == name).cloned().collect(),
+            steady: self.steady.iter().filter(|r| r.target == name).cloned().collect(),
+            generators: if target == Target::A64 { self.generators.clone() } else { Vec::new() },
+            start_up: self.start_up.iter().filter(|s| s.target == name).copied().collect(),
+            runs: self.runs,
+        }
+    }
+
+    /// The instruction sets of which it says something.
+    pub fn targets(&self) -> Vec<Target> {
+        Target::ALL.into_iter().filter(|t| !self.of(*t).is_empty()).collect()
+    }
+
+    /// True if nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.steady.is_empty() && self.generators.is_empty()
+    }
+}
+
+/// The programs that the options choose.
+fn chosen(options: &Options, small: bool) -> impl Iterator<Item = Program> {
+    let all = options.targets.iter().flat_map(move |t| programs(*t, small));
+    all.filter(move |p| options.wants(p))
 }
 
 /// Measures, with a line of progress on stderr for each program.
 pub fn run(options: &Options) -> Report {
     let mut translations: HashMap<(PathBuf, bool), (PathBuf, Translation)> = HashMap::new();
     let mut rows = Vec::new();
-    for program in programs(options.small).iter().filter(|p| options.translated && options.wants(p)) {
-        rows.push(measure_one(program, options, &mut translations));
+    for program in chosen(options, options.small).filter(|_| options.translated) {
+        rows.push(measure_one(&program, options, &mut translations));
     }
-    let start_up = (options.start_up_runs > 0).then(|| start_up::measure(options));
+    let targets = options.targets.iter().filter(|_| options.start_up_runs > 0);
+    let start_up = targets.map(|t| start_up::measure(*t, options)).collect();
     let steady = if options.jit { steady::measure(options) } else { Vec::new() };
     let generators = if options.luajit { generators::measure(options) } else { Vec::new() };
     Report { rows, steady, generators, start_up, runs: options.runs }
@@ -139,7 +175,7 @@ pub fn check(program: &Program, xflags: &[&str]) {
     let ways = [
         measure::Way::host(&built.native),
         measure::Way::host(&translated),
-        measure::Way::under(crate::tools::qemu(), &built.arm),
+        measure::Way::under(program.target.qemu(), &built.arm),
     ];
     measure::interleaved(program, &ways, 1);
 }
@@ -160,13 +196,14 @@ fn measure_one(
     let mut ways = vec![
         measure::Way::host(&built.native),
         measure::Way::host(&exact),
-        measure::Way::under(crate::tools::qemu(), &built.arm),
+        measure::Way::under(program.target.qemu(), &built.arm),
     ];
     if options.exactness {
         ways.push(measure::Way::host(&translated(true).0));
     }
     let seconds = measure::interleaved(program, &ways, options.runs);
     let row = Row {
+        target: program.target.name(),
         program: program.name.clone(),
         class: program.class.clone(),
         native_s: seconds[0],
@@ -176,7 +213,8 @@ fn measure_one(
         translation,
     };
     eprintln!(
-        "{:<12} native {:.3} s, translated {:.2} times that, qemu {:.2}{}",
+        "{} {:<12} native {:.3} s, translated {:.2} times that, qemu {:.2}{}",
+        row.target,
         row.program,
         row.native_s,
         row.ratio(),

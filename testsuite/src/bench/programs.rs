@@ -1,8 +1,9 @@
 //! The programs: each source file of `testsuite/bench` with a directive in its second line, `// bench: class=C small=N
-//! [flags=F]`, and Debian's rows. Builds a program for ARM and for this machine by the same compiler version, flags
-//! and kind of C library.
+//! [flags=F]`, and Debian's rows. Builds a program for an ARM instruction set and for this machine by the same compiler
+//! version, flags and kind of C library.
 
 use super::debian;
+use crate::guest::Target;
 use crate::{guest, store, temporary};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,8 @@ use std::process::Command;
 pub struct Program {
     /// Name of the file, or of the applet.
     pub name: String,
+    /// Its instruction set.
+    pub target: Target,
     /// Kind of work: int, fp, simd, calls, c++…
     pub class: String,
     /// Arguments.
@@ -55,17 +58,17 @@ const CLASSES: &[&str] = &[
     "simd",
 ];
 
-/// All programs, class by class; `small` for the inputs of tests.
-pub fn programs(small: bool) -> Vec<Program> {
+/// All programs for an instruction set, class by class; `small` for the inputs of tests.
+pub fn programs(target: Target, small: bool) -> Vec<Program> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench");
     let mut all: Vec<Program> = std::fs::read_dir(&dir)
         .expect("the benchmark's directory can be read")
         .flatten()
         .map(|e| e.path())
         .filter(|p| p.extension().is_some_and(|e| e == "c" || e == "cc"))
-        .map(|p| ours(&p, small))
+        .map(|p| ours(&p, target, small))
         .collect();
-    all.extend(debian::programs(small));
+    all.extend(debian::programs(target, small));
     let class = |p: &Program| {
         let n = CLASSES.iter().position(|c| *c == p.class);
         n.unwrap_or_else(|| panic!("{}: no class `{}`; see CLASSES", p.name, p.class))
@@ -74,7 +77,7 @@ pub fn programs(small: bool) -> Vec<Program> {
     all
 }
 
-fn ours(file: &Path, small: bool) -> Program {
+fn ours(file: &Path, target: Target, small: bool) -> Program {
     let text = std::fs::read_to_string(file).expect("a source can be read");
     let directive = text.lines().nth(1).and_then(|l| l.strip_prefix("// bench: "));
     let directive = directive.unwrap_or_else(|| panic!("{}: line 2 must be `// bench: …`", file.display()));
@@ -86,6 +89,7 @@ fn ours(file: &Path, small: bool) -> Program {
         flags.push("-lstdc++".into());
     }
     Program {
+        target,
         name: file.file_stem().expect("a source has a name").to_string_lossy().into_owned(),
         class: required("class").into(),
         args: if small { vec![required("small").into()] } else { Vec::new() },
@@ -98,14 +102,25 @@ impl Program {
     /// Both executables; kept by content.
     pub fn build(&self) -> Built {
         match &self.origin {
-            Origin::Busybox => debian::build(),
+            Origin::Busybox => debian::build(self.target),
             Origin::Source { file, flags } => {
                 let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
                 // Debian's libstdc++ is linked with glibc.
                 let cxx = file.extension().is_some_and(|e| e == "cc");
                 let libc = if cxx { guest::Libc::Glibc } else { guest::Libc::Musl };
-                let arm = guest::build(file, libc, &flags).unwrap_or_else(|e| panic!("{e}"));
-                Built { arm, native: native(file, if cxx { "cc" } else { "musl-gcc" }, &flags) }
+                let mut own = flags.clone();
+                if self.target != Target::A64 && self.class == "simd" {
+                    // Debian's armhf does without NEON.
+                    own.push("-march=armv7-a+simd");
+                }
+                let arm =
+                    guest::build_for(self.target, &[file], libc, &own).unwrap_or_else(|e| panic!("{e}"));
+                let mut own = flags.clone();
+                if self.target != Target::A64 {
+                    // Programs whose numbers are of the processor's width make them 32 bits wide.
+                    own.push("-DNARROW");
+                }
+                Built { arm, native: native(file, if cxx { "cc" } else { "musl-gcc" }, &own) }
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::measure::geomean;
 use super::{Generator, Report, Row, Steady};
+use crate::guest::Target;
 use std::fmt::Write;
 
 type Member = fn(&str) -> bool;
@@ -17,6 +18,7 @@ const GROUPS: &[(&str, Member)] = &[
 /// A group's geometric means.
 #[derive(serde::Serialize)]
 struct Mean {
+    target: &'static str,
     group: &'static str,
     programs: usize,
     translated_per_native: f64,
@@ -29,9 +31,10 @@ struct Mean {
 fn means(rows: &[Row]) -> Vec<Mean> {
     by_group(
         rows,
-        |r| &r.class,
-        |group, rows| {
+        |r| (r.target, r.class.as_str()),
+        |target, group, rows| {
             Some(Mean {
+                target,
                 group,
                 programs: rows.len(),
                 translated_per_native: geomean(rows.iter().map(|r| r.ratio()))?,
@@ -43,19 +46,22 @@ fn means(rows: &[Row]) -> Vec<Mean> {
     )
 }
 
-/// What `mean` makes of the rows of each group; a group for which it makes nothing is left out.
+/// What `mean` makes of the rows of each instruction set and group; a group for which it makes nothing is left out.
+/// `kind` tells a row's instruction set and class.
 fn by_group<'a, R, M>(
     rows: &'a [R],
-    class: impl Fn(&R) -> &str,
-    mean: impl Fn(&'static str, &[&'a R]) -> Option<M>,
+    kind: impl Fn(&R) -> (&'static str, &str),
+    mean: impl Fn(&'static str, &'static str, &[&'a R]) -> Option<M>,
 ) -> Vec<M> {
-    GROUPS
-        .iter()
-        .filter_map(|(group, member)| {
-            let rows: Vec<&R> = rows.iter().filter(|r| member(class(r))).collect();
-            mean(group, &rows)
-        })
-        .collect()
+    let mut means = Vec::new();
+    for target in Target::ALL.map(Target::name) {
+        for (group, member) in GROUPS {
+            let wanted = |r: &&R| matches!(kind(r), (t, class) if t == target && member(class));
+            let rows: Vec<&R> = rows.iter().filter(wanted).collect();
+            means.extend(mean(target, group, &rows));
+        }
+    }
+    means
 }
 
 /// Everything as JSON.
@@ -72,6 +78,7 @@ pub fn json(report: &Report) -> serde_json::Value {
 /// Geometric means of a group of programs in steady state.
 #[derive(serde::Serialize)]
 struct SteadyMean {
+    target: &'static str,
     group: &'static str,
     programs: usize,
     jit_per_native: f64,
@@ -82,9 +89,10 @@ struct SteadyMean {
 fn steady_means(rows: &[Steady]) -> Vec<SteadyMean> {
     by_group(
         rows,
-        |r| &r.class,
-        |group, rows| {
+        |r| (r.target, r.class.as_str()),
+        |target, group, rows| {
             Some(SteadyMean {
+                target,
                 group,
                 programs: rows.len(),
                 jit_per_native: geomean(rows.iter().map(|r| r.ratio()))?,
@@ -128,8 +136,20 @@ fn steady_table(rows: &[Steady]) -> String {
     out
 }
 
-/// Tables: run times, means, translations, with a line on start-up; and of the run-time compiler, if it was measured.
+/// Tables for each instruction set, under a heading if it is not A64 alone: run times, means, translations, with a line on
+/// start-up; and of the run-time compiler, if it was measured.
 pub fn table(report: &Report) -> String {
+    match report.targets()[..] {
+        [Target::A64] => tables(report),
+        ref several => {
+            let part = |t: &Target| format!("## {}\n\n{}", t.name(), tables(&report.of(*t)));
+            several.iter().map(part).collect::<Vec<String>>().join("\n")
+        }
+    }
+}
+
+/// The tables of a report on one instruction set.
+pub(super) fn tables(report: &Report) -> String {
     let mut out = if report.rows.is_empty() { String::new() } else { translated_tables(report) };
     if !report.steady.is_empty() {
         if !out.is_empty() {
@@ -224,7 +244,7 @@ fn translated_tables(report: &Report) -> String {
             t.density()
         ));
     }
-    if let Some(s) = report.start_up {
+    for s in &report.start_up {
         line(String::new());
         line(format!(
             "Start-up of an empty program (glibc, static): native {:.2} ms, translated {:.2} ms: {:.2} times.",

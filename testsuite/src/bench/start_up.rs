@@ -1,6 +1,7 @@
 //! Start-up: wall time of an empty program, native and translated, started in turn.
 
 use super::{Options, measure, programs, translation};
+use crate::guest::Target;
 use crate::{guest, store};
 use serde::Serialize;
 use std::process::Command;
@@ -8,16 +9,19 @@ use std::process::Command;
 /// Median wall seconds from start to exit.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct StartUp {
+    /// The name of the instruction set.
+    pub target: &'static str,
     /// A static glibc program for this machine.
     pub native_s: f64,
     /// The same for ARM, translated.
     pub translated_s: f64,
 }
 
-pub(super) fn measure(options: &Options) -> StartUp {
+pub(super) fn measure(target: Target, options: &Options) -> StartUp {
     let source = store().join("empty.c");
     std::fs::write(&source, "int main(void) { return 0; }\n").expect("the store can be written");
-    let arm = guest::build(&source, guest::Libc::Glibc, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
+    let arm = guest::build_for(target, &[&source], guest::Libc::Glibc, &["-O2"]);
+    let arm = arm.unwrap_or_else(|e| panic!("{e}"));
     let native = programs::native(&source, "cc", &["-O2"]);
     let (translated, _) = translation::translate(&arm, false, options);
     let mut times = [Vec::new(), Vec::new()];
@@ -29,5 +33,5 @@ pub(super) fn measure(options: &Options) -> StartUp {
         }
     }
     let [native_s, translated_s] = times.map(measure::median);
-    StartUp { native_s, translated_s }
+    StartUp { target: target.name(), native_s, translated_s }
 }

@@ -3,14 +3,16 @@
 //! compiled already: start-up, and compilation by either, are in both. Gives rows for the report.
 
 use super::measure::{Way, cost, median};
-use super::{Options, Program, programs};
+use super::{Options, Program, chosen};
+use crate::compare;
 use crate::torture::Engine;
-use crate::{compare, tools};
 use serde::Serialize;
 
 /// One program's figures: medians of differences of user seconds.
 #[derive(Clone, Debug, Serialize)]
 pub struct Steady {
+    /// The name of its instruction set.
+    pub target: &'static str,
     /// Name.
     pub program: String,
     /// Kind of work.
@@ -44,11 +46,8 @@ impl Steady {
 
 /// Measures the chosen programs; with `small` the two sizes are the same, and the figures mean nothing.
 pub(super) fn measure(options: &Options) -> Vec<Steady> {
-    let sizes = programs(options.small).into_iter().zip(programs(true));
-    sizes
-        .filter(|(p, _)| options.wants(p))
-        .map(|(large, small)| measure_one(&large, &small, options))
-        .collect()
+    let sizes = chosen(options, options.small).zip(chosen(options, true));
+    sizes.map(|(large, small)| measure_one(&large, &small, options)).collect()
 }
 
 fn measure_one(large: &Program, small: &Program, options: &Options) -> Steady {
@@ -58,7 +57,7 @@ fn measure_one(large: &Program, small: &Program, options: &Options) -> Steady {
     let ways = [
         Way::host(&built.native),
         Way::host(&output).with(&engine.env),
-        Way::under(tools::qemu(), &built.arm),
+        Way::under(large.target.qemu(), &built.arm),
     ];
     let mut differences = [const { Vec::new() }; 3];
     let mut small_times = Vec::new();
@@ -81,6 +80,7 @@ fn measure_one(large: &Program, small: &Program, options: &Options) -> Steady {
     }
     let [native_s, jit_s, qemu_s] = differences.map(median);
     let row = Steady {
+        target: large.target.name(),
         program: large.name.clone(),
         class: large.class.clone(),
         native_s,
@@ -89,7 +89,8 @@ fn measure_one(large: &Program, small: &Program, options: &Options) -> Steady {
         jit_small_s: median(small_times),
     };
     eprintln!(
-        "{:<12} steady: native {:.3} s, compiled at run time {:.2} times that, qemu {:.2}: {:.2} times faster",
+        "{} {:<12} steady: native {:.3} s, compiled at run time {:.2} times that, qemu {:.2}: {:.2} times faster",
+        row.target,
         row.program,
         row.native_s,
         row.ratio(),

@@ -4,6 +4,7 @@
 use clap::Parser;
 use std::path::PathBuf;
 use testsuite::bench;
+use testsuite::guest::Target;
 
 /// Compares translated programs with native ones and with qemu-user.
 #[derive(Parser)]
@@ -11,16 +12,19 @@ use testsuite::bench;
 struct Cli {
     /// Only these programs or classes.
     names: Vec<String>,
+    /// Instruction sets of the programs, several with commas.
+    #[arg(long = "target", value_name = "TARGET", value_enum, default_value = "a64", value_delimiter = ',')]
+    targets: Vec<Name>,
     /// Runs of each program in each way.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
     runs: u16,
     /// Write everything as JSON (`-`: to stdout, instead of the tables).
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Write a bar chart.
+    /// Write a bar chart, of the first instruction set.
     #[arg(long, value_name = "FILE.svg")]
     chart: Option<PathBuf>,
-    /// Write docs/benchmark.md and docs/benchmark.svg.
+    /// Write the sections of these instruction sets in docs/benchmark.md, with their charts.
     #[arg(long)]
     markdown: bool,
     /// Measure with checkpoints off, too: what exactness costs.
@@ -46,15 +50,45 @@ struct Cli {
     xflags: Vec<String>,
 }
 
+/// An instruction set as an option names it.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Name {
+    /// AArch64.
+    A64,
+    /// AArch32, A32 instructions.
+    A32,
+    /// AArch32, T32 instructions; Debian's armhf packages.
+    T32,
+}
+
+impl From<Name> for Target {
+    fn from(name: Name) -> Target {
+        match name {
+            Name::A64 => Target::A64,
+            Name::A32 => Target::A32,
+            Name::T32 => Target::T32,
+        }
+    }
+}
+
 fn main() {
     let cli = Cli::parse();
+    let mut targets: Vec<Target> = Vec::new();
+    for target in cli.targets.iter().map(|name| Target::from(*name)) {
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
     if cli.list {
-        for p in bench::programs(cli.small) {
-            println!("{:<12} {}", p.class, p.name);
+        for target in targets {
+            for p in bench::programs(target, cli.small) {
+                println!("{} {:<12} {}", target.name(), p.class, p.name);
+            }
         }
         return;
     }
     let report = bench::run(&bench::Options {
+        targets,
         runs: cli.runs.into(),
         small: cli.small,
         jit: cli.jit || cli.only_jit || cli.markdown,
@@ -65,7 +99,7 @@ fn main() {
         names: cli.names.clone(),
         xflags: cli.xflags.clone(),
     });
-    if report.rows.is_empty() && report.steady.is_empty() && report.generators.is_empty() {
+    if report.is_empty() {
         fail(format!("no program or class {:?}; --list names them", cli.names));
     }
     let to_stdout = cli.json.as_ref().is_some_and(|f| f.as_os_str() == "-");
@@ -79,11 +113,12 @@ fn main() {
         }
     }
     if let Some(file) = &cli.chart {
-        write(file, &bench::svg(&report).unwrap_or_else(|e| fail(e)));
+        let first = report.targets()[0];
+        write(file, &bench::svg(&report.of(first)).unwrap_or_else(|e| fail(e)));
     }
     if cli.markdown {
         let files = bench::write_page(&report).unwrap_or_else(|e| fail(e));
-        eprintln!("wrote {} and {}", files[0], files[1]);
+        eprintln!("wrote {}", files.join(", "));
     }
 }
 
