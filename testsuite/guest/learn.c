@@ -11,8 +11,14 @@
 
 #define KEY 0x1357
 
-/* Never leads to the word. */
+/* Never leads to the word, which is no instruction. */
+#ifdef __aarch64__
 #define GUARD __asm__ volatile("cbnz xzr, 9f\n b 8f\n 9: .word 0\n 8:")
+#elif defined __thumb__
+#define GUARD __asm__ volatile("cmp sp, #0\n beq 9f\n b 8f\n 9: .inst.w 0xffffffff\n 8:" ::: "cc")
+#else
+#define GUARD __asm__ volatile("cmp sp, #0\n beq 9f\n b 8f\n 9: .inst 0xffffffff\n 8:" ::: "cc")
+#endif
 
 static void **volatile memory;
 
@@ -39,11 +45,11 @@ add1:
     NEXT;
 shift:
     GUARD;
-    a = a << 3 | a >> 61;
+    a = a << 3 | a >> (8 * sizeof a - 3);
     NEXT;
 xor:
     GUARD;
-    a ^= 0x9e3779b97f4a7c15;
+    a ^= (unsigned long)0x9e3779b97f4a7c15;
     NEXT;
 mul:
     GUARD;
@@ -93,11 +99,14 @@ __attribute__((used)) void on_signal(int sig) {
         siglongjmp(out, 1);
 }
 extern const int functions[];
+/* The linker adds the bit for Thumb state. */
+#define EVEN_KEY 0x1358
 __attribute__((noinline)) void *function(int i) {
-    return (char *)function + functions[i] - KEY;
+    return (char *)&functions[i] + functions[i] - EVEN_KEY;
 }
-__asm__(".section .rodata\n.globl functions\n.balign 4\nfunctions: .word f0 - function + 0x1357, f1 - function + 0x1357,"
-        "f2 - function + 0x1357, f3 - function + 0x1357, on_signal - function + 0x1357\n.text");
+#define DISTANCE(f) ".word " #f " - . + 0x1358\n"
+__asm__(".section .rodata\n.globl functions\n.balign 4\nfunctions:\n"
+        DISTANCE(f0) DISTANCE(f1) DISTANCE(f2) DISTANCE(f3) DISTANCE(on_signal) ".text");
 
 static unsigned long pointers(unsigned long n) {
     unsigned long a = 1;

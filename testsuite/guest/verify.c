@@ -41,7 +41,7 @@ int main(int argc, char **argv) {
     memset(text, argc, sizeof text);
     memcpy(text + 1, argv[0] ? "some text, moved" : "", 16);
     for (int i = 0; i < 64; i++)
-        sum = (sum << 7 | sum >> 57) ^ text[i];
+        sum = (sum << 7 | sum >> (8 * sizeof sum - 7)) ^ text[i];
     printf("%lx %lx %lx %d %d %d\n", sum, a[3], a[5], d != d, sig, (int)alarms);
     return 0;
 }

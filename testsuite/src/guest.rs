@@ -87,6 +87,22 @@ pub fn content_hash(bytes: &[u8]) -> u64 {
     h.finish()
 }
 
+/// Hashes a source and what it includes of its own directory (`#include "name"`).
+fn hash_text(source: &Path, h: &mut DefaultHasher) -> Result<(), String> {
+    let bytes = std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?;
+    bytes.hash(h);
+    for line in String::from_utf8_lossy(&bytes).lines() {
+        if let Some((name, _)) = line.strip_prefix("#include \"").and_then(|l| l.split_once('"')) {
+            let part = source.with_file_name(name);
+            // Others than ours come from the compiler's directories.
+            if part.exists() {
+                hash_text(&part, h)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// As [`build`], from several sources, the first of which names the result.
 pub fn build_all(sources: &[&Path], libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
     build_for(Target::A64, sources, libc, flags)
@@ -97,7 +113,7 @@ pub fn build_for(target: Target, sources: &[&Path], libc: Libc, flags: &[&str]) 
     let mut h = DefaultHasher::new();
     (target, libc, flags, sources).hash(&mut h);
     for source in sources {
-        std::fs::read(source).map_err(|e| format!("{}: {e}", source.display()))?.hash(&mut h);
+        hash_text(source, &mut h)?;
     }
     let source = sources[0];
     let stem = source.file_stem().expect("a source file has a name").to_string_lossy();

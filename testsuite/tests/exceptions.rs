@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
-use testsuite::guest::{Libc, build_all};
+use testsuite::guest::{Libc, Target, build_for};
 use testsuite::{full, tools};
 
 const OPTIMISED: (&[&str], &str) = (&["-O2"], "auto");
@@ -16,10 +16,14 @@ const COMPILED: (&[&str], &str) = (&["-O0", "--no-lift"], "jit");
 const ENGINES: [(&[&str], &str); 4] = [INTERPRETED, COMPILED, QUICK, OPTIMISED];
 
 fn guest(sources: &[&str], flags: &[&str]) -> PathBuf {
+    guest_for(Target::A64, sources, flags)
+}
+
+fn guest_for(target: Target, sources: &[&str], flags: &[&str]) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
     let paths: Vec<PathBuf> = sources.iter().map(|s| dir.join(s)).collect();
     let paths: Vec<&Path> = paths.iter().map(PathBuf::as_path).collect();
-    build_all(&paths, Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
+    build_for(target, &paths, Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
 /// The output's cases: a line that does not begin with a blank, and what follows it.
@@ -113,35 +117,59 @@ fn frames_of_lifted_code() {
     in_engines(&program, &[QUICK, OPTIMISED], &[], no_failures);
 }
 
-/// Loops in which the pc says which registers must be equal, interrupted thousands of times.
-#[test]
-fn asynchronous_signals_find_exact_states() {
-    let program = guest(&["async.c", "async-loops.S"], &["-O2"]);
-    let per_loop = if full() { "20000" } else { "500" };
+/// Runs `async.c` with loops in each of the engines: `lines` of output, each without a violation.
+fn asynchronous(target: Target, loops: &str, per_loop: &str, lines: usize) {
+    let program = guest_for(target, &["async.c", loops], &["-O2"]);
+    let per_loop = if full() { "20000" } else { per_loop };
     in_engines(&program, &ENGINES, &[per_loop], |out, flags| {
         let text = String::from_utf8_lossy(&out.stdout).into_owned();
         let good = text.lines().filter(|l| l.ends_with(": interrupted often, 0 violations")).count();
-        assert!(out.status == 0 && good == 25, "{flags:?}: {out:?}");
+        assert!(out.status == 0 && good == lines, "{target:?} {flags:?}: {out:?}");
     });
+}
+
+/// Loops in which the pc says which registers must be equal, interrupted thousands of times.
+#[test]
+fn asynchronous_signals_find_exact_states() {
+    asynchronous(Target::A64, "async-loops.S", "500", 25);
+}
+
+/// The same, and the states of IT blocks.
+#[test]
+fn asynchronous_signals_find_exact_states_aarch32() {
+    for target in [Target::A32, Target::T32] {
+        asynchronous(target, "async-loops32.S", "100", 27);
+    }
 }
 
 /// Signals against blocking calls: none is lost, and each call restarts or not as it should.
 #[test]
 fn blocking_calls_lose_no_signal() {
-    let program = guest(&["blocking.c"], &["-O2"]);
-    let (engines, per_call): (&[_], _) = if full() { (&ENGINES, "20000") } else { (&[OPTIMISED], "1700") };
-    in_engines(&program, engines, &[per_call], |out, flags| {
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        let good = |l: &&str| l.ends_with(", 0 wrong") && !l.contains("LOST");
-        assert!(out.status == 0 && text.lines().filter(good).count() == 14, "{flags:?}: {out:?}");
-    });
+    let few: [(Target, &[_], _); 3] = [
+        (Target::A64, &[OPTIMISED], "1700"),
+        (Target::A32, &[QUICK], "100"),
+        (Target::T32, &[INTERPRETED], "100"),
+    ];
+    for (target, engines, per_call) in few {
+        let program = guest_for(target, &["blocking.c"], &["-O2"]);
+        let (engines, per_call) = if full() { (&ENGINES[..], "20000") } else { (engines, per_call) };
+        in_engines(&program, engines, &[per_call], |out, flags| {
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            let good = |l: &&str| l.ends_with(", 0 wrong") && !l.contains("LOST");
+            let good = text.lines().filter(good).count();
+            assert!(out.status == 0 && good == 14, "{target:?} {flags:?}: {out:?}");
+        });
+    }
 }
 
 /// Signals cost nothing while none comes: an optimised loop reads no memory but what the guest's loop reads.
 #[test]
 fn loops_do_not_poll() {
-    let program = guest(&["async.c", "async-loops.S"], &["-O2"]);
-    for (function, accesses) in [("tight", 0), ("tight_sum", 1)] {
+    let loops = ["async-loops.S", "async-loops32.S", "async-loops32.S"];
+    let targets = [Target::A64, Target::A32, Target::T32].into_iter().zip(loops);
+    let functions = [("tight", 0), ("tight_sum", 1)];
+    for ((target, loops), (function, accesses)) in targets.flat_map(|t| functions.map(|f| (t, f))) {
+        let program = guest_for(target, &["async.c", loops], &["-O2"]);
         let mut xlate = Command::new(tools::xlate());
         xlate.arg("inspect").arg(&program).args(["--emit", "asm", "--function", function]);
         let out = xlate.output().expect("xlate runs");

@@ -3,21 +3,25 @@
 
 use std::os::unix::fs::PermissionsExt;
 use testsuite::compare::{Run, run_qemu, run_translated, translate};
-use testsuite::guest::{Libc, ours};
+use testsuite::guest::{Libc, Target, ours_for};
 
 fn verified() -> Run<'static> {
     Run { env: vec![("XLATE_VERIFY", "1")], ..Run::default() }
 }
 
+const TARGETS: [Target; 3] = [Target::A64, Target::A32, Target::T32];
+
 #[test]
 fn right_translations_pass() {
-    let program = ours("verify.c", Libc::Musl, &["-O2"]);
-    let expected = run_qemu(&program, &Run::default());
-    for level in ["-O0", "-O2"] {
-        let translated = translate(&program, &[level]).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(run_translated(&translated, &verified()), expected, "{level}");
+    for target in TARGETS {
+        let program = ours_for(target, "verify.c", Libc::Musl, &["-O2"]);
+        let expected = run_qemu(&program, &Run::default());
+        for level in ["-O0", "-O2"] {
+            let translated = translate(&program, &[level]).unwrap_or_else(|e| panic!("{e}"));
+            assert_eq!(run_translated(&translated, &verified()), expected, "{target:?} {level}");
+        }
     }
-    let hello = ours("hello.c", Libc::Musl, &["-O2"]);
+    let hello = ours_for(Target::A64, "hello.c", Libc::Musl, &["-O2"]);
     let translated = translate(&hello, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(run_translated(&translated, &verified()), run_qemu(&hello, &Run::default()));
 }
@@ -25,7 +29,13 @@ fn right_translations_pass() {
 /// A constant that the guest makes by MOV and MOVK, and the host in one instruction, is changed in the output.
 #[test]
 fn a_wrong_translation_is_found() {
-    let program = ours("verify.c", Libc::Musl, &["-O2"]);
+    for target in TARGETS {
+        wrong_translation(target);
+    }
+}
+
+fn wrong_translation(target: Target) {
+    let program = ours_for(target, "verify.c", Libc::Musl, &["-O2"]);
     let translated = translate(&program, &["-O2"]).unwrap_or_else(|e| panic!("{e}"));
     let mut bytes = std::fs::read(&translated).expect("an output");
     let constant = 0x5eed_1234_u32.to_le_bytes();

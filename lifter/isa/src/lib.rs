@@ -218,6 +218,14 @@ impl Isa {
         }
     }
 
+    /// The code address of an instruction whose condition is still to be tested, which is where single steps stop.
+    pub fn untested(self, pc: u64) -> u64 {
+        match self {
+            Isa::A64 => pc,
+            Isa::A32 => GuestAddr::from(a32::Place { passed: false, ..GuestAddr(pc).into() }).0,
+        }
+    }
+
     /// True if the general registers are of 32 bits.
     pub const fn is_32(self) -> bool {
         matches!(self, Isa::A32)
@@ -259,30 +267,40 @@ pub struct Shown {
 }
 
 impl Isa {
-    /// The instruction at the code address `pc`, if its bytes can be fetched.
-    pub fn show(self, code: &dyn Code, pc: GuestAddr) -> Option<Shown> {
+    /// Bits (hexadecimal digits, as in [`Shown`]) and encoding of the instruction at the code address `pc`.
+    pub fn name_at(self, code: &dyn Code, pc: GuestAddr) -> Option<(String, &'static str)> {
         const NONE: &str = "(unallocated)";
         match self {
             Isa::A64 => {
                 let word = code.word(pc)?;
-                let name = a64::decode(word).map_or(NONE, |row| row.name);
-                let text = a64::decode::disassemble(word, pc);
-                Some(Shown { bits: format!("{word:08x}"), text, name, next: pc.offset(4) })
+                Some((format!("{word:08x}"), a64::decode(word).map_or(NONE, |row| row.name)))
             }
             Isa::A32 => {
                 let at = a32::Place::from(pc);
-                let half = |n: u32| code.half(GuestAddr(u64::from(at.addr.wrapping_add(n))));
-                let (insn, leaving) = (a32::fetch(code, at)?, a32::leaving(code, at)?);
-                let (word, bits) = match (at.thumb, insn.len) {
-                    (false, _) => (insn.word, format!("{:08x}", insn.word)),
-                    (true, 2) => (insn.word, format!("{:04x}", insn.word)),
+                let insn = a32::fetch(code, at)?;
+                let bits = match (at.thumb, insn.len) {
+                    (true, 2) => format!("{:04x}", insn.word),
                     // As it stands, whatever form its row has.
-                    (true, _) => {
-                        let word = u32::from(half(0)?) << 16 | u32::from(half(2)?);
-                        (word, format!("{word:08x}"))
-                    }
+                    (true, _) => format!("{:08x}", wide(code, at)?),
+                    (false, _) => format!("{:08x}", insn.word),
                 };
-                let name = insn.row.map_or(NONE, |row| row.name);
+                Some((bits, insn.row.map_or(NONE, |row| row.name)))
+            }
+        }
+    }
+
+    /// The instruction at the code address `pc`, if its bytes can be fetched.
+    pub fn show(self, code: &dyn Code, pc: GuestAddr) -> Option<Shown> {
+        let (bits, name) = self.name_at(code, pc)?;
+        match self {
+            Isa::A64 => {
+                let text = a64::decode::disassemble(code.word(pc)?, pc);
+                Some(Shown { bits, text, name, next: pc.offset(4) })
+            }
+            Isa::A32 => {
+                let at = a32::Place::from(pc);
+                let (insn, leaving) = (a32::fetch(code, at)?, a32::leaving(code, at)?);
+                let word = if at.thumb && insn.len == 4 { wide(code, at)? } else { insn.word };
                 let mut text = a32::decode::disassemble(at, word);
                 if let Flow::Jump(to) | Flow::Branch(to) | Flow::Call(to) = leaving.flow
                     && let Some(i) = text.rfind("0x")
@@ -295,6 +313,12 @@ impl Isa {
             }
         }
     }
+}
+
+/// The two halfwords of a 32-bit instruction in Thumb state, the first one on top.
+fn wide(code: &dyn Code, at: a32::Place) -> Option<u32> {
+    let half = |n: u32| code.half(GuestAddr(u64::from(at.addr.wrapping_add(n))));
+    Some(u32::from(half(0)?) << 16 | u32::from(half(2)?))
 }
 
 /// Where code bytes come from. Implemented by images (at lifting) and by guest memory (at run time).

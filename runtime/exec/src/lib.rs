@@ -19,6 +19,6 @@ pub fn prepare(isa: isa::Isa) {
     isa.prepare();
 }
 
-pub use memory::{Access, Fault, FaultKind, GuestMemory, rmw_value};
+pub use memory::{Access, AsCode, Fault, FaultKind, GuestMemory, rmw_value};
 pub use shadow::{Difference, Divergence, Shadow, Unequal};
 pub use soft::{Flushed, Soft, eval_in, flush_trap, fpsr, inexact_trap, set_fpcr, set_fpsr};

@@ -71,7 +71,7 @@ pub trait GuestMemory {
 }
 
 /// Guest memory as code.
-pub(crate) struct AsCode<'a, M>(pub(crate) &'a M);
+pub struct AsCode<'a, M>(pub &'a M);
 
 impl<M: GuestMemory> Code for AsCode<'_, M> {
     fn word(&self, pc: GuestAddr) -> Option<u32> {

@@ -18,7 +18,8 @@ use crate::signal;
 use crate::thread::{Shared, Thread};
 use crate::trace;
 use abi::{Exit, GuestState};
-use exec::{Difference, Divergence, GuestMemory, Shadow, Unequal};
+use exec::{AsCode, Difference, Divergence, Shadow, Unequal};
+use ir::GuestAddr;
 use std::arch::global_asm;
 use std::cell::{Cell, UnsafeCell};
 use std::mem::offset_of;
@@ -254,15 +255,13 @@ fn follow(t: &mut Thread, s: &GuestState, pc: u64, checkpoint: bool) {
     }
 }
 
-/// An instruction as the report names it: address, word, encoding.
+/// An instruction as the report names it: address, bits, encoding.
 fn instruction(pc: u64, memory: &Memory) -> String {
-    let mut bytes = [0; 4];
-    match memory.fetch(pc, &mut bytes) {
-        Ok(()) => {
-            let word = u32::from_le_bytes(bytes);
-            format!("{pc:#x} ({word:08x}, {})", isa::a64::name(word))
-        }
-        Err(_) => format!("{pc:#x} (not readable)"),
+    let isa = crate::thread::process().image.isa;
+    let at = isa.bytes_at(pc);
+    match isa.name_at(&AsCode(memory), GuestAddr(pc)) {
+        Some((bits, name)) => format!("{at:#x} ({bits}, {name})"),
+        None => format!("{at:#x} (not readable)"),
     }
 }
 

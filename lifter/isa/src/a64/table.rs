@@ -169,8 +169,3 @@ pub fn decode(word: u32) -> Option<&'static Row> {
     let bucket = &index.entries[index.starts[top] as usize..index.starts[top + 1] as usize];
     bucket.iter().find(|(mask, value, _)| word & mask == *value).map(|e| e.2)
 }
-
-/// The name of the encoding that `word` belongs to, for messages.
-pub fn name(word: u32) -> &'static str {
-    decode(word).map_or("unallocated", |row| row.name)
-}
