@@ -31,8 +31,8 @@ Examples:
 A translated program understands XLATE_STRACE=1 (system calls, as strace prints them),
 XLATE_TRACE=dispatch,fallback,signal, XLATE_STATS=1 (what the engines did) and
 XLATE_ENGINE=auto|interp|jit: jit compiles everything at run time, auto only what has no
-translation and was entered XLATE_JIT_THRESHOLD times (0: nothing). XLATE_JIT_CACHE bounds
-its host code in bytes. XLATE_PROFILE=FILE records what has no translation for --profile.
+translation and was entered XLATE_JIT_THRESHOLD times (0: nothing), and again, in larger
+pieces, after XLATE_JIT_AGAIN entries. XLATE_JIT_CACHE bounds its host code in bytes. XLATE_PROFILE=FILE records what has no translation for --profile.
 XLATE_VERIFY=1 compares translated code with the interpreter at each checkpoint, slowly, and
 reports the first difference.";
 

@@ -150,6 +150,37 @@ static int entry(void)
     return r;
 }
 
+static void *waits(void *arg)
+{
+    int *ends = arg;
+    char c = 0;
+    return write(ends[3], &c, 1) == 1 && read(ends[0], &c, 1) == 0 ? arg : 0;
+}
+
+// The same, by the only thread that executes it, while there is another and after.
+static int alone(void)
+{
+    uint32_t *site = (uint32_t *)t_entry;
+    int ends[4], r = t_entry(1) != 2;
+    char c;
+    void *ended = 0;
+    pthread_t t;
+    // It is there when it has said so.
+    if (pipe(ends) || pipe(ends + 2) || pthread_create(&t, 0, waits, ends) || read(ends[2], &c, 1) != 1)
+        return 2;
+    protect(site, PROT_READ | PROT_WRITE | PROT_EXEC);
+    patch(site, 0x91000800);
+    close(ends[1]);
+    pthread_join(t, &ended);
+    for (int i = 0; i < 3; i++)
+        r |= t_entry(i) != i + 2;
+    patch(site, 0x91000400);
+    protect(site, PROT_READ | PROT_EXEC);
+    for (int i = 0; i < 3; i++)
+        r |= t_entry(i) != i + 1;
+    return r | !ended;
+}
+
 // The thread's turns, traps, and what tells it to end.
 static __thread volatile long *own;
 
@@ -218,7 +249,7 @@ static int probe_inside(void) { return with_breakpoints(probed, t_probed_site); 
 
 static const struct { const char *name; int (*run)(void); } cases[] = {
     {"loop", loop}, {"clean", clean}, {"callee", callee}, {"outer", outer}, {"entry", entry}, {"probe", probe},
-    {"probe_inside", probe_inside},
+    {"probe_inside", probe_inside}, {"alone", alone},
 };
 
 int main(int argc, char **argv)

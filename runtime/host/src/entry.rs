@@ -13,18 +13,29 @@ use std::arch::global_asm;
 use std::arch::x86_64::{__cpuid, _xgetbv};
 use std::mem::offset_of;
 
+/// Assembly: pushes the registers that callers of the C convention have kept for them.
+macro_rules! push_kept {
+    () => {
+        "push rbp; push rbx; push r12; push r13; push r14; push r15"
+    };
+}
+
+/// Assembly: pops what [`push_kept`] pushes.
+macro_rules! pop_kept {
+    () => {
+        "pop r15; pop r14; pop r13; pop r12; pop rbx; pop rbp"
+    };
+}
+
+pub(crate) use {pop_kept, push_kept};
+
 global_asm!(
     // (rdi state, rsi host entry, rdx stack top, rcx xl_enter) → rax guest pc
     ".globl xl_host_enter",
     ".hidden xl_host_enter",
     ".p2align 4",
     "xl_host_enter:",
-    "push rbp",
-    "push rbx",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
+    push_kept!(),
     "mov rbx, rdi",
     "mov [rdi + {host_sp}], rsp",
     "mov rsp, rdx",
@@ -38,12 +49,7 @@ global_asm!(
     "mov rsp, [rdi + {host_sp}]",
     "mov rax, -1",
     "2:",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop rbx",
-    "pop rbp",
+    pop_kept!(),
     "ret",
     // r11 is the state: keeps all but the flags. Rust keeps rbx and r12–r15.
     ".globl xl_rt_soft_op",

@@ -37,13 +37,13 @@ use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
 use abi::GuestState;
 use ir::GuestAddr;
-use jit::{Arena, Compiler, Features, Left, Link, Request, Table};
+use jit::{Arena, Compiler, Features, First, Left, Link, Request, Table};
 use region::{Fetch, Key, Patch, Region};
 use space::{Place, SLOT, SLOTS, Space, map};
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicPtr, AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use stubs::{helpers, unlinked, xl_jit_enter, xl_jit_leave};
 
@@ -77,6 +77,9 @@ static COUNTERS: [AtomicU16; 1 << COUNTERS_LOG2] = [const { AtomicU16::new(0) };
 /// The tables, without and with FPCR.FZ; null until something is compiled.
 static TABLES: [AtomicPtr<AtomicPtr<Link>>; 2] = [const { AtomicPtr::new(std::ptr::null_mut()) }; 2];
 
+/// [`Table::shift`], which is the instruction set's.
+static SHIFT: AtomicU32 = AtomicU32::new(0);
+
 static PAGES: CodePages = CodePages::new();
 
 static JIT: Mutex<Option<Jit>> = Mutex::new(None);
@@ -91,6 +94,7 @@ struct Counts {
     flushes: AtomicU64,
     invalidated: AtomicU64,
     patched: AtomicU64,
+    again: AtomicU64,
 }
 
 static COUNTS: Counts = Counts {
@@ -101,6 +105,7 @@ static COUNTS: Counts = Counts {
     flushes: AtomicU64::new(0),
     invalidated: AtomicU64::new(0),
     patched: AtomicU64::new(0),
+    again: AtomicU64::new(0),
 };
 
 struct Jit {
@@ -209,6 +214,7 @@ impl Jit {
         let size = crate::mem::page_up(process.options.jit_cache.clamp(4 * PAGE, 1 << 30))?;
         let most = (size / LEAST) as usize;
         NOWHERE.host.store(unlinked(), Ordering::Relaxed);
+        SHIFT.store(if process.image.isa.is_32() { 1 } else { 2 }, Ordering::Relaxed);
         Some(Jit {
             compiler,
             features,
@@ -243,9 +249,7 @@ impl Jit {
     }
 
     fn table(mode: usize) -> Table {
-        // Before there is a process there is nothing compiled.
-        let isa = thread::try_process().map_or(isa::Isa::A64, |p| p.image.isa);
-        let shift = if isa.is_32() { 1 } else { 2 };
+        let shift = SHIFT.load(Ordering::Relaxed);
         Table { base: TABLES[mode].load(Ordering::Acquire) as u64, log2: TABLE_LOG2, shift }
     }
 
@@ -288,8 +292,8 @@ impl Jit {
         }
     }
 
-    /// Compiles the region there.
-    fn compile(&mut self, process: &'static Process, key: Key) -> Option<u64> {
+    /// Compiles the region there, or again the valid one given, if that was compiled for the first time and is used often.
+    fn compile(&mut self, process: &'static Process, key: Key, again: Option<usize>) -> Option<u64> {
         if self.refused.contains(&key) {
             return None;
         }
@@ -303,7 +307,7 @@ impl Jit {
         let area = process.mem.query(key.0);
         let writable = |v: Option<Vma>| v.is_some_and(|v| v.prot & WRITE != 0);
         let checked = writable(area) && !process.options.no_checks;
-        let versions = self.versions.get(&key).into_iter().flatten();
+        let versions = self.versions.get(&key).filter(|_| again.is_none()).into_iter().flatten();
         let mut known: Vec<(usize, Vec<Patch>)> = versions
             .rev()
             .filter(|&&n| self.regions[n].checked == checked)
@@ -314,7 +318,7 @@ impl Jit {
             self.patch(n, patches);
             return self.validate(n, invalidations);
         }
-        if self.versions.contains_key(&key) {
+        if again.is_none() && self.versions.contains_key(&key) {
             let changes = self.changes.entry(key).or_default();
             if changes.wait > 0 {
                 changes.wait -= 1;
@@ -335,12 +339,20 @@ impl Jit {
             let n = counter(pc).load(Ordering::Relaxed);
             if n < threshold / RARE { 0 } else { n.min(threshold) }
         };
+        let space = self.space.as_mut()?;
+        let found = &self.found;
+        let joins = |pc| found.contains_key(&(pc, key.1));
+        let known = threshold >= LEAST_COUNTS;
+        let first = (known && again.is_none() && !checked && process.options.jit_again != 0)
+            .then(|| First { joins: &joins, counter: space.things.counter(process.options.jit_again) });
+        let counter = first.map(|first| first.counter as *const AtomicI32);
         let request = Request {
             isa: process.image.isa,
             code: &code,
             pc: GuestAddr(key.0),
             stop: &stop,
-            seen: (threshold >= LEAST_COUNTS).then_some(&seen),
+            seen: known.then_some(&seen),
+            first,
             checked,
             soft_float: key.1 != 0,
             helpers: helpers(),
@@ -348,13 +360,14 @@ impl Jit {
             fma: self.features.fma,
             debug: process.options.traces(Topic::Jit),
         };
-        let space = self.space.as_mut()?;
         let first_link = space.things.links.len();
         let before = ticks();
         let compiled = self.compiler.compile(&request, &mut space.things);
         self.compiling += ticks().saturating_sub(before);
         let Some(compiled) = compiled else {
-            self.refused.insert(key);
+            if again.is_none() {
+                self.refused.insert(key);
+            }
             return None;
         };
         let size = (compiled.code.len() as u64).next_multiple_of(ALIGN);
@@ -367,7 +380,7 @@ impl Jit {
             }
             self.end_generation();
             // Its links are gone.
-            return self.compile(process, key);
+            return self.compile(process, key, None);
         }
         let host = space.base + space.used;
         let to = host.wrapping_add(space.writable) as *mut u8;
@@ -391,13 +404,26 @@ impl Jit {
         let n = self.regions.len();
         let code = code.bytes(&compiled.ranges);
         let exits = compiled.exits.into_iter().map(|(from, link)| (from, link as *const Link)).collect();
-        self.regions.push(Region { key, host, ranges: compiled.ranges, code, checked, exits, valid: false });
+        self.regions.push(Region {
+            key,
+            host,
+            ranges: compiled.ranges,
+            code,
+            checked,
+            exits,
+            counter,
+            valid: false,
+        });
         let versions = self.versions.entry(key).or_default();
         if versions.len() == VERSIONS {
             versions.remove(0);
         }
         versions.push(n);
         slot.count.store(self.regions.len(), Ordering::Release);
+        if let Some(before) = again {
+            self.unlink(before);
+            COUNTS.again.fetch_add(1, Ordering::Relaxed);
+        }
         let host = self.validate(n, invalidations)?;
         for (count, by) in [
             (&COUNTS.regions, 1),
@@ -414,6 +440,15 @@ impl Jit {
             compiled.code.len()
         );
         Some(host)
+    }
+
+    /// The region there was entered often: compiles it again, as large as may be.
+    fn compile_again(&mut self, process: &'static Process, key: Key) {
+        let Some(&n) = self.found.get(&key) else { return };
+        let Some(counter) = self.regions[n].counter else { return };
+        // SAFETY: a box of `things`.
+        unsafe { (*counter).store(i32::MAX, Ordering::Relaxed) };
+        self.compile(process, key, Some(n));
     }
 
     /// Makes ways to the region, whose code was looked at when there had been so many invalidations.
@@ -624,6 +659,7 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
         const ALONE: u64 = Left::Alone as u64;
         const SYSCALL: u64 = Left::Syscall as u64;
         const CHANGED: u64 = Left::Changed as u64;
+        const OFTEN: u64 = Left::Often as u64;
         ran = Ran::On;
         match left {
             PC => break,
@@ -632,6 +668,14 @@ pub unsafe fn run(process: &'static Process, state: *mut GuestState) -> Ran {
             CHANGED => {
                 // SAFETY: compiled code is back.
                 changed(unsafe { (*state).pc });
+                break;
+            }
+            OFTEN => {
+                // SAFETY: compiled code is back.
+                let key = (process.image.isa.code_addr(unsafe { (*state).pc }), mode);
+                if let Some(jit) = lock().as_mut() {
+                    jit.compile_again(process, key);
+                }
                 break;
             }
             link => {
@@ -691,7 +735,7 @@ fn find(process: &'static Process, key: Key, link: Option<(*const Link, u64)>) -
             host
         }
         None => {
-            let host = jit.compile(process, key);
+            let host = jit.compile(process, key, None);
             if host.is_none() {
                 counter(key.0).store(1, Ordering::Relaxed);
             }
@@ -784,10 +828,11 @@ impl std::fmt::Display for Report {
         let get = |c: &AtomicU64| c.load(Ordering::Relaxed);
         write!(
             f,
-            "{} regions of {} instructions, {} bytes; entered {} times; {} invalidated, {} branches relinked, {} flushes",
+            "{} regions of {} instructions, {} bytes, {} of them again; entered {} times; {} invalidated, {} branches relinked, {} flushes",
             get(&COUNTS.regions),
             get(&COUNTS.insns),
             get(&COUNTS.bytes),
+            get(&COUNTS.again),
             get(&COUNTS.entries),
             get(&COUNTS.invalidated),
             get(&COUNTS.patched),

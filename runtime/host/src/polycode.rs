@@ -27,7 +27,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use patch::{guest_entry, refused, trapped};
+pub use patch::{refused, trapped};
 
 /// Writes to a page after which its functions are given up. Each costs two host signals and two changes of protection.
 const MOST_WRITES: u32 = 64;
@@ -92,6 +92,17 @@ fn lock() -> MutexGuard<'static, Option<Text>> {
 /// Nothing becomes stale or live while this lives; to be held across `fork`, taken before the address space's lock.
 pub struct Held {
     _guard: MutexGuard<'static, Option<Text>>,
+}
+
+/// The guest address of the function whose entry led to the dispatcher, by the host address behind the call there. A trap in its
+/// place becomes the call, if that can be now.
+pub fn guest_entry(back: u64) -> u64 {
+    if patch::is_trap(back) {
+        // Nothing is removed or restored meanwhile.
+        let _guard = lock();
+        patch::make_call(back);
+    }
+    patch::guest_entry(back)
 }
 
 /// Stops changes.

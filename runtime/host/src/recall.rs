@@ -135,6 +135,16 @@ pub fn everybody() {
     }
 }
 
+/// True if no other thread is in lifted code: who enters it from now on sees what was stored before.
+pub fn nobody_in_lifted() -> bool {
+    if alone() {
+        return true;
+    }
+    let members = lock();
+    barrier();
+    !others(&members).any(|m| fault::in_lifted(m.shared))
+}
+
 /// Has every other thread leave compiled code if it is in any. What it could enter was taken away before.
 pub fn from_compiled() {
     if alone() || ignored() {

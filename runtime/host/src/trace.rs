@@ -14,6 +14,8 @@ pub struct Options {
     pub jit: bool,
     /// `XLATE_JIT_THRESHOLD`: how often code is entered before it is compiled, 1 to 65535; 0: it is not.
     pub jit_threshold: u16,
+    /// `XLATE_JIT_AGAIN`: how often compiled code is entered before it is compiled anew, with more around it; 0: it is so at once.
+    pub jit_again: i32,
     /// `XLATE_JIT_CACHE`: bytes of host code kept at most.
     pub jit_cache: u64,
     /// `XLATE_STATS`: counts at the end.
@@ -37,6 +39,8 @@ pub struct Options {
 /// Entries before code is compiled, by default, and where everything is to be compiled.
 const AUTO_THRESHOLD: u16 = 500;
 const JIT_THRESHOLD: u16 = 1;
+/// A larger region costs milliseconds, and saves some ten nanoseconds each time that control does not go from region to region.
+const JIT_AGAIN: i32 = 50_000;
 
 /// A topic of `XLATE_TRACE`, a comma-separated list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +106,8 @@ impl Options {
             o.jit &= n != 0;
             o.jit_threshold = n.clamp(1, u16::MAX.into()) as u16;
         }
+        let again = number("XLATE_JIT_AGAIN").map_or(JIT_AGAIN, |n| n.min(i32::MAX as u64) as i32);
+        o.jit_again = again;
         o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);
         // What is compiled at run time shows its state only when it leaves: it is not verified but interpreted.
         o.jit &= !o.verify;

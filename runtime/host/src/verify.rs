@@ -13,6 +13,7 @@
 //! the same thread. Frames are copied within the stack for lifted code, above its pointer.
 #![allow(unsafe_code)]
 
+use crate::entry::push_kept;
 use crate::memory::Memory;
 use crate::signal;
 use crate::thread::{Shared, Thread};
@@ -37,12 +38,7 @@ global_asm!(
     ".globl xl_verify_resume",
     ".hidden xl_verify_resume",
     "xl_verify_resume:",
-    "push rbp",
-    "push rbx",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
+    push_kept!(),
     "mov [rdi + {host_sp}], rsp",
     ".globl xl_verify_trap",
     ".hidden xl_verify_trap",

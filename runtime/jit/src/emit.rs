@@ -196,6 +196,9 @@ impl Fx<'_> {
         if self.request.checked {
             self.check_code(self.ranges, self.region.entry.0);
         }
+        if let Some(first) = self.request.first {
+            self.count(first.counter);
+        }
         let entry = self.live.entry;
         let wants_flags = (0..4).any(|n| entry & bit(flag_register(n)) != 0);
         if wants_flags {
@@ -310,6 +313,21 @@ impl Fx<'_> {
         self.b.ins().brif(differs, out, &[], on, &[]);
         self.b.switch_to_block(out);
         self.ret(Left::Changed, pc);
+        self.b.switch_to_block(on);
+    }
+
+    /// Counts down, and leaves below 0. The state is exact. Threads may lose counts to each other.
+    fn count(&mut self, counter: u64) {
+        let at = self.iconst(types::I64, counter);
+        let n = self.b.ins().load(types::I32, STATE, at, 0);
+        let n = self.b.ins().iadd_imm(n, -1);
+        self.b.ins().store(STATE, n, at, 0);
+        let below = self.b.ins().icmp_imm(IntCC::SignedLessThan, n, 0);
+        let (out, on) = (self.b.create_block(), self.b.create_block());
+        self.b.set_cold_block(out);
+        self.b.ins().brif(below, out, &[], on, &[]);
+        self.b.switch_to_block(out);
+        self.ret(Left::Often, self.region.entry.0);
         self.b.switch_to_block(on);
     }
 

@@ -50,6 +50,8 @@ pub enum Left {
     Syscall = 2,
     /// The code there, or behind it, is not what it was.
     Changed = 3,
+    /// The region there, compiled as [`First`] says, was entered often.
+    Often = 4,
 }
 
 /// Addresses of the runtime's helpers, called with the C convention. Those that keep all registers cost nothing where they are
@@ -123,6 +125,8 @@ pub trait Arena {
     fn typed_op(&mut self, op: TypedOp) -> u64;
     /// A copy of the access.
     fn atomic(&mut self, op: Atomic) -> u64;
+    /// A counter of entries that stands at `n`.
+    fn counter(&mut self, n: i32) -> u64;
 }
 
 /// The table for guest addresses known at run time only: `1 << log2` pointers to [`Link`]s.
@@ -156,6 +160,8 @@ pub struct Request<'a> {
     /// How often control came there so far, 0 for hardly: regions do not go on there either, but may be larger. Most of what is never
     /// executed, such as the ways out of code that other run-time compilers make, is not compiled then. `None`: it is not known.
     pub seen: Option<&'a dyn Fn(u64) -> u16>,
+    /// The region is compiled for the first time, quickly.
+    pub first: Option<First<'a>>,
     /// The region is checked; see the module's heading.
     pub checked: bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
@@ -168,6 +174,16 @@ pub struct Request<'a> {
     pub fma: bool,
     /// True: print the IR and the host code.
     pub debug: bool,
+}
+
+/// How a region differs of which it is not known whether it is worth the time: it is small, goes on in other regions where it meets them,
+/// and counts.
+#[derive(Clone, Copy)]
+pub struct First<'a> {
+    /// True of addresses at which other regions begin.
+    pub joins: &'a dyn Fn(u64) -> bool,
+    /// The address of an `AtomicI32`: entries until the region comes back with [`Left::Often`] instead of going on.
+    pub counter: u64,
 }
 
 /// A compiled region.

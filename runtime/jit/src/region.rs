@@ -155,8 +155,8 @@ fn ways(f: &Function, shaped: usize) -> Vec<Vec<BlockId>> {
 pub(crate) fn most(request: &Request<'_>) -> usize {
     match request.seen {
         _ if request.checked => MAX_CHECKED,
-        Some(_) => MAX_SEEN,
-        None => MAX_INSNS,
+        Some(_) if request.first.is_none() => MAX_SEEN,
+        _ => MAX_INSNS,
     }
 }
 
@@ -180,6 +180,9 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
     let mut accesses = 0;
     let mut seen: BTreeMap<GuestAddr, Seen> = BTreeMap::new();
     let mut leaders: BTreeSet<GuestAddr> = BTreeSet::from([entry]);
+    // What calls return to belongs to the region, wherever else it does.
+    let mut own: BTreeSet<GuestAddr> = BTreeSet::from([entry]);
+    let joins = |pc| request.first.is_some_and(|first| (first.joins)(pc));
     // With what may be on the way that control mostly takes.
     let mut queue = VecDeque::from([(entry, true)]);
     while let Some((start, mostly)) = queue.pop_front() {
@@ -188,6 +191,9 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
         loop {
             let pc = GuestAddr(isa.plain(at.0));
             if seen.contains_key(&pc) || seen.len() >= most || (pc != entry && (request.stop)(pc.0)) {
+                break;
+            }
+            if pc == at && !own.contains(&pc) && joins(pc.0) {
                 break;
             }
             let Some(l) = isa.leaving(request.code, at) else { break };
@@ -222,7 +228,9 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
                 }
                 Flow::Call(a) => {
                     go(a, mostly);
-                    if !l.conditional && count(l.next) != 0 {
+                    // Whoever returns from another region does not come there.
+                    if !l.conditional && count(l.next) != 0 && !joins(a.0) {
+                        own.insert(l.next);
                         go(l.next, mostly);
                     }
                     !l.conditional
@@ -319,6 +327,7 @@ pub(crate) mod tests {
             pc: GuestAddr(0x1000),
             stop,
             seen: None,
+            first: None,
             checked: false,
             soft_float: false,
             helpers,
@@ -357,6 +366,24 @@ pub(crate) mod tests {
         let r = region(&[NOP, 0xd51b_4400, RET], &|_| false).unwrap();
         assert_eq!(r.function.blocks[0].term, Term::Fallback { pc: GuestAddr(0x1004) });
         assert!(region(&[], &|_| false).is_none());
+    }
+
+    #[test]
+    fn what_is_compiled_first_goes_on_in_other_regions() {
+        let joins = |pc: u64| pc == 0x1008 || pc == 0x100c;
+        let first = Some(crate::First { joins: &joins, counter: 0 });
+        let insns = |words: &[u32]| {
+            let code = Words(words.to_vec());
+            let r = Region::find(&Request { first, ..request(&code, &|_| false) }, MAX_INSNS).unwrap();
+            (r.insns, r.function.blocks.iter().map(|b| b.term.clone()).collect::<Vec<_>>())
+        };
+        let (n, terms) = insns(&[NOP, NOP, NOP, NOP, RET]);
+        assert_eq!((n, &terms[0]), (2, &Term::Goto(GuestAddr(0x1008))));
+        // b 8; bl 8; what bl 16 returns to belongs to the region.
+        let (n, terms) = insns(&[0x1400_0002, NOP, RET]);
+        assert_eq!((n, &terms[0]), (1, &Term::Goto(GuestAddr(0x1008))));
+        assert_eq!(insns(&[0x9400_0002, NOP, RET]).0, 1);
+        assert_eq!(insns(&[NOP, 0x9400_0003, RET, NOP, RET]).0, 4);
     }
 
     /// A register holds an address on the only way into a block that the IR knows; a call comes with another.

@@ -7,6 +7,7 @@ use ir::GuestAddr;
 use jit::Link;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::AtomicI32;
 
 /// A guest address and a mode: 1 with FPCR.FZ, else 0.
 pub(super) type Key = (u64, usize);
@@ -22,6 +23,8 @@ pub(super) struct Region {
     pub(super) code: Box<[u8]>,
     /// Its links that lead where direct branches of its code do, and the addresses of these.
     pub(super) exits: Vec<(u64, *const Link)>,
+    /// Its counter, if it is one of those that are compiled again when they are entered often.
+    pub(super) counter: Option<*const AtomicI32>,
     /// Ways lead there. A region that is not valid becomes so again if its guest code turns out to be the same.
     pub(super) valid: bool,
 }

@@ -9,7 +9,7 @@ use crate::hostcall::{check, syscall};
 use ir::TypedOp;
 use jit::{Arena, Atomic, Link};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
 /// Memory for code is mapped in pieces of this size.
 pub(super) const CHUNK: u64 = 1 << 20;
@@ -51,6 +51,7 @@ pub(super) struct Things {
     pub(super) ops: HashMap<String, Box<TypedOp>>,
     pub(super) atomics: Vec<Box<Atomic>>,
     pub(super) accesses: Vec<Box<[(u32, u64)]>>,
+    pub(super) counters: Vec<Box<AtomicI32>>,
 }
 
 impl Arena for Things {
@@ -69,6 +70,11 @@ impl Arena for Things {
         }
         self.atomics.push(Box::new(op));
         &raw const **self.atomics.last().expect("invariant: just pushed") as u64
+    }
+
+    fn counter(&mut self, n: i32) -> u64 {
+        self.counters.push(Box::new(AtomicI32::new(n)));
+        &raw const **self.counters.last().expect("invariant: just pushed") as u64
     }
 }
 

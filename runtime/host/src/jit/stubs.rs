@@ -5,6 +5,7 @@
 #![allow(unsafe_code)]
 
 use crate::access;
+use crate::entry::{pop_kept, push_kept};
 use crate::memory::Memory;
 use crate::thread::Thread;
 use abi::GuestState;
@@ -20,12 +21,7 @@ global_asm!(
     ".hidden xl_jit_enter",
     ".p2align 4",
     "xl_jit_enter:",
-    "push rbp",
-    "push rbx",
-    "push r12",
-    "push r13",
-    "push r14",
-    "push r15",
+    push_kept!(),
     "mov [rdi + {host_sp}], rsp",
     "sub rsp, 8",
     "mov rax, rsi",
@@ -40,12 +36,7 @@ global_asm!(
     "mov rsp, [rdi + {host_sp}]",
     "mov eax, {alone}",
     "2:",
-    "pop r15",
-    "pop r14",
-    "pop r13",
-    "pop r12",
-    "pop rbx",
-    "pop rbp",
+    pop_kept!(),
     "ret",
     // The entry of links that lead nowhere yet: (rdi state, rsi link) → link
     ".globl xl_jit_unlinked",

@@ -3,7 +3,7 @@
 //!
 //! Another thread may stand between the first bytes only if an instruction ends there: all functions that call or can be
 //! resumed begin with a longer one. Of others the first byte alone becomes a trap, which the handler makes the same call of, while
-//! there are other threads.
+//! there are other threads. The first to meet it when no other is in lifted code puts the call there.
 //!
 //! # Safety
 //! Frames of these functions are dropped by whoever asks.
@@ -180,6 +180,32 @@ fn write_code(host: u64, bytes: [u8; CALL_LEN]) {
     }
 }
 
+/// The call of `xl_host_stale` at that address.
+fn stale_call(host: u64) -> [u8; CALL_LEN] {
+    let distance = (xl_host_stale as *const () as u64).wrapping_sub(host + CALL_LEN as u64) as i32;
+    let [a, b, c, d] = distance.to_le_bytes();
+    [CALL, a, b, c, d]
+}
+
+/// True if a trap stands where the call would that returns to a host address, which is the entry of a function.
+pub(super) fn is_trap(back: u64) -> bool {
+    // SAFETY: the first byte of a function.
+    unsafe { ((back - CALL_LEN as u64) as *const u8).read_volatile() == TRAP }
+}
+
+/// Makes the call of such a trap, if no thread can stand behind it: who stands there was in lifted code before the trap was made.
+/// What lifted code calls of the runtime returns behind five bytes at least. Nothing is removed or restored meanwhile.
+pub(super) fn make_call(back: u64) {
+    let host = back - CALL_LEN as u64;
+    if !is_trap(back) || !recall::nobody_in_lifted() {
+        return;
+    }
+    if let Some(_writable) = Writable::new(std::iter::once(host), CALL_LEN as u64, true) {
+        write_code(host, stale_call(host));
+        crate::trace!(Topic::Dispatch, "the trap at host {host:#x} becomes a call");
+    }
+}
+
 /// Takes the functions out; gives what stood there.
 pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
     ENTRIES.get_or_init(|| {
@@ -208,13 +234,8 @@ pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
         let dispatch = entry.swap(0, Ordering::AcqRel);
         let clear = |i: usize| (i, Loaded::resume_function(&points[i]).swap(0, Ordering::AcqRel));
         let resume = resume.into_iter().map(clear).collect();
-        let distance = (xl_host_stale as *const () as u64).wrapping_sub(host + CALL_LEN as u64) as i32;
-        let [a, b, c, d] = distance.to_le_bytes();
         let stands = !recall::alone() && code[..LOOK.len()] != LOOK;
-        write_code(
-            host,
-            if stands { [TRAP, code[1], code[2], code[3], code[4]] } else { [CALL, a, b, c, d] },
-        );
+        write_code(host, if stands { [TRAP, code[1], code[2], code[3], code[4]] } else { stale_call(host) });
         Saved { code, dispatch, resume }
     };
     functions.iter().zip(resume).map(|(&f, points)| take(f as usize, points)).collect()
