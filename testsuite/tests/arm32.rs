@@ -50,6 +50,7 @@ program!(recursion, "recursion.c", Musl, &["-O1"]);
 program!(process, "process.c", Glibc, &["-O2"]);
 program!(process_musl, "process.c", Musl, &["-O2"]);
 program!(files, "files.c", Glibc, &["-O2", "-w"]);
+program!(atomics, "atomics.c", Musl, &["-O2", "-march=armv8-a+simd"]);
 program!(contexts, "contexts.c", Glibc, &["-O2"]);
 program!(floats, "floats32.c", Glibc, &["-O2", "-mfpu=neon-vfpv4", "-mfp16-format=ieee"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
@@ -59,9 +60,14 @@ program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
 fn kernel_interface() {
     for target in [Target::A32, Target::T32] {
         let program = ours_for(target, "kernel32.c", Libc::Glibc, &["-O1"]);
-        let translated = translate(&program, &["-O0", "--no-lift"]).unwrap_or_else(|e| panic!("{e}"));
-        let out = run_translated(&translated, &Run::default());
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        assert!(out.status == 0 && text.ends_with(" checks, 0 failures\n"), "{target:?}: {out:?}");
+        let interpreted: &[&str] = &["-O0", "--no-lift"];
+        for (flags, engine) in [(interpreted, "interp"), (&["-O0"], "auto"), (&["-O0"], "jit")] {
+            let translated = translate(&program, flags).unwrap_or_else(|e| panic!("{e}"));
+            let out =
+                run_translated(&translated, &Run { env: vec![("XLATE_ENGINE", engine)], ..Run::default() });
+            let text = String::from_utf8_lossy(&out.stdout).into_owned();
+            let right = out.status == 0 && text.ends_with(" checks, 0 failures\n");
+            assert!(right, "{target:?} {flags:?} {engine}: {out:?}");
+        }
     }
 }
