@@ -6,6 +6,7 @@
 
 mod address;
 mod dead;
+mod lanes;
 mod live;
 mod rules;
 mod simplify;

@@ -1,6 +1,7 @@
 //! Algebra: what an operation becomes in view of its operands. Each rule is an identity of the operations' meaning in
 //! `eval` for all operands; it takes the list under construction, gives a value, a constant or a simpler operation.
 
+use super::lanes;
 use super::simplify::Out;
 use crate::func::{NO_VALUE, Value};
 use crate::op::*;
@@ -20,11 +21,11 @@ pub(super) enum Rule {
 
 use Rule::{Const, Keep, Value as Is};
 
-fn unary(op: PureOp, a: Value) -> Rule {
+pub(super) fn unary(op: PureOp, a: Value) -> Rule {
     Rule::Op(op, [a, NO_VALUE, NO_VALUE])
 }
 
-fn binary(op: PureOp, a: Value, b: Value) -> Rule {
+pub(super) fn binary(op: PureOp, a: Value, b: Value) -> Rule {
     Rule::Op(op, [a, b, NO_VALUE])
 }
 
@@ -65,11 +66,10 @@ pub(super) fn rewrite(out: &mut Out<'_>, op: PureOp, ty: Type, args: [Value; 3])
             Some((PureOp::Bitcast, [x, ..])) => unary(PureOp::Bitcast, x),
             _ => Keep,
         },
-        PureOp::VToScalar => match out.as_pure(a) {
-            Some((PureOp::VFromScalar, [x, ..])) => scalar(out, ty, x),
-            Some((PureOp::VLow64, [x, ..])) if ty.bits() <= 64 => unary(PureOp::VToScalar, x),
-            _ => Keep,
-        },
+        PureOp::VToScalar => lanes::to_scalar(out, ty, a),
+        PureOp::VFromScalar => lanes::from_scalar(out, a),
+        PureOp::VExtract(lane, n) => lanes::extract(out, lane, n, a),
+        PureOp::VInsert(lane, n) => lanes::insert(out, lane, n, a, b),
         PureOp::VLow64 => match out.as_pure(a) {
             Some((PureOp::VLow64 | PureOp::VNarrow(_), _)) => Is(a),
             Some((PureOp::VFromScalar, [x, ..])) if out.ty(x).bits() <= 64 => Is(a),
@@ -251,7 +251,7 @@ fn trunc(out: &mut Out<'_>, ty: Type, a: Value) -> Rule {
 }
 
 /// The low bits of the scalar `x` as type `ty`.
-fn scalar(out: &mut Out<'_>, ty: Type, x: Value) -> Rule {
+pub(super) fn scalar(out: &mut Out<'_>, ty: Type, x: Value) -> Rule {
     let from = out.ty(x);
     if from == ty {
         Is(x)
