@@ -18,7 +18,7 @@ fn check_for(
     all: usize,
     some: usize,
 ) {
-    let tests = corpus.tests(level);
+    let tests = corpus.tests(level, target);
     let (chosen, least): (Vec<_>, usize) = if testsuite::full() {
         (tests, all)
     } else {
@@ -88,6 +88,11 @@ fn execute_for_a32_with_neon() {
 }
 
 #[test]
+fn advsimd_for_t32() {
+    check_for(Target::T32, Corpus::AdvSimd, "-O2 -mfpu=crypto-neon-fp-armv8", &[Engine::lifted()], 150, 10);
+}
+
+#[test]
 fn builtins() {
     check_engines(Corpus::Builtins, "-O2", 50, 10);
 }
@@ -140,7 +145,7 @@ fn vect() {
 /// qemu's own tests, every `step`th, at least `least` of which must pass: by default without those that take long or need
 /// time to pass; with `--full` all.
 fn tcg(engines: &[Engine<'static>], step: usize, least: usize) {
-    let mut tests = Corpus::Tcg.tests("");
+    let mut tests = Corpus::Tcg.tests("", Target::A64);
     let least = if testsuite::full() {
         18
     } else {

@@ -57,7 +57,7 @@ fn main() {
     for (name, corpus) in corpora {
         let levels = if corpus.has_levels() { &levels[..] } else { &[""] };
         for level in levels {
-            let tests = corpus.tests(level);
+            let tests = corpus.tests(level, setup.target);
             let chosen: Vec<_> =
                 tests.into_iter().filter(|t| t.name.contains(filter)).step_by(every).collect();
             let results = run(&chosen, &setup);

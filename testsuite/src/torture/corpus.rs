@@ -3,6 +3,7 @@
 //! of translation.
 
 use super::dg::Directives;
+use crate::guest::Target;
 use crate::store;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,7 +20,7 @@ pub enum Corpus {
     Aarch64,
     /// `gcc.target/aarch64/aapcs64`: calls between code of several styles.
     Aapcs64,
-    /// `gcc.target/aarch64/advsimd-intrinsics`.
+    /// `gcc.target/aarch64/advsimd-intrinsics`, which are 32-bit programs' tests, too.
     AdvSimd,
     /// `gcc.dg/vect` with `complex`.
     Vect,
@@ -73,12 +74,12 @@ impl Corpus {
         }
     }
 
-    /// Its tests, sorted; `level` is ignored where there are none.
-    pub fn tests(self, level: &str) -> Vec<Test> {
+    /// Its tests for programs of an instruction set, sorted; `level` is ignored where there are none.
+    pub fn tests(self, level: &str, guest: Target) -> Vec<Test> {
         if self == Corpus::Tcg {
             return super::tcg::tests();
         }
-        let mut all: Vec<Test> = self.files().iter().filter_map(|f| self.test(f, level)).collect();
+        let mut all: Vec<Test> = self.files().iter().filter_map(|f| self.test(f, level, guest)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -129,10 +130,10 @@ impl Corpus {
     }
 
     /// The test in `file`, if that is one that runs.
-    fn test(self, file: &Path, level: &str) -> Option<Test> {
+    fn test(self, file: &Path, level: &str, guest: Target) -> Option<Test> {
         let text = String::from_utf8_lossy(&std::fs::read(file).unwrap_or_default()).into_owned();
         let stem = file.file_stem()?.to_string_lossy().into_owned();
-        let directives = Directives::of(&text);
+        let directives = Directives::of(&text, guest);
         if directives.action.as_deref().unwrap_or(self.default_action()) != "run" {
             return None;
         }
@@ -169,7 +170,9 @@ impl Corpus {
                 }
                 if stem.starts_with("func-ret-") { &["-fno-ipa-ra"] } else { &[] }
             }
-            Corpus::AdvSimd => &["-march=armv8.2-a+fp16"],
+            Corpus::AdvSimd if guest == Target::A64 => &["-march=armv8.2-a+fp16"],
+            Corpus::AdvSimd if level.contains("-mfpu=") => &[],
+            Corpus::AdvSimd => &["-mfpu=crypto-neon-fp-armv8"],
             // Included by others.
             Corpus::Vect if stem.ends_with("template") || stem == "complex-operations" => return None,
             Corpus::Vect | Corpus::Tsvc | Corpus::Tcg => &[],

@@ -1,7 +1,8 @@
 //! The directives in gcc's tests: `{ dg-do run { target lp64 } }` and their like in comments. Takes a test's text, gives
-//! what is to be done with it for AArch64 Linux. Knows no compiler and runs nothing.
+//! what is to be done with it for Linux on one of our instruction sets. Knows no compiler and runs nothing.
 
 use super::target;
+use crate::guest::Target;
 
 /// What a test says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,18 +28,18 @@ struct Skip {
 }
 
 impl Directives {
-    /// Reads them.
-    pub fn of(text: &str) -> Self {
+    /// Reads them for programs of that instruction set.
+    pub fn of(text: &str, guest: Target) -> Self {
         let mut d = Directives::default();
         for (name, args) in text.lines().filter_map(directive) {
-            d.take(name, &args);
+            d.take(name, &args, guest);
         }
         d
     }
 
-    fn take(&mut self, name: &str, args: &[String]) {
+    fn take(&mut self, name: &str, args: &[String], guest: Target) {
         let arg = |n: usize| args.get(n).map(String::as_str).unwrap_or_default();
-        let here = |n: usize| args.get(n).is_none_or(|s| target::selects(s));
+        let here = |n: usize| args.get(n).is_none_or(|s| target::selects(s, guest));
         match name {
             "do" if here(1) => self.action = Some(arg(0).to_string()),
             "do" => {
@@ -46,12 +47,14 @@ impl Directives {
             }
             "options" if here(1) => self.options = Some(words(arg(0))),
             "additional-options" if here(1) => self.more.extend(words(arg(0))),
-            "add-options" => self.more.extend(target::options_for(arg(0)).iter().map(|s| s.to_string())),
+            "add-options" => {
+                self.more.extend(target::options_for(arg(0), guest).iter().map(|s| s.to_string()))
+            }
             "additional-sources" if here(1) => self.sources.extend(words(arg(0))),
-            "require-effective-target" if here(1) && !target::has(arg(0)) => {
+            "require-effective-target" if here(1) && !target::has(arg(0), guest) => {
                 self.missing.get_or_insert_with(|| arg(0).to_string());
             }
-            "skip-if" if target::holds(arg(1)) => {
+            "skip-if" if target::holds(arg(1), guest) => {
                 let include = args.get(2).map_or(vec!["*".to_string()], |s| words(s));
                 self.skips.push(Skip { include, exclude: words(arg(3)) });
             }
@@ -125,9 +128,13 @@ mod tests {
         list.iter().map(|s| s.to_string()).collect()
     }
 
+    fn directives(text: &str) -> Directives {
+        Directives::of(text, Target::A64)
+    }
+
     #[test]
     fn options_follow_their_selectors() {
-        let d = Directives::of(
+        let d = directives(
             "/* { dg-do run { target { aarch64*-*-* && lp64 } } } */\n\
              /* { dg-options \"-O3 -fno-inline\" } */\n\
              /* { dg-additional-options \"-msse2\" { target { i?86-*-* x86_64-*-* } } } */\n\
@@ -144,19 +151,19 @@ mod tests {
 
     #[test]
     fn tests_for_others_are_known() {
-        let d = Directives::of("/* { dg-do run { target x86_64-*-* } } */");
+        let d = directives("/* { dg-do run { target x86_64-*-* } } */");
         assert_eq!(d.action.as_deref(), Some("nothing"));
-        let d = Directives::of("/* { dg-require-effective-target aarch64_sve_hw } */");
+        let d = directives("/* { dg-require-effective-target aarch64_sve_hw } */");
         assert_eq!(d.missing.as_deref(), Some("aarch64_sve_hw"));
-        assert_eq!(Directives::of("int main(void) { return 0; }"), Directives::default());
+        assert_eq!(directives("int main(void) { return 0; }"), Directives::default());
     }
 
     #[test]
     fn skips_look_at_the_flags() {
-        let d = Directives::of("/* { dg-skip-if \"why\" { *-*-* } { \"*\" } { \"-O2\" } } */");
+        let d = directives("/* { dg-skip-if \"why\" { *-*-* } { \"*\" } { \"-O2\" } } */");
         assert!(d.skipped(&strings(&["-O0"])));
         assert!(!d.skipped(&strings(&["-O2"])));
-        let d = Directives::of("/* { dg-skip-if \"\" { arm*-*-* } } */");
+        let d = directives("/* { dg-skip-if \"\" { arm*-*-* } } */");
         assert!(!d.skipped(&[]));
     }
 }

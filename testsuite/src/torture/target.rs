@@ -2,8 +2,15 @@
 //! the options that `dg-add-options` stands for. Data for the `dg` file; compiles and runs nothing, because what is not
 //! said here the compiler and qemu decide: a test that does not build or does not pass under qemu is no oracle.
 
-/// Our target, against which `aarch64*-*-*` and the like are matched.
-const TRIPLE: &str = "aarch64-unknown-linux-gnu";
+use crate::guest::Target;
+
+/// The target, against which `aarch64*-*-*` and the like are matched.
+const fn triple(guest: Target) -> &'static str {
+    match guest {
+        Target::A64 => "aarch64-unknown-linux-gnu",
+        Target::A32 | Target::T32 => "arm-unknown-linux-gnueabihf",
+    }
+}
 
 /// Keywords that do not hold. All others are taken to hold.
 const ABSENT: &[&str] = &[
@@ -30,9 +37,6 @@ const ABSENT: &[&str] = &[
     "uclinux",
     "uclinuxfdpiceabi",
     // Other processors.
-    "arm32",
-    "arm_eabi",
-    "arm_hf_eabi",
     "ia32",
     "sse",
     "sse2",
@@ -71,13 +75,36 @@ const ABSENT: &[&str] = &[
     "vect_no_align",
 ];
 
+/// Keywords that do not hold for 64-bit programs only, and for 32-bit programs only.
+const ABSENT_64: &[&str] = &["arm32", "arm_eabi", "arm_hf_eabi"];
+const ABSENT_32: &[&str] = &["lp64", "int128", "aarch64_little_endian"];
+
+/// What the names of Armv8.1's and later additions to 32-bit processors begin with, none of which is announced.
+const LATER_32: &[&str] = &["arm_v8_1a_", "arm_v8_2a_", "arm_v8_3a_"];
+
 /// True if the effective-target keyword holds.
-pub fn has(keyword: &str) -> bool {
-    !ABSENT.contains(&keyword)
+pub fn has(keyword: &str, guest: Target) -> bool {
+    let absent = match guest {
+        Target::A64 => ABSENT_64.contains(&keyword),
+        Target::A32 | Target::T32 => {
+            ABSENT_32.contains(&keyword) || LATER_32.iter().any(|l| keyword.starts_with(l))
+        }
+    };
+    !absent && !ABSENT.contains(&keyword)
 }
 
 /// What `dg-add-options KEYWORD` adds.
-pub fn options_for(keyword: &str) -> &'static [&'static str] {
+pub fn options_for(keyword: &str, guest: Target) -> &'static [&'static str] {
+    if guest != Target::A64 {
+        return match keyword {
+            "arm_neon" => &["-mfpu=neon"],
+            "arm_neon_fp16" => &["-mfpu=neon-fp16", "-mfp16-format=ieee"],
+            "arm_neonv2" => &["-mfpu=neon-vfpv4"],
+            "arm_v8_neon" => &["-mfpu=neon-fp-armv8"],
+            "arm_crypto" => &["-mfpu=crypto-neon-fp-armv8"],
+            _ => &[],
+        };
+    }
     match keyword {
         "arm_v8_1a_neon" => &["-march=armv8.1-a"],
         "arm_v8_2a_fp16_scalar" | "arm_v8_2a_fp16_neon" => &["-march=armv8.2-a+fp16"],
@@ -92,13 +119,13 @@ pub fn options_for(keyword: &str) -> &'static [&'static str] {
 }
 
 /// True if a selector as `target X`, `{ target { X } xfail { Y } }` selects us; a mere `xfail` does.
-pub fn selects(selector: &str) -> bool {
+pub fn selects(selector: &str, guest: Target) -> bool {
     let words = super::dg::words(selector);
     match words.first().map(String::as_str) {
         Some("target") => {
             let rest: Vec<String> =
                 words[1..].iter().take_while(|w| *w != "xfail").map(|w| braced(w)).collect();
-            holds(&rest.join(" "))
+            holds(&rest.join(" "), guest)
         }
         _ => true,
     }
@@ -110,51 +137,51 @@ fn braced(word: &str) -> String {
 }
 
 /// True if an expression over triples and keywords holds; juxtaposition means or.
-pub fn holds(expression: &str) -> bool {
+pub fn holds(expression: &str, guest: Target) -> bool {
     let spaced =
         expression.replace('{', " { ").replace('}', " } ").replace('!', " ! ").replace(['(', ')', '"'], " ");
     let tokens: Vec<&str> = spaced.split_whitespace().collect();
     let mut at = 0;
     let mut value = false;
     while at < tokens.len() {
-        value |= or(&tokens, &mut at);
+        value |= or(&tokens, &mut at, guest);
     }
     value
 }
 
-fn or(tokens: &[&str], at: &mut usize) -> bool {
-    let mut value = and(tokens, at);
+fn or(tokens: &[&str], at: &mut usize, guest: Target) -> bool {
+    let mut value = and(tokens, at, guest);
     while tokens.get(*at) == Some(&"||") {
         *at += 1;
-        value |= and(tokens, at);
+        value |= and(tokens, at, guest);
     }
     value
 }
 
-fn and(tokens: &[&str], at: &mut usize) -> bool {
-    let mut value = not(tokens, at);
+fn and(tokens: &[&str], at: &mut usize, guest: Target) -> bool {
+    let mut value = not(tokens, at, guest);
     while tokens.get(*at) == Some(&"&&") {
         *at += 1;
-        value &= not(tokens, at);
+        value &= not(tokens, at, guest);
     }
     value
 }
 
-fn not(tokens: &[&str], at: &mut usize) -> bool {
+fn not(tokens: &[&str], at: &mut usize, guest: Target) -> bool {
     let Some(&token) = tokens.get(*at) else { return false };
     *at += 1;
     match token {
-        "!" => !not(tokens, at),
+        "!" => !not(tokens, at, guest),
         "{" => {
             let mut value = false;
             while tokens.get(*at).is_some_and(|&t| t != "}") {
-                value |= or(tokens, at);
+                value |= or(tokens, at, guest);
             }
             *at += 1;
             value
         }
-        triple if triple.matches('-').count() >= 2 => glob(triple, TRIPLE),
-        keyword => has(keyword),
+        triple if triple.matches('-').count() >= 2 => glob(triple, self::triple(guest)),
+        keyword => has(keyword, guest),
     }
 }
 
@@ -191,9 +218,13 @@ mod tests {
             ("*-*-linux*", true),
             ("{ *-*-darwin* } || { aarch64_tiny || aarch64_large }", false),
         ] {
-            assert_eq!(holds(text), value, "{text}");
+            assert_eq!(holds(text, Target::A64), value, "{text}");
         }
-        assert!(selects("target aarch64-*-*") && selects("xfail *-*-*"));
-        assert!(!selects("target { ia32 } xfail { lp64 }"));
+        let selected = |text| selects(text, Target::A64);
+        assert!(selected("target aarch64-*-*") && selected("xfail *-*-*"));
+        assert!(!selected("target { ia32 } xfail { lp64 }"));
+        assert!(
+            holds("{ arm*-*-* && { ! lp64 } }", Target::T32) && !has("arm_v8_2a_fp16_neon_hw", Target::A32)
+        );
     }
 }
