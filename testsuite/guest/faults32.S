@@ -137,6 +137,9 @@ good:
     LOOP ldrex_misaligned, ALIGN, 4, 0, "ldrex r7, [r0] ; strex r8, r2, [r0] ; add r0, r0, #16 ; cmp r1, #600 ; it eq ; addeq r0, r0, #1"
     LOOP ldrexd_misaligned, ALIGN, 8, 0, "ldrexd r6, r7, [r0] ; strexd r8, r2, r3, [r0] ; add r0, r0, #16 ; cmp r1, #600 ; it eq ; addeq r0, r0, #4"
     LOOP lda_misaligned, ALIGN, 4, 0, "lda r7, [r0] ; add r0, r0, #16 ; cmp r1, #600 ; it eq ; addeq r0, r0, #2"
+    LOOP vldr_misaligned, ALIGN, 4, 0, "vldr d16, [r0] ; add r0, r0, #16 ; cmp r1, #600 ; it eq ; addeq r0, r0, #2"
+    LOOP vstr_misaligned, ALIGN, 4, 0, "vstr s3, [r0] ; add r0, r0, #16 ; cmp r1, #600 ; it eq ; addeq r0, r0, #1"
+    LOOP vldm_misaligned, ALIGN, 4, 0, "vldmia r0!, {d16-d17} ; cmp r1, #600 ; it eq ; addeq r0, r0, #2"
 
 // Conditional accesses: in the middle of IT blocks, or A32's.
     LOOP ldr_conditional, UNMAPPED, 4, 0, "tst r1, #1 ; itee ne ; addne r0, r0, #8 ; ldreq r7, [r0] ; addeq r0, r0, #24"

@@ -36,10 +36,13 @@ impl Fx<'_, '_> {
         }
     }
 
-    /// A scalar operand in lane 0 of a vector of its type, with zeros above. Clearing it takes the place of the copy that an
-    /// operation which replaces an operand needs, and what is made of the result then is clear, too.
+    /// A scalar operand in lane 0 of a vector of its type, with zeros above if the guest has vector registers. Clearing it takes
+    /// the place of the copy that an operation which replaces an operand needs, and what is made of the result then is clear, too.
     pub(crate) fn cleared(&self, shape: FShape, v: Value) -> V {
         let l = self.l;
+        if !self.unit.vector_regs {
+            return self.in_lane0(shape, v);
+        }
         let t = self.full_float(shape);
         match self.wide(v) {
             Some(wide) => l.bitcast(wide, t),

@@ -35,6 +35,9 @@ pub(crate) struct UnitCx<'a, 'c> {
     pub(crate) features: Features,
     pub(crate) resolve: Resolve<'a>,
     pub(crate) regs: Registers,
+    /// The guest's vector registers are registers of the IR (A64), so that a scalar result clears what is above it. Without them
+    /// (AArch32), scalars are parts of f64 registers, and nobody asks what is above.
+    pub(crate) vector_regs: bool,
     /// Type of a lifted function.
     pub(crate) fn_ty: T,
     /// Soft operations by text.
@@ -67,6 +70,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
             features,
             resolve,
             regs: Registers::new(options.regs, Some(&options.hot), options.checkpoints),
+            vector_regs: options.regs.regs.iter().any(|r| r.ty == Type::V128),
             fn_ty,
             soft: RefCell::default(),
             untied,

@@ -12,6 +12,7 @@ mod flags_state;
 mod float_again;
 mod float_chain;
 mod float_result;
+mod float_standard;
 mod float_together;
 mod flow;
 mod function;

@@ -4,15 +4,27 @@
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
 use crate::op_float_int::ToInt;
-use ir::{Helper, IntCmp, Lane, PureOp, Type, Value};
+use ir::{Helper, Inst, IntCmp, Lane, PureOp, Type, Value};
 
 impl Fx<'_, '_> {
     pub(crate) fn pure(&mut self, i: usize, op: PureOp, ty: Type, args: &[Value]) {
+        if Self::is_standard(op)
+            && let Some(shape) = op.float_shape()
+        {
+            return self.standard(i, op, shape, args);
+        }
         let v = match op {
             PureOp::Zext => return self.zero_extend(i, ty, args[0]),
             PureOp::Sext => return self.sign_extend(i, ty, args[0]),
             PureOp::Trunc => self.l.trunc(self.value(args[0]), self.unit.ty(ty)),
-            PureOp::Bitcast => self.l.bitcast(self.value(args[0]), self.unit.ty(ty)),
+            PureOp::Bitcast => match self.def(args[0]) {
+                // As a float from the start, lest LLVM take the way through general registers.
+                Inst::Pure { op: PureOp::VExtract(Lane::S4, n), args, .. } if ty == Type::F32 => {
+                    let lanes = if *n < 2 { self.low_singles(args[0]) } else { self.single_lanes(args[0]) };
+                    self.l.extract(lanes, *n as u32)
+                }
+                _ => self.l.bitcast(self.value(args[0]), self.unit.ty(ty)),
+            },
             PureOp::Concat => self.concat(args),
             PureOp::Select => {
                 if let (Type::F32 | Type::F64, Some(a), Some(b)) =
@@ -60,6 +72,9 @@ impl Fx<'_, '_> {
                 _ => self.splat(lane, self.value(args[0])),
             },
             PureOp::VFromScalar => self.vector_of_scalar(args[0]),
+            PureOp::VToScalar if ty == Type::F32 && !self.unit.vector_regs => {
+                self.l.extract(self.low_singles(args[0]), 0)
+            }
             PureOp::VToScalar => {
                 let v = self.value(args[0]);
                 let scalar = self.to_scalar(ty, v);
@@ -69,6 +84,10 @@ impl Fx<'_, '_> {
                 scalar
             }
             PureOp::VExtract(lane, n) => self.l.extract(self.lanes(lane, args[0]), n as u32),
+            PureOp::VInsert(Lane::S4, n) if self.is_single(args[1]) => {
+                let x = self.l.bitcast(self.value(args[1]), self.l.float_ty(32));
+                self.flat(self.l.insert(self.single_lanes(args[0]), x, n as u32))
+            }
             PureOp::VInsert(lane, n) => {
                 let v = self.lanes(lane, args[0]);
                 self.flat(self.l.insert(v, self.value(args[1]), n as u32))
@@ -147,7 +166,7 @@ impl Fx<'_, '_> {
     /// The vector, if the value is a load that only vectors use, which is made one into a vector register.
     fn loaded_as_vector(&self, arg: Value) -> Option<V> {
         let u = self.uses[arg.0 as usize];
-        let load = matches!(self.def(arg), ir::Inst::Load { ty: Type::I32 | Type::I64, .. });
+        let load = matches!(self.def(arg), Inst::Load { ty: Type::I32 | Type::I64, .. });
         self.wide(arg).filter(|_| load && u.vector == u.count)
     }
 
@@ -264,6 +283,30 @@ impl Fx<'_, '_> {
     /// A vector operand as lanes.
     pub(crate) fn lanes(&self, lane: Lane, v: Value) -> V {
         self.l.bitcast(self.value(v), self.lane_ty(lane))
+    }
+
+    /// A vector operand as four singles.
+    fn single_lanes(&self, v: Value) -> V {
+        self.l.bitcast(self.value(v), self.l.vec_ty(self.l.float_ty(32), 4))
+    }
+
+    /// The same, of which only the lower two are asked for: an f64 need not be cleared above for that.
+    fn low_singles(&self, v: Value) -> V {
+        let l = self.l;
+        match *self.def(v) {
+            Inst::Pure { op: PureOp::VFromScalar, args, .. }
+                if self.type_of(args[0]) == Type::F64 && !self.unit.vector_regs =>
+            {
+                let pair = l.vec_ty(l.float_ty(64), 2);
+                l.bitcast(l.insert(l.poison(pair), self.value(args[0]), 0), l.vec_ty(l.float_ty(32), 4))
+            }
+            _ => self.single_lanes(v),
+        }
+    }
+
+    /// True for an i32 that is the bits of an f32.
+    fn is_single(&self, v: Value) -> bool {
+        matches!(*self.def(v), Inst::Pure { op: PureOp::Bitcast, args, .. } if self.type_of(args[0]) == Type::F32)
     }
 
     /// Any 128-bit vector as the type in which vectors travel.

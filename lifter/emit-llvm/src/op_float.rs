@@ -25,7 +25,7 @@ fn suffix(shape: FShape) -> &'static str {
 }
 
 /// The name of a relation in LLVM's constrained intrinsics.
-fn predicate(cmp: FCmp) -> &'static str {
+pub(crate) fn predicate(cmp: FCmp) -> &'static str {
     match cmp {
         FCmp::Eq => "oeq",
         FCmp::Gt => "ogt",
@@ -77,7 +77,7 @@ impl Fx<'_, '_> {
     /// The operation's result from its shape.
     pub(crate) fn unfloat(&self, shape: FShape, v: V) -> V {
         match shape {
-            FShape::V2S => self.low64(v),
+            FShape::V2S | FShape::N2S => self.low64(v),
             s if s.is_vector() => self.flat(v),
             _ => v,
         }
@@ -115,7 +115,6 @@ impl Fx<'_, '_> {
             return self.define(i, v);
         }
         let l = self.l;
-        let t = self.float_shape(shape);
         match f {
             FBin::Add | FBin::Sub | FBin::Mul | FBin::Div | FBin::AbsDiff => {
                 let (name, look) = match f {
@@ -143,17 +142,8 @@ impl Fx<'_, '_> {
                 let v = self.guarded(
                     nan,
                     |fx| {
-                        // x86 gives its second operand for equal ones; both ways round and combined, −0 < +0 holds.
-                        let p = if max { FPred::LLVMRealOGT } else { FPred::LLVMRealOLT };
-                        let bits = if shape.is_vector() {
-                            l.ivec_ty(shape.bits(), 128 / shape.bits())
-                        } else {
-                            l.int_ty(shape.bits())
-                        };
-                        let pick = |x: V, y: V| l.bitcast(l.select(l.fcmp(p, x, y), x, y), bits);
-                        let (x, y) = (pick(a, b), pick(b, a));
-                        let r = if max { l.and(x, y) } else { l.or(x, y) };
-                        fx.unfloat(shape, l.bitcast(r, t))
+                        let r = fx.extremum(max, shape, a, b);
+                        fx.unfloat(shape, r)
                     },
                     op,
                     ty,
@@ -167,6 +157,21 @@ impl Fx<'_, '_> {
                 self.define(i, v);
             }
         }
+    }
+
+    /// The maximum or minimum of numbers.
+    pub(crate) fn extremum(&self, max: bool, shape: FShape, a: V, b: V) -> V {
+        let l = self.l;
+        // x86 gives its second operand for equal ones; both ways round and combined, −0 < +0 holds.
+        let p = if max { FPred::LLVMRealOGT } else { FPred::LLVMRealOLT };
+        let bits = match shape.is_vector() {
+            true => l.ivec_ty(shape.bits(), 128 / shape.bits()),
+            false => l.int_ty(shape.bits()),
+        };
+        let pick = |x: V, y: V| l.bitcast(l.select(l.fcmp(p, x, y), x, y), bits);
+        let (x, y) = (pick(a, b), pick(b, a));
+        let r = if max { l.and(x, y) } else { l.or(x, y) };
+        l.bitcast(r, self.float_shape(shape))
     }
 
     /// i1: FPCR.FZ is set. The host's DAZ does nothing for an operand that is only chosen.
@@ -222,7 +227,7 @@ impl Fx<'_, '_> {
             let (first, second) = if swap { (args[1], args[0]) } else { (args[0], args[1]) };
             a = self.cleared(shape, first);
             b = self.in_lane0(shape, second);
-            zero_above = true;
+            zero_above = self.unit.vector_regs;
         }
         let full = self.full_float(shape);
         let value = if shape.is_vector() && self.at_end_of_run() && args.iter().any(|&v| self.opaque(v)) {
@@ -235,7 +240,7 @@ impl Fx<'_, '_> {
     }
 
     /// A two-operand instruction on `a` and `b`, which leaves what it does not compute as it is in `a`.
-    fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
+    pub(crate) fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
         let (text, constraints) = if self.unit.features.avx {
             (format!("v{name} $2, $1, $0"), "=x,x,x")
         } else {
@@ -349,7 +354,7 @@ impl Fx<'_, '_> {
         // the instruction's place (5 bytes, its whole length).
         let full = self.full_float(shape);
         // The lanes above come from the operand that the result replaces: the addend or a factor.
-        let clean = |n: usize| shape.is_vector() || self.wide(args[n]).is_some();
+        let clean = |n: usize| shape.is_vector() || !self.unit.vector_regs || self.wide(args[n]).is_some();
         let (form, replaced) = match [2, 0, 1].into_iter().find(|&n| clean(n)) {
             Some(2) | None => ("231", 2),
             Some(n) => ("213", n),
@@ -361,12 +366,16 @@ impl Fx<'_, '_> {
         };
         let others: Vec<usize> = (0..3).filter(|&n| n != replaced).collect();
         let inputs = [operand(replaced), operand(others[0]), operand(others[1])];
-        let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
-        let text = format!("vfmadd{form}{} $3, $2, $0", suffix(shape));
         let soft = self.soft_block();
-        let r = self.float_site(section, &text, "=x,0,x,x", full, &inputs, soft);
-        let native = Native { value: r, zero_above: !shape.is_vector() };
+        let r = self.fused_site(form, suffix(shape), &inputs, full, soft);
+        let native = Native { value: r, zero_above: !shape.is_vector() && self.unit.vector_regs };
         self.define_float_or(i, shape, Look::NanOrSmallest, &native, op, args, soft);
+    }
+
+    /// A fused operation; the first operand is the one that is replaced.
+    pub(crate) fn fused_site(&self, form: &str, suffix: &str, inputs: &[V; 3], ret: T, soft: Bb) -> V {
+        let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
+        self.float_site(section, &format!("vfmadd{form}{suffix} $3, $2, $0"), "=x,0,x,x", ret, inputs, soft)
     }
 
     pub(crate) fn float_cmp(

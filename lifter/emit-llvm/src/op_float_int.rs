@@ -139,43 +139,56 @@ impl Fx<'_, '_> {
     }
 
     fn vector_to_int(&mut self, op: PureOp, c: ToInt, args: &[Value]) -> V {
-        let l = self.l;
         let shape = c.shape;
         let x = self.float(shape, args[0]);
         self.notice_denormals(shape, &[x]);
-        let lanes = 128 / shape.bits();
-        let t = self.float_shape(shape);
-        let all = |v: f64| l.splat_const(lanes, l.const_float(l.float_ty(shape.bits()), v));
-        // Compared as integers, which raises nothing and takes NaNs for large: magnitudes below the limit, and for unsigned
-        // results no sign. A limit that leaves room for rounding up.
-        let ints = l.ivec_ty(shape.bits(), lanes);
-        let limit = l.bitcast(all(power(shape.bits() as i32 - 2 - c.fbits as i32)), ints);
-        let bits = l.bitcast(if c.signed { l.intrinsic("llvm.fabs", &[t], &[x]) } else { x }, ints);
-        let outside = if c.signed {
-            l.icmp(IPred::LLVMIntSGE, bits, limit)
-        } else {
-            l.icmp(IPred::LLVMIntUGE, bits, limit)
-        };
-        let outside = self.any_lane(outside, lanes);
+        let outside = self.not_in_range(c, x);
         self.guarded(
             outside,
             |fx| {
-                let x = match c.fbits {
-                    0 => x,
-                    n => fx.constrained("fmul", &[t], &[x, all(power(n as i32))], true),
-                };
-                let rounded = fx.pre_round(c, x);
-                let truncate = !(c.round == Round::Current && rounded == x);
-                let r = fx.convert_vector(shape, truncate, rounded);
-                if rounded != x {
-                    fx.convert_vector(shape, true, x);
-                }
+                let r = fx.vector_in_range_to_int(c, x);
                 fx.unfloat(shape, r)
             },
             op,
             Type::V128,
             args,
         )
+    }
+
+    /// i1: some lane is not surely in range of the conversion's integers.
+    pub(crate) fn not_in_range(&self, c: ToInt, x: V) -> V {
+        let l = self.l;
+        let (t, bits) = (l.type_of(x), c.shape.bits());
+        let lanes = 128 / bits;
+        // Compared as integers, which raises nothing and takes NaNs for large: magnitudes below the limit, and for unsigned
+        // results no sign. A limit that leaves room for rounding up.
+        let ints = l.ivec_ty(bits, lanes);
+        let limit = l.const_float(l.float_ty(bits), power(bits as i32 - 2 - c.fbits as i32));
+        let limit = l.bitcast(l.splat_const(lanes, limit), ints);
+        let v = l.bitcast(if c.signed { l.intrinsic("llvm.fabs", &[t], &[x]) } else { x }, ints);
+        let outside =
+            if c.signed { l.icmp(IPred::LLVMIntSGE, v, limit) } else { l.icmp(IPred::LLVMIntUGE, v, limit) };
+        self.any_lane(outside, lanes)
+    }
+
+    /// Lanes that are in range, to integers.
+    pub(crate) fn vector_in_range_to_int(&self, c: ToInt, x: V) -> V {
+        let l = self.l;
+        let (t, bits) = (l.type_of(x), c.shape.bits());
+        let x = match c.fbits {
+            0 => x,
+            n => {
+                let factor = l.splat_const(128 / bits, l.const_float(l.float_ty(bits), power(n as i32)));
+                self.constrained("fmul", &[t], &[x, factor], true)
+            }
+        };
+        let rounded = self.pre_round(c, x);
+        let truncate = !(c.round == Round::Current && rounded == x);
+        let r = self.convert_vector(c.shape, truncate, rounded);
+        if rounded != x {
+            self.convert_vector(c.shape, true, x);
+        }
+        r
     }
 
     /// Lanes to integers of their size.
@@ -221,23 +234,11 @@ impl Fx<'_, '_> {
             return self.soft_pure(op, ty, args);
         }
         let t = self.float_shape(shape);
-        // Scaling by a power of two is exact: no result is near the end of the range.
-        let scale = |fx: &Self, v: V| {
-            if fbits == 0 {
-                return v;
-            }
-            let factor = l.const_float(l.float_ty(shape.bits()), 2f64.powi(-(fbits as i32)));
-            let factor = if shape.is_vector() { l.splat_const(128 / shape.bits(), factor) } else { factor };
-            fx.constrained("fmul", &[t], &[v, factor], true)
-        };
         if shape.is_vector() {
             let v = self.value(args[0]);
             let v = if shape == FShape::V2S { self.low64(v) } else { v };
             let v = l.bitcast(v, self.lane_ty(shape.lane()));
-            let convert = |fx: &Self| {
-                let r = fx.constrained("sitofp", &[t, fx.lane_ty(shape.lane())], &[v], true);
-                fx.unfloat(shape, scale(fx, r))
-            };
+            let convert = |fx: &Self| fx.unfloat(shape, fx.vector_of_ints(shape, v, fbits));
             if signed {
                 return convert(self);
             }
@@ -249,7 +250,7 @@ impl Fx<'_, '_> {
         let from = self.type_of(args[0]);
         let int = |fx: &Self, v: V, t_int: T| {
             let r = fx.constrained("sitofp", &[t, t_int], &[v], true);
-            scale(fx, r)
+            fx.scaled(shape, r, fbits)
         };
         match (from, signed) {
             (Type::I32 | Type::I64, true) => int(self, v, self.unit.ty(from)),
@@ -262,6 +263,42 @@ impl Fx<'_, '_> {
         }
     }
 
+    /// Lanes of signed integers as floating-point numbers.
+    pub(crate) fn vector_of_ints(&self, shape: FShape, v: V, fbits: u8) -> V {
+        let r =
+            self.constrained("sitofp", &[self.float_shape(shape), self.lane_ty(shape.lane())], &[v], true);
+        self.scaled(shape, r, fbits)
+    }
+
+    /// Scaling by a power of two is exact: no result is near the end of the range.
+    fn scaled(&self, shape: FShape, v: V, fbits: u8) -> V {
+        if fbits == 0 {
+            return v;
+        }
+        let l = self.l;
+        let factor = l.const_float(l.float_ty(shape.bits()), 2f64.powi(-(fbits as i32)));
+        let factor = if shape.is_vector() { l.splat_const(128 / shape.bits(), factor) } else { factor };
+        self.constrained("fmul", &[self.float_shape(shape)], &[v, factor], true)
+    }
+
+    /// The lanes rounded to integral values; `None`: the host cannot do that.
+    pub(crate) fn rounded(&self, shape: FShape, round: Round, exact: bool, x: V) -> Option<V> {
+        let name = match (round, exact) {
+            (Round::TieAway, false) => return Some(self.round_away(shape, x)),
+            (Round::Current, true) => "rint",
+            (Round::Current, false) => "nearbyint",
+            (Round::TieEven, false) => "roundeven",
+            (Round::PlusInf, false) => "ceil",
+            (Round::MinusInf, false) => "floor",
+            (Round::Zero, false) => "trunc",
+            (Round::Odd, _)
+            | (Round::TieAway | Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
+                return None;
+            }
+        };
+        Some(self.constrained(name, &[self.float_shape(shape)], &[x], round == Round::Current))
+    }
+
     pub(crate) fn float_round(
         &mut self,
         i: usize,
@@ -271,39 +308,15 @@ impl Fx<'_, '_> {
         exact: bool,
         args: &[Value],
     ) {
-        if round == Round::TieAway && !exact && Self::native(shape) {
-            let x = self.float(shape, args[0]);
-            self.notice_denormals(shape, &[x]);
-            let r = self.round_away(shape, x);
-            let value = if shape.is_vector() {
-                r
-            } else {
-                self.l.insert(self.l.poison(self.full_float(shape)), r, 0)
-            };
-            return self.define_float(i, shape, Look::Nan, &Native { value, zero_above: false }, op, args);
-        }
-        let name = match (round, exact) {
-            (Round::Current, true) => "rint",
-            (Round::Current, false) => "nearbyint",
-            (Round::TieEven, false) => "roundeven",
-            (Round::PlusInf, false) => "ceil",
-            (Round::MinusInf, false) => "floor",
-            (Round::Zero, false) => "trunc",
-            (Round::TieAway | Round::Odd, _)
-            | (Round::TieEven | Round::PlusInf | Round::MinusInf | Round::Zero, true) => {
-                let v = self.soft_pure(op, shape.ty(), args);
-                return self.define(i, v);
-            }
-        };
-        if !Self::native(shape) {
+        let has = round != Round::Odd && (!exact || round == Round::Current);
+        if !has || !Self::native(shape) {
             let v = self.soft_pure(op, shape.ty(), args);
             return self.define(i, v);
         }
         let l = self.l;
         let x = self.float(shape, args[0]);
         self.notice_denormals(shape, &[x]);
-        let by_mode = matches!(round, Round::Current);
-        let r = self.constrained(name, &[self.float_shape(shape)], &[x], by_mode);
+        let r = self.rounded(shape, round, exact, x).expect("invariant: the host has it");
         let value = if shape.is_vector() { r } else { l.insert(l.poison(self.full_float(shape)), r, 0) };
         let native = Native { value, zero_above: false };
         self.define_float(i, shape, Look::Nan, &native, op, args);

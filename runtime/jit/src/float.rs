@@ -19,13 +19,13 @@ fn full(shape: FShape) -> clif::Type {
     match shape {
         FShape::S => types::F32,
         FShape::D => types::F64,
-        FShape::V2S | FShape::V4S => types::F32X4,
+        FShape::V2S | FShape::V4S | FShape::N2S | FShape::N4S => types::F32X4,
         FShape::V2D => types::F64X2,
-        FShape::H | FShape::V4H | FShape::V8H | FShape::N2S | FShape::N4S => types::I16,
+        FShape::H | FShape::V4H | FShape::V8H => types::I16,
     }
 }
 
-fn relation(cmp: FCmp) -> FloatCC {
+pub(crate) fn relation(cmp: FCmp) -> FloatCC {
     match cmp {
         FCmp::Eq => FloatCC::Equal,
         FCmp::Gt => FloatCC::GreaterThan,
@@ -44,6 +44,9 @@ impl Fx<'_> {
         }
         if self.request.soft_float {
             return None;
+        }
+        if let Some(shape) = op.float_shape().filter(|s| s.standard()) {
+            return self.standard(op, shape, args);
         }
         match op {
             PureOp::F(f, shape) => self.float_bin(op, f, shape, args),
@@ -129,18 +132,18 @@ impl Fx<'_> {
     }
 
     /// An operand in the type of its shape; lanes that the shape does not cover are zero.
-    fn operand(&mut self, shape: FShape, v: Value) -> V {
+    pub(crate) fn operand(&mut self, shape: FShape, v: Value) -> V {
         let v = self.value(v);
         if !shape.is_vector() {
             return v;
         }
-        let v = if shape == FShape::V2S { self.low64(v) } else { v };
+        let v = if matches!(shape, FShape::V2S | FShape::N2S) { self.low64(v) } else { v };
         self.cast(full(shape), v)
     }
 
-    fn result(&mut self, shape: FShape, v: V) -> V {
+    pub(crate) fn result(&mut self, shape: FShape, v: V) -> V {
         match shape {
-            FShape::V2S => self.low64(v),
+            FShape::V2S | FShape::N2S => self.low64(v),
             s if s.is_vector() => self.flat(v),
             _ => v,
         }
@@ -200,7 +203,7 @@ impl Fx<'_> {
     }
 
     /// The maximum or minimum of numbers. Of equal ones each way round gives another; both combined, −0 < +0 holds.
-    fn extremum_of(&mut self, max: bool, shape: FShape, a: V, b: V) -> V {
+    pub(crate) fn extremum_of(&mut self, max: bool, shape: FShape, a: V, b: V) -> V {
         if !shape.is_vector() {
             return if max { self.b.ins().fmax(a, b) } else { self.b.ins().fmin(a, b) };
         }
@@ -258,12 +261,7 @@ impl Fx<'_> {
     ) -> Option<V> {
         if shape == FShape::V4S && signed && round == Round::Zero {
             let x = self.operand(shape, args[0]);
-            let abs = self.b.ins().fabs(x);
-            let limit = self.splat_const(shape.lane(), 0x4f00_0000);
-            let limit = self.cast(types::F32X4, limit);
-            // Compared as integers, which raises nothing and takes NaNs for large.
-            let (abs, limit) = (self.cast(types::I32X4, abs), self.cast(types::I32X4, limit));
-            let outside = self.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, abs, limit);
+            let outside = self.too_large(shape, x);
             let outside = self.any(outside);
             return Some(self.guarded(outside, op, Type::V128, args, |fx| {
                 let r = fx.b.ins().x86_cvtt2dq(types::I32X4, x);
@@ -304,6 +302,15 @@ impl Fx<'_> {
         };
         let outside = self.out_of_range(shape, signed, rounded, limit);
         Some(self.guarded(outside, op, ty, args, |fx| fx.convert(ty, bits, rounded)))
+    }
+
+    /// Lanes that are no number in the range of signed integers of their size.
+    pub(crate) fn too_large(&mut self, shape: FShape, x: V) -> V {
+        let abs = self.b.ins().fabs(x);
+        // Compared as integers, which raises nothing and takes NaNs for large.
+        let limit = self.splat_const(shape.lane(), 0x4f00_0000);
+        let (abs, limit) = (self.cast(types::I32X4, abs), self.cast(types::I32X4, limit));
+        self.b.ins().icmp(IntCC::SignedGreaterThanOrEqual, abs, limit)
     }
 
     /// Holds if the number is not in range, or none.
@@ -361,7 +368,7 @@ impl Fx<'_> {
             .collect()
     }
 
-    fn any(&mut self, lanes: V) -> V {
+    pub(crate) fn any(&mut self, lanes: V) -> V {
         let v = self.flat(lanes);
         self.b.ins().vany_true(v)
     }

@@ -13,6 +13,7 @@
 mod emit;
 mod flags;
 mod float;
+mod float_standard;
 mod live;
 mod op;
 mod point;

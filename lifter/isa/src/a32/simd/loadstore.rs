@@ -16,9 +16,8 @@ pub const ROWS: &[Row] = rows! { Vfp:
     "VLDM (decrement before)" "cccc 1101 0d11 nnnn dddd 101s iiii iiii" multiple;
 };
 
-/// What the accesses demand. Processors demand a multiple of 4, and Linux makes good for none of these what they refuse: it sends
-/// SIGBUS (decision 0026 has why this does not).
-const ALIGN: Align = Align::Any;
+/// What the accesses demand: Linux makes good for none of these what processors refuse, but sends SIGBUS.
+const ALIGN: Align = Align::To(4);
 
 fn load(cx: &mut Cx<'_, '_>, double: bool, addr: Value) -> Value {
     let ty = if double { Type::F64 } else { Type::F32 };
