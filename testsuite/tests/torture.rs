@@ -88,11 +88,6 @@ fn execute_for_a32_with_neon() {
 }
 
 #[test]
-fn advsimd_for_t32() {
-    check_for(Target::T32, Corpus::AdvSimd, "-O2 -mfpu=crypto-neon-fp-armv8", &[Engine::lifted()], 150, 10);
-}
-
-#[test]
 fn builtins() {
     check_engines(Corpus::Builtins, "-O2", 50, 10);
 }
