@@ -10,7 +10,7 @@ use crate::heap;
 use crate::hostcall::{Errno, check, syscall};
 use abi::GuestState;
 use std::arch::global_asm;
-use std::arch::x86_64::{__cpuid, _xgetbv};
+use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::mem::offset_of;
 
 /// Assembly: pushes the registers that callers of the C convention have kept for them.
@@ -71,8 +71,17 @@ global_asm!(
     "mov dword ptr [rdi + {in_lifted}], 0",
     "sub rsp, 512",
     "and rsp, -32",
-    "cmp byte ptr [rip + {has_avx}], 0",
-    "jne 3f",
+    // Upper halves that were loaded count as used until VZEROUPPER even if they are zero, and processors from Ice Lake on take
+    // hundreds of cycles each time that code with VEX prefixes and code without them meet then: only what is in use is kept.
+    "cmp byte ptr [rip + {upper_halves}], {NONE}",
+    "je 2f",
+    "cmp byte ptr [rip + {upper_halves}], {KEPT}",
+    "je 3f",
+    "mov ecx, 1",
+    "xgetbv",
+    "test al, {AVX_STATE}",
+    "jnz 3f",
+    "2:",
     ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
     "movaps xmmword ptr [rsp + 32*\\i], xmm\\i",
     ".endr",
@@ -119,7 +128,10 @@ global_asm!(
     pending = const offset_of!(GuestState, pending),
     stepping = const offset_of!(GuestState, stepping),
     op = const offset_of!(GuestState, soft_op),
-    has_avx = sym HAS_AVX,
+    upper_halves = sym UPPER_HALVES,
+    NONE = const NONE,
+    KEPT = const KEPT,
+    AVX_STATE = const AVX_STATE,
     soft_op = sym crate::soft::soft_op,
 );
 
@@ -129,8 +141,18 @@ unsafe extern "C" {
     fn xl_rt_soft_op();
 }
 
-/// 1 if the upper halves of the vector registers must be kept, too.
-static mut HAS_AVX: u8 = 0;
+/// What soft operations do with the upper halves of the vector registers: [`NONE`], [`KEPT`] or [`KEPT_IF_USED`].
+static mut UPPER_HALVES: u8 = NONE;
+
+/// There are none.
+const NONE: u8 = 0;
+/// They are kept.
+const KEPT: u8 = 1;
+/// They are kept if XINUSE (Intel's manual, volume 1, 13.6) says that they hold something.
+const KEPT_IF_USED: u8 = 2;
+
+/// The bit of the upper halves in XCR0 and in XINUSE.
+const AVX_STATE: u64 = 1 << 2;
 
 /// The address of the soft operation routine; using it keeps the linker from dropping the routine.
 pub fn soft_op_address() -> u64 {
@@ -143,13 +165,20 @@ pub fn init() -> bool {
     // virtual machine, and programs start often.
     const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
     const FMA: u32 = 1 << 12;
-    const SSE_AVX_STATE: u64 = 6;
+    const SSE_STATE: u64 = 1 << 1;
+    const XGETBV_OF_XINUSE: u32 = 1 << 2;
     let features = __cpuid(1).ecx;
     let has = features & OSXSAVE_AVX == OSXSAVE_AVX;
     // SAFETY: OSXSAVE says that the instruction exists.
-    let avx = has && unsafe { _xgetbv(0) } & SSE_AVX_STATE == SSE_AVX_STATE;
+    let avx = has && unsafe { _xgetbv(0) } & (SSE_STATE | AVX_STATE) == SSE_STATE | AVX_STATE;
+    let upper_halves = match avx {
+        false => NONE,
+        // Leaf 13 exists where XSAVE does.
+        true if __cpuid_count(13, 1).eax & XGETBV_OF_XINUSE != 0 => KEPT_IF_USED,
+        true => KEPT,
+    };
     // SAFETY: no other thread and no lifted code runs yet.
-    unsafe { (&raw mut HAS_AVX).write(avx.into()) };
+    unsafe { (&raw mut UPPER_HALVES).write(upper_halves) };
     avx && features & FMA != 0
 }
 
