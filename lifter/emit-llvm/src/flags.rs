@@ -3,10 +3,64 @@
 //! stands. No LLVM.
 
 use crate::flow::Registers;
+use abi::GuestState;
 use abi::flag;
 pub(crate) use flags::{Compare, Guard, Operand};
 use flags::{Described, Values};
 use ir::{Block, Function, Inst, IntBin, PureOp, Reg, RegFile, Type, Value};
+use std::mem::offset_of;
+
+/// The flags that a description is of. Where instructions keep flags as a rule (AArch32), N and Z, and C, have descriptions of
+/// their own for those that do (see `abi::flag`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    /// All of them, where other parts do not say more.
+    All,
+    /// N and Z.
+    Sign,
+    /// C.
+    Carry,
+}
+
+/// Something for each part, by its number.
+pub(crate) type Parts<T> = [T; 3];
+
+impl Part {
+    pub(crate) const EVERY: Parts<Part> = [Part::All, Part::Sign, Part::Carry];
+
+    /// That which flag `n` (N, Z, C, V are 0–3) may be in besides `All`.
+    pub(crate) fn of_flag(n: usize) -> Option<Part> {
+        match n {
+            0 | 1 => Some(Part::Sign),
+            2 => Some(Part::Carry),
+            _ => None,
+        }
+    }
+
+    /// True if who reads flag `n` may look at this part.
+    pub(crate) fn has(self, n: usize) -> bool {
+        self == Part::All || Part::of_flag(n) == Some(self)
+    }
+
+    /// Where the state holds the word.
+    pub(crate) fn word_offset(self) -> usize {
+        match self {
+            Part::All => offset_of!(GuestState, flag_kind),
+            Part::Sign => offset_of!(GuestState, flag_sign),
+            Part::Carry => offset_of!(GuestState, flag_carry),
+        }
+    }
+
+    /// Where it holds the first operand, or the `second`.
+    pub(crate) fn operand_offset(self, second: bool) -> usize {
+        match (self, second) {
+            (Part::All, false) => offset_of!(GuestState, flag_a),
+            (Part::All, true) => offset_of!(GuestState, flag_b),
+            (Part::Sign, _) => offset_of!(GuestState, flag_sign_a),
+            (Part::Carry, _) => offset_of!(GuestState, flag_carry_a),
+        }
+    }
+}
 
 /// What the flag writes of an instruction amount to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,18 +70,35 @@ pub(crate) enum Form {
     Compare(Compare),
     /// The comparison if the guard holds, else that `KNOWN` description.
     Guarded(Guard, Compare, u32),
-    /// The values themselves; the flags not written are dead.
+    /// The values themselves; the flags not written are dead. As a form of N and Z or of C without values: they are as all flags are.
     Bytes([Option<Value>; 4]),
     /// As `Bytes`, but what is not written keeps its value.
     Merge([Option<Value>; 4]),
+    /// The comparison, unless the value (an i1) is true: then the flags stay.
+    Unless(Value, Compare),
 }
 
 impl Form {
     /// The comparison, if there is one.
     pub(crate) fn compare(&self) -> Option<&Compare> {
         match self {
-            Form::Compare(c) | Form::Guarded(_, c, _) => Some(c),
+            Form::Compare(c) | Form::Guarded(_, c, _) | Form::Unless(_, c) => Some(c),
             Form::Known(_) | Form::Bytes(_) | Form::Merge(_) => None,
+        }
+    }
+
+    /// True if it depends on the flags before.
+    pub(crate) fn keeps(&self) -> bool {
+        matches!(self, Form::Merge(_) | Form::Unless(..))
+    }
+}
+
+impl From<Described> for Form {
+    fn from(d: Described) -> Form {
+        match d {
+            Described::Known(d) => Form::Known(d),
+            Described::Compare(c) => Form::Compare(c),
+            Described::Guarded(g, c, otherwise) => Form::Guarded(g, c, otherwise),
         }
     }
 }
@@ -130,9 +201,16 @@ fn low_half(b: &Block, mut v: Value) -> Value {
     v
 }
 
-/// Finds the groups of each block.
-pub(crate) fn groups(f: &Function, regs: &Registers, file: &RegFile) -> Vec<Vec<Group>> {
-    f.blocks.iter().map(|block| Finder { values: Values { block, file }, regs }.groups()).collect()
+/// Finds the groups of each block, for each part.
+pub(crate) fn groups(f: &Function, regs: &Registers, file: &RegFile) -> Parts<Vec<Vec<Group>>> {
+    let mut all: Parts<Vec<Vec<Group>>> = Parts::default();
+    for block in &f.blocks {
+        let found = Finder { values: Values { block, file }, regs }.groups();
+        for (all, found) in all.iter_mut().zip(found) {
+            all.push(found);
+        }
+    }
+    all
 }
 
 struct Finder<'a> {
@@ -141,9 +219,48 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    fn groups(&self) -> Vec<Group> {
-        let writes = flags::writes(self.values.block, |r| self.regs.flag(r));
-        writes.into_iter().map(|(at, set)| Group::new(at, self.form(at, set))).collect()
+    fn groups(&self) -> Parts<Vec<Group>> {
+        let mut groups: Parts<Vec<Group>> = Parts::default();
+        for (at, set) in flags::writes(self.values.block, |r| self.regs.flag(r)) {
+            let forms = self.part(set).unwrap_or_else(|| self.whole(at, set));
+            for (groups, form) in groups.iter_mut().zip(forms) {
+                groups.extend(form.map(|form| Group::new(at, form)));
+            }
+        }
+        groups
+    }
+
+    /// What an instruction that writes N and Z, C or these three, and keeps V, does to the parts.
+    fn part(&self, set: [Option<Value>; 4]) -> Option<Parts<Option<Form>>> {
+        let [n, z, c, None] = set else { return None };
+        if !self.regs.parts {
+            return None;
+        }
+        let sign = match (n, z) {
+            (Some(n), Some(z)) => Some(self.values.sign([n, z])?.into()),
+            (None, None) => None,
+            _ => return None,
+        };
+        Some([None, sign, c.map(|c| self.carry(c))])
+    }
+
+    /// What writing C alone does to its part.
+    fn carry(&self, c: Value) -> Form {
+        // Shifts by registers keep it if they shift by nothing.
+        if let Some((keep, new)) = self.regs.flag_register(2).and_then(|r| self.values.kept(c, r))
+            && let Described::Compare(new) = self.values.carry(new)
+        {
+            return Form::Unless(keep, new);
+        }
+        self.values.carry(c).into()
+    }
+
+    /// What an instruction that writes all flags does to the parts.
+    fn whole(&self, at: usize, set: [Option<Value>; 4]) -> Parts<Option<Form>> {
+        let all = self.form(at, set);
+        let rest = if all.keeps() { Form::Merge([None; 4]) } else { Form::Bytes([None; 4]) };
+        let rest = self.regs.parts.then_some(rest);
+        [Some(all), rest, rest]
     }
 
     fn form(&self, at: usize, set: [Option<Value>; 4]) -> Form {
@@ -152,9 +269,8 @@ impl Finder<'_> {
             return if kept { Form::Merge(set) } else { Form::Bytes(set) };
         };
         match self.values.describe([n, z, c, v]) {
-            Some(Described::Known(d)) => Form::Known(d),
             Some(Described::Compare(c)) => Form::Compare(self.prefer_result(at, c)),
-            Some(Described::Guarded(g, c, otherwise)) => Form::Guarded(g, c, otherwise),
+            Some(described) => described.into(),
             None => Form::Bytes(set),
         }
     }
@@ -222,7 +338,7 @@ mod tests {
         let mut f = isa::lift_function(&shape, &Word(word));
         ir::pass::run_default(&mut f, &FILE);
         let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);
-        groups(&f, &regs, &FILE)[0][0].form
+        groups(&f, &regs, &FILE)[0][0][0].form
     }
 
     /// What is common must be recognised: flags are right without, but slow.

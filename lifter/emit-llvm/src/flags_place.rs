@@ -1,7 +1,7 @@
 //! Where the flags are: takes the flag writes that `flags` found, gives for each whether anything can see it and which of its
 //! operands guest registers keep until then, and for each block where the flags are at its start. No LLVM.
 
-use crate::flags::{Descriptions, Form, Group, Operand, holder};
+use crate::flags::{Descriptions, Form, Group, Operand, Part, Parts, holder};
 use crate::flow::{self, Flow, RegSet, Registers};
 use abi::{GuestState, flag};
 use ir::{Block, Function, Inst, Reg, RegFile, Term};
@@ -67,7 +67,7 @@ pub(crate) enum Step {
     SettleOf(Vec<u32>),
 }
 
-/// Flag writes of a function.
+/// Flag writes of a function, of one part.
 #[derive(Debug)]
 pub(crate) struct Flags {
     /// By block, in order.
@@ -79,6 +79,12 @@ pub(crate) struct Flags {
 }
 
 impl Flags {
+    /// Those of a part that does not exist.
+    fn nowhere(f: &Function) -> Flags {
+        let n = f.blocks.len();
+        Flags { groups: vec![Vec::new(); n], start: vec![FlagsAt::Nowhere; n], settle: vec![Vec::new(); n] }
+    }
+
     /// What to do at the end of a block where the flags are at `from`, on the way to block `to`.
     pub(crate) fn step(&self, from: &FlagsAt, to: usize) -> Step {
         let (wanted, noted) = match &self.start[to] {
@@ -115,36 +121,46 @@ fn settle_of(set: &Descriptions, which: impl Fn(u32) -> bool) -> Step {
 /// More words with registers are not told apart where ways meet in a loop.
 const MOST: usize = 3;
 
-/// Completes `groups` and finds the places. With commits the state must be exact at each access, so that nothing is pending.
+/// Completes `groups` and finds the places, for each part of the flags. With commits the state must be exact at each access, so
+/// that nothing is pending.
 pub(crate) fn analyse(
     f: &Function,
     regs: &Registers,
     file: &RegFile,
     flow: &Flow,
-    groups: Vec<Vec<Group>>,
-) -> Flags {
-    arrivals(f, regs, file, &flow.poll, &flow.depth, groups).0
+    groups: Parts<Vec<Vec<Group>>>,
+) -> Parts<Flags> {
+    let mut groups = groups.into_iter();
+    Part::EVERY.map(|part| {
+        let groups = groups.next().expect("invariant: there are groups for each part");
+        match part == Part::All || regs.parts {
+            true => arrivals(f, regs, file, &flow.poll, &flow.depth, part, groups).0,
+            false => Flags::nowhere(f),
+        }
+    })
 }
 
-/// As `analyse`; and for each block where the flags are on the ways there from the ends of others.
+/// As `analyse`, for one part; and for each block where that is on the ways there from the ends of others.
 pub(crate) fn arrivals(
     f: &Function,
     regs: &Registers,
     file: &RegFile,
     poll: &[bool],
     depth: &[u32],
+    part: Part,
     mut groups: Vec<Vec<Group>>,
 ) -> (Flags, Arrivals) {
+    let look = Look { f, regs, poll, depth, part };
     if !regs.commit {
-        choose_words(f, regs, file, poll, depth, &mut groups);
+        choose_words(&look, file, &mut groups);
     }
-    let behind = look_back(f, regs, poll, depth, &groups);
+    let behind = look.back(&groups);
     let walks: Vec<Walk> = f
         .blocks
         .iter()
         .zip(&groups)
         .enumerate()
-        .map(|(i, (b, groups))| Walk::new(b, regs, file, groups, end_of(b, &behind, depth, i)))
+        .map(|(i, (b, groups))| Walk::new(&look, b, file, groups, look.end_of(b, &behind, i)))
         .collect();
     let overwritten =
         |b: &Behind| b.written.iter().filter_map(|r| number_of(file, r)).fold(0, |set, n| set | 1 << n);
@@ -171,14 +187,14 @@ enum Event<'a> {
 }
 
 impl<'a> Walk<'a> {
-    fn new(b: &Block, regs: &Registers, file: &RegFile, groups: &'a [Group], end: Behind) -> Walk<'a> {
+    fn new(look: &Look<'_>, b: &Block, file: &RegFile, groups: &'a [Group], end: Behind) -> Walk<'a> {
         let mut events = Vec::new();
         let mut seen = end.seen;
         let mut groups = groups.iter().rev().peekable();
         for (i, inst) in b.insts.iter().enumerate().rev() {
             if let Some(g) = groups.next_if(|g| g.at == i) {
                 events.push((i, Event::Flags(g)));
-                seen = matches!(g.form, Form::Merge(_));
+                seen = g.form.keeps();
             }
             if let Inst::Set(r, _) = inst
                 && seen
@@ -186,7 +202,7 @@ impl<'a> Walk<'a> {
             {
                 events.push((i, Event::Overwrite(n)));
             }
-            seen = Behind { seen, ..Behind::default() }.before(inst, regs).seen;
+            seen = look.before(inst, Behind { seen, ..Behind::default() }).seen;
         }
         events.reverse();
         Walk(events)
@@ -222,97 +238,98 @@ impl Behind {
     fn union(self, other: Behind) -> Behind {
         Behind { seen: self.seen || other.seen, written: self.written.union(other.written) }
     }
+}
 
+/// Looks at what follows points of a function.
+struct Look<'a> {
+    f: &'a Function,
+    regs: &'a Registers,
+    poll: &'a [bool],
+    depth: &'a [u32],
+    part: Part,
+}
+
+impl Look<'_> {
     /// Passes an instruction backwards, flag writes excluded.
-    fn before(mut self, inst: &Inst, regs: &Registers) -> Behind {
+    fn before(&self, inst: &Inst, mut now: Behind) -> Behind {
         match inst {
-            Inst::Get(r) if regs.flag(*r).is_some() => self.seen = true,
-            Inst::Set(r, _) if regs.flag(*r).is_none() && self.seen => self.written.insert(*r),
-            Inst::ReadSys(_) | Inst::WriteSys(..) | Inst::Cache { .. } => self.seen = true,
-            inst if inst.is_checkpoint() => self.seen = true,
+            Inst::Get(r) if self.regs.flag(*r).is_some_and(|n| self.part.has(n)) => now.seen = true,
+            Inst::Set(r, _) if self.regs.flag(*r).is_none() && now.seen => now.written.insert(*r),
+            Inst::ReadSys(_) | Inst::WriteSys(..) | Inst::Cache { .. } => now.seen = true,
+            inst if inst.is_checkpoint() => now.seen = true,
             _ => {}
         }
-        self
+        now
     }
-}
 
-/// Walks a block backwards from `end`, telling what follows each group.
-fn back_through(
-    b: &Block,
-    regs: &Registers,
-    groups: &[Group],
-    end: Behind,
-    mut tell: impl FnMut(usize, Behind),
-) -> Behind {
-    let mut now = end;
-    let mut left = groups.len();
-    for (i, inst) in b.insts.iter().enumerate().rev() {
-        if left != 0 && groups[left - 1].at == i {
-            left -= 1;
-            tell(left, now);
-            now = Behind { seen: matches!(groups[left].form, Form::Merge(_)), written: RegSet::default() };
+    /// Walks a block backwards from `end`, telling what follows each group.
+    fn back_through(
+        &self,
+        b: &Block,
+        groups: &[Group],
+        end: Behind,
+        mut tell: impl FnMut(usize, Behind),
+    ) -> Behind {
+        let mut now = end;
+        let mut left = groups.len();
+        for (i, inst) in b.insts.iter().enumerate().rev() {
+            if left != 0 && groups[left - 1].at == i {
+                left -= 1;
+                tell(left, now);
+                now = Behind { seen: groups[left].form.keeps(), written: RegSet::default() };
+            }
+            now = self.before(inst, now);
         }
-        now = now.before(inst, regs);
+        now
     }
-    now
-}
 
-/// What follows the starts of blocks.
-fn look_back(
-    f: &Function,
-    regs: &Registers,
-    poll: &[bool],
-    depth: &[u32],
-    groups: &[Vec<Group>],
-) -> Vec<Behind> {
-    let mut start = vec![Behind::default(); f.blocks.len()];
-    loop {
-        let mut changed = false;
-        for i in (0..f.blocks.len()).rev() {
-            let b = &f.blocks[i];
-            let mut now = back_through(b, regs, &groups[i], end_of(b, &start, depth, i), |_, _| {});
-            now.seen |= poll[i];
-            changed |= now != start[i];
-            start[i] = now;
-        }
-        if !changed {
-            return start;
+    /// What follows the starts of blocks.
+    fn back(&self, groups: &[Vec<Group>]) -> Vec<Behind> {
+        let mut start = vec![Behind::default(); self.f.blocks.len()];
+        loop {
+            let mut changed = false;
+            for (i, b) in self.f.blocks.iter().enumerate().rev() {
+                let mut now = self.back_through(b, &groups[i], self.end_of(b, &start, i), |_, _| {});
+                now.seen |= self.poll[i];
+                changed |= now != start[i];
+                start[i] = now;
+            }
+            if !changed {
+                return start;
+            }
         }
     }
-}
 
-/// What follows the end of block `i`. Writes of registers outside of its loop do not count: settling flags there costs less
-/// than storing operands in the loop.
-fn end_of(b: &Block, start: &[Behind], depth: &[u32], i: usize) -> Behind {
-    let end = Behind { seen: flow::leaves(&b.term), written: RegSet::default() };
-    match b.term {
-        // Whoever is called writes flags, as far as is known here.
-        Term::Call { .. } | Term::Syscall { .. } => end,
-        _ => b.term.successors().into_iter().fold(end, |e, s| {
-            let s = s.0 as usize;
-            let next = Behind { seen: start[s].seen, ..Behind::default() };
-            e.union(if depth[s] < depth[i] { next } else { start[s] })
-        }),
+    /// What follows the end of block `i`. Writes of registers outside of its loop do not count: settling flags there costs less
+    /// than storing operands in the loop.
+    fn end_of(&self, b: &Block, start: &[Behind], i: usize) -> Behind {
+        let end = Behind { seen: flow::leaves(&b.term), written: RegSet::default() };
+        match b.term {
+            // Whoever is called writes flags, as far as is known here.
+            Term::Call { .. } | Term::Syscall { .. } => end,
+            _ => b.term.successors().into_iter().fold(end, |e, s| {
+                let s = s.0 as usize;
+                let next = Behind { seen: start[s].seen, ..Behind::default() };
+                e.union(if self.depth[s] < self.depth[i] { next } else { start[s] })
+            }),
+        }
     }
 }
 
 /// Decides for each comparison which operands to leave in registers: those that are not overwritten while flags are seen.
-fn choose_words(
-    f: &Function,
-    regs: &Registers,
-    file: &RegFile,
-    poll: &[bool],
-    depth: &[u32],
-    groups: &mut [Vec<Group>],
-) {
-    let start = look_back(f, regs, poll, depth, groups);
-    for (i, b) in f.blocks.iter().enumerate() {
+fn choose_words(look: &Look<'_>, file: &RegFile, groups: &mut [Vec<Group>]) {
+    let start = look.back(groups);
+    for (i, b) in look.f.blocks.iter().enumerate() {
         let mut behind = vec![Behind::default(); groups[i].len()];
-        back_through(b, regs, &groups[i], end_of(b, &start, depth, i), |g, now| behind[g] = now);
+        look.back_through(b, &groups[i], look.end_of(b, &start, i), |g, now| behind[g] = now);
         for (g, behind) in groups[i].iter_mut().zip(behind) {
             g.seen = behind.seen;
             // Behind a choice of descriptions, leaving the function would take a branch.
-            let choice = matches!(g.form, Form::Guarded(..)) && depth[i] == 0;
+            let choice = match g.form {
+                Form::Guarded(..) => look.depth[i] == 0,
+                Form::Unless(..) => true,
+                _ => false,
+            };
             let Some(c) = g.form.compare() else { continue };
             if choice || c.kind & flag::KIND == flag::FLOAT {
                 continue;
@@ -362,6 +379,7 @@ pub(crate) fn behind(g: &Group, commit: bool) -> FlagsAt {
             FlagsAt::Memory(Descriptions::one(g.word).union(&Descriptions::one(otherwise)))
         }
         Form::Bytes(_) | Form::Merge(_) => FlagsAt::Pending(flag::BYTES),
+        Form::Unless(..) => FlagsAt::Memory(Descriptions::ANY),
     };
     match place {
         FlagsAt::Pending(d) if commit => FlagsAt::Memory(Descriptions::one(d)),

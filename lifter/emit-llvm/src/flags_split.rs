@@ -1,7 +1,7 @@
 //! Copies of blocks for ways on which less, or something else, is known of the flags: where ways meet behind different
 //! comparisons, the state has to hold the word of each; a block of its own for each way knows it. No LLVM.
 
-use crate::flags::{self, Form, Group};
+use crate::flags::{self, Group, Part};
 use crate::flags_place::{self, FlagsAt};
 use crate::flow::{self, Registers};
 use crate::loops;
@@ -139,9 +139,11 @@ struct Round<'a> {
 
 impl<'a> Round<'a> {
     fn new(f: &'a Function, regs: &Registers, file: &RegFile) -> Round<'a> {
-        let groups = flags::groups(f, regs, file);
+        // What the other parts hold is noted with this one, as a rule.
+        let [groups, ..] = flags::groups(f, regs, file);
         let depth = loops::analyse(f).depth;
-        let (flags, arrivals) = flags_place::arrivals(f, regs, file, &flow::polls(f), &depth, groups);
+        let (flags, arrivals) =
+            flags_place::arrivals(f, regs, file, &flow::polls(f), &depth, Part::All, groups);
         let mut behind_call = vec![false; f.blocks.len()];
         for b in f.blocks.iter().filter(|b| is_call(&b.term)) {
             b.term.successors().iter().for_each(|s| behind_call[s.0 as usize] = true);
@@ -210,7 +212,7 @@ impl<'a> Round<'a> {
 
     /// True if the instructions of the block leave the flags as they are.
     fn keeps(&self, i: usize) -> bool {
-        self.groups[i].iter().all(|g| matches!(g.form, Form::Merge(_)))
+        self.groups[i].iter().all(|g| g.form.keeps())
     }
 
     /// The blocks in which flags can be looked at as they are at the start of block `i`, if they are few; `i` first.

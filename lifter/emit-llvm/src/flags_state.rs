@@ -1,7 +1,7 @@
 //! Lazy flags: notes what `flags` found, in the state as late as `flags_place` allows, and computes a flag from a description
 //! where one is read. Fault blocks note what is pending; operands are in the state, in the word or in guest registers.
 
-use crate::flags::{Compare, Form, Group, Operand};
+use crate::flags::{Compare, Form, Group, Operand, Part, Parts};
 use crate::flags_place::{self, FlagsAt, Step};
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
@@ -10,83 +10,119 @@ use ir::{Inst, IntBin, PureOp, Value};
 use std::mem::offset_of;
 
 impl Fx<'_, '_> {
-    /// Makes the flags those of the group.
-    pub(crate) fn set_flags(&mut self, group: &Group) {
+    /// Makes the flags those of an instruction's groups, one for each part that it writes.
+    pub(crate) fn set_flags(&mut self, groups: Parts<Option<&Group>>) {
+        let groups = || Part::EVERY.into_iter().zip(groups).filter_map(|(part, g)| Some((part, g?)));
+        for (part, group) in groups().filter(|(_, g)| g.seen) {
+            self.write(part, group);
+        }
         let commit = self.unit.regs.commit;
-        if group.seen {
-            match &group.form {
-                Form::Known(_) => {}
-                Form::Compare(c) => self.store_operands(c, group.word),
-                Form::Guarded(guard, c, otherwise) => {
-                    let l = self.l;
-                    let (yes, no) = (l.i32(group.word), l.i32(*otherwise));
-                    let (yes, no) = if guard.negated { (no, yes) } else { (yes, no) };
-                    let kind = l.select(self.value(guard.value), yes, no);
-                    l.store(kind, self.field(offset_of!(GuestState, flag_kind)));
-                    self.store_operands(c, group.word);
-                }
-                Form::Bytes(values) => {
-                    self.store_bytes(values.map(|v| v.map(|v| self.value(v))));
-                }
-                Form::Merge(values) => {
-                    let settled = self.place.single() == Some(flag::BYTES);
-                    let values = std::array::from_fn(|n| match values[n] {
-                        Some(v) => Some(self.value(v)),
-                        None if settled => None,
-                        None => Some(self.flag(n)),
-                    });
-                    self.store_bytes(values);
-                }
+        for (part, group) in groups() {
+            let place = flags_place::behind(group, commit);
+            if let (true, Some(d)) = (commit, place.single())
+                && *self.place(part) != place
+            {
+                self.note(part, d);
             }
+            self.moved(part, place);
         }
-        let place = flags_place::behind(group, commit);
-        if let (true, Some(d)) = (commit, place.single())
-            && self.place != place
-        {
-            self.note(d);
-        }
-        self.moved(place);
     }
 
-    fn moved(&mut self, place: FlagsAt) {
-        if self.place != place {
-            self.place = place;
+    /// Stores what is not pending of a group.
+    fn write(&mut self, part: Part, group: &Group) {
+        let l = self.l;
+        match &group.form {
+            Form::Known(_) => {}
+            Form::Compare(c) => self.store_operands(part, c, group.word),
+            Form::Guarded(guard, c, otherwise) => {
+                let (yes, no) = (l.i32(group.word), l.i32(*otherwise));
+                let (yes, no) = if guard.negated { (no, yes) } else { (yes, no) };
+                let kind = l.select(self.value(guard.value), yes, no);
+                l.store(kind, self.field(part.word_offset()));
+                self.store_operands(part, c, group.word);
+            }
+            Form::Bytes(values) => {
+                self.store_bytes(values.map(|v| v.map(|v| self.value(v))));
+            }
+            Form::Merge(values) if part == Part::All => {
+                let bytes = |p: Part| self.place(p).single() == Some(flag::BYTES);
+                let parts = || bytes(Part::Sign) && bytes(Part::Carry);
+                let settled = bytes(Part::All) && (!self.unit.regs.parts || parts());
+                let values = std::array::from_fn(|n| match values[n] {
+                    Some(v) => Some(self.value(v)),
+                    None if settled => None,
+                    None => Some(self.flag(n)),
+                });
+                self.store_bytes(values);
+            }
+            // The bytes hold them.
+            Form::Merge(_) => {}
+            Form::Unless(keep, c) => {
+                self.publish(part);
+                let keep = self.value(*keep);
+                let choose = |new: V, offset: usize| {
+                    let p = self.field(offset);
+                    l.store(l.select(keep, l.load(l.type_of(new), p), new), p);
+                };
+                choose(l.i32(group.word), part.word_offset());
+                choose(l.zext(self.operand_bits(c.a), l.i64_ty()), part.operand_offset(false));
+            }
+        }
+    }
+
+    /// Where a part of the flags is now.
+    fn place(&self, part: Part) -> &FlagsAt {
+        &self.places[part as usize]
+    }
+
+    fn moved(&mut self, part: Part, place: FlagsAt) {
+        if *self.place(part) != place {
+            self.places[part as usize] = place;
             self.fault = None;
         }
     }
 
-    fn note(&self, description: u32) {
-        self.l.store(self.l.i32(description), self.field(offset_of!(GuestState, flag_kind)));
+    fn note(&self, part: Part, description: u32) {
+        self.l.store(self.l.i32(description), self.field(part.word_offset()));
     }
 
-    /// Puts the word into the state if it may not be there yet; for exits to the runtime, which looks into registers.
+    /// Puts the words into the state that may not be there yet; for exits to the runtime, which looks into registers.
     pub(crate) fn note_pending(&self) {
-        if let FlagsAt::Pending(d) = self.place {
-            self.note(d);
+        for part in Part::EVERY {
+            if let FlagsAt::Pending(d) = self.place(part) {
+                self.note(part, *d);
+            }
         }
     }
 
     /// Makes the state's flags independent of registers; for exits to other lifted code.
     pub(crate) fn publish_flags(&mut self) {
-        self.take(&flags_place::publish(&self.place));
-        let settled = self.place.settled();
-        self.moved(settled);
+        for part in Part::EVERY {
+            self.publish(part);
+        }
     }
 
-    /// Emits a step; the builder may continue in another block.
-    pub(crate) fn take(&self, step: &Step) {
+    /// As `publish_flags`, of a part.
+    pub(crate) fn publish(&mut self, part: Part) {
+        self.take(part, &flags_place::publish(self.place(part)));
+        let settled = self.place(part).settled();
+        self.moved(part, settled);
+    }
+
+    /// Emits a step for a part; the builder may continue in another block.
+    pub(crate) fn take(&self, part: Part, step: &Step) {
         let l = self.l;
         match step {
             Step::Nothing => {}
-            Step::Note(d) => self.note(*d),
-            Step::Settle(d) => self.settle(*d),
+            Step::Note(d) => self.note(part, *d),
+            Step::Settle(d) => self.settle(part, *d),
             Step::SettleOf(words) => {
-                let kind = l.load(l.int_ty(32), self.field(offset_of!(GuestState, flag_kind)));
+                let kind = self.word(part);
                 for &d in words {
                     let (settle, next) = (l.block(self.func, "settle"), l.block(self.func, "settled"));
                     l.cond_br(l.icmp(IPred::LLVMIntEQ, kind, l.i32(d)), settle, next);
                     l.at_end(settle);
-                    self.settle(d);
+                    self.settle(part, d);
                     l.br(next);
                     l.at_end(next);
                 }
@@ -95,16 +131,14 @@ impl Fx<'_, '_> {
     }
 
     /// Moves operands from registers to the state.
-    fn settle(&self, d: u32) {
-        let (a, b) = self.operands(d);
-        for (b_is, v, offset) in
-            [(false, a, offset_of!(GuestState, flag_a)), (true, b, offset_of!(GuestState, flag_b))]
-        {
-            if flag::register(d, b_is).is_some() {
-                self.l.store(v, self.field(offset));
+    fn settle(&self, part: Part, d: u32) {
+        let (a, b) = self.operands(part, d);
+        for (second, v) in [(false, a), (true, b)] {
+            if flag::register(d, second).is_some() {
+                self.l.store(v, self.field(part.operand_offset(second)));
             }
         }
-        self.note(flag::without_registers(d));
+        self.note(part, flag::without_registers(d));
     }
 
     fn store_bytes(&mut self, values: [Option<V>; 4]) {
@@ -117,51 +151,64 @@ impl Fx<'_, '_> {
     }
 
     /// Stores the operands that the description does not have in it or in registers.
-    fn store_operands(&self, c: &Compare, word: u32) {
-        let store = |v: Value, offset: usize| {
-            let ty = self.type_of(v);
-            let bits = self.l.bitcast(self.value(v), self.l.int_ty(ty.bits()));
-            self.l.store(bits, self.field(offset));
+    fn store_operands(&self, part: Part, c: &Compare, word: u32) {
+        let store = |v: Value, second: bool| {
+            self.l.store(self.operand_bits(v), self.field(part.operand_offset(second)));
         };
         if flag::register(word, false).is_none() {
-            store(c.a, offset_of!(GuestState, flag_a));
+            store(c.a, false);
         }
         if let Operand::Value(b) = c.b
             && flag::register(word, true).is_none()
         {
-            store(b, offset_of!(GuestState, flag_b));
+            store(b, true);
         }
     }
 
+    fn operand_bits(&self, v: Value) -> V {
+        self.l.bitcast(self.value(v), self.l.int_ty(self.type_of(v).bits()))
+    }
+
+    /// The word of a part in the state.
+    fn word(&self, part: Part) -> V {
+        self.l.load(self.l.int_ty(32), self.field(part.word_offset()))
+    }
+
     /// Flag N, Z, C or V (0–3) as it is now.
-    pub(crate) fn flag(&mut self, n: usize) -> V {
+    pub(crate) fn flag(&self, n: usize) -> V {
+        self.flag_in(Part::of_flag(n).filter(|_| self.unit.regs.parts).unwrap_or(Part::All), n)
+    }
+
+    /// Flag `n` as that part has it.
+    fn flag_in(&self, part: Part, n: usize) -> V {
         let l = self.l;
-        let (any, few) = match &self.place {
-            FlagsAt::Pending(d) => return self.flag_described(*d, n),
+        let (any, few) = match self.place(part) {
+            FlagsAt::Pending(d) => return self.flag_described(part, *d, n),
             FlagsAt::Memory(set) => (set.any, set.few.as_slice()),
             FlagsAt::Nowhere => (true, [].as_slice()),
         };
         let (mut v, others) = match few.split_last() {
-            Some((&last, others)) if !any => (self.flag_described(last, n), others),
-            _ => (self.any_flag(n), few),
+            Some((&last, others)) if !any => (self.flag_described(part, last, n), others),
+            _ => (self.any_flag(part, n), few),
         };
         if !others.is_empty() {
-            let kind = l.load(l.int_ty(32), self.field(offset_of!(GuestState, flag_kind)));
+            let kind = self.word(part);
             for &d in others {
                 let is = l.icmp(IPred::LLVMIntEQ, kind, l.i32(d));
-                v = l.select(is, self.flag_described(d, n), v);
+                v = l.select(is, self.flag_described(part, d, n), v);
             }
         }
         v
     }
 
     /// Flag `n` if that description holds.
-    fn flag_described(&self, d: u32, n: usize) -> V {
+    fn flag_described(&self, part: Part, d: u32, n: usize) -> V {
         match d & flag::KIND {
-            flag::BYTES => self.flag_byte(n),
+            flag::BYTES if part == Part::All => self.flag_byte(n),
+            flag::BYTES => self.flag_in(Part::All, n),
             flag::KNOWN => self.l.bool(d >> (11 - n) & 1 != 0),
             kind => {
-                let (a, b) = self.operands(d);
+                let (a, b) = self.operands(part, d);
                 if kind == flag::FLOAT {
                     let wide = d & flag::WIDE != 0;
                     let (infinity, normal) =
@@ -181,7 +228,10 @@ impl Fx<'_, '_> {
             _ => None,
         };
         let flags = [flag_of(args[0])?, flag_of(args[1])?];
-        let d = self.place.single()?;
+        let d = self.place(Part::All).single()?;
+        if self.unit.regs.parts && self.place(Part::Sign).single() != Some(flag::BYTES) {
+            return None;
+        }
         // Nothing may write flags between the reads and here.
         let from = args[0].0.min(args[1].0) as usize;
         let here = self.cur.insts[from..].iter().position(
@@ -195,27 +245,27 @@ impl Fx<'_, '_> {
         }
         let less = |a, b| self.l.icmp(IPred::LLVMIntSLT, a, b);
         let (a, b) = match d & flag::KIND {
-            flag::SUB | flag::DIFFERENCE => self.operands(d),
+            flag::SUB | flag::DIFFERENCE => self.operands(Part::All, d),
             _ => return None,
         };
         Some(if d & flag::KIND == flag::SUB { less(a, b) } else { less(self.l.add(a, b), b) })
     }
 
     /// The operands of a known description.
-    fn operands(&self, d: u32) -> (V, V) {
+    fn operands(&self, part: Part, d: u32) -> (V, V) {
         let l = self.l;
         let ty = l.int_ty(if d & flag::WIDE != 0 { 64 } else { 32 });
-        let operand = |b: bool, offset: usize| match flag::register(d, b) {
+        let operand = |second: bool| match flag::register(d, second) {
             Some(n) => l.trunc(self.get(flags_place::register_of(self.unit.options.regs, n)), ty),
-            None => match self.echo.register(d, b) {
+            None => match self.echo.register(d, second).filter(|_| part == Part::All) {
                 Some(r) => l.trunc(self.get(r), ty),
-                None => l.load(ty, self.field(offset)),
+                None => l.load(ty, self.field(part.operand_offset(second))),
             },
         };
-        let a = operand(false, offset_of!(GuestState, flag_a));
+        let a = operand(false);
         let b = match flag::immediate(d) {
             Some(k) => l.int(ty, k as u128),
-            None => operand(true, offset_of!(GuestState, flag_b)),
+            None => operand(true),
         };
         (a, b)
     }
@@ -245,31 +295,37 @@ impl Fx<'_, '_> {
             (flag::DIFFERENCE, _) => sub(l.add(a, b), b),
             (flag::SUM, 2) => l.icmp(IPred::LLVMIntULT, a, b),
             (flag::SUM, _) => overflow("llvm.sadd.with.overflow", l.sub(a, b), b),
+            (flag::BIT, _) => l.trunc(l.lshr(a, b), l.int_ty(1)),
             _ => l.bool(false),
         }
     }
 
     /// Flag `n` of a description that is not known before run time. Rare: flags read at a function's entry, behind a call, or
     /// where many comparisons meet.
-    fn any_flag(&self, n: usize) -> V {
+    fn any_flag(&self, part: Part, n: usize) -> V {
         let l = self.l;
-        let (i32t, i64t) = (l.int_ty(32), l.i64_ty());
-        let d = l.load(i32t, self.field(offset_of!(GuestState, flag_kind)));
+        let i64t = l.i64_ty();
+        let d = self.word(part);
         let has = |bits: u32| l.icmp(IPred::LLVMIntNE, l.and(d, l.i32(bits)), l.i32(0));
-        let wide = has(flag::WIDE);
-        let raw_a = l.load(i64t, self.field(offset_of!(GuestState, flag_a)));
-        let own = l.load(i64t, self.field(offset_of!(GuestState, flag_b)));
+        let raw_a = l.load(i64t, self.field(part.operand_offset(false)));
         let inside = l.zext(l.lshr(d, l.i32(flag::IMMEDIATE_SHIFT)), i64t);
-        let raw_b = l.select(has(flag::IMMEDIATE), inside, own);
         // As `abi::flag::values`: 32-bit operands at the top.
+        let wide = has(flag::WIDE);
         let up = l.select(wide, l.i64(0), l.i64(32));
-        let (a, b) = (l.shl(raw_a, up), l.shl(raw_b, up));
+        let a = l.shl(raw_a, up);
         let kind = l.and(d, l.i32(flag::KIND));
         let is = |k: u32| l.icmp(IPred::LLVMIntEQ, kind, l.i32(k));
         let known = {
             let bit = l.lshr(d, l.i32(11 - n as u32));
             l.trunc(bit, l.int_ty(1))
         };
+        if part != Part::All {
+            let (of, a) = if part == Part::Sign { (flag::LOGIC, a) } else { (flag::BIT, raw_a) };
+            let v = l.select(is(of), self.described(of, n, a, inside), known);
+            return l.select(is(flag::BYTES), self.flag_in(Part::All, n), v);
+        }
+        let own = l.load(i64t, self.field(part.operand_offset(true)));
+        let b = l.shl(l.select(has(flag::IMMEDIATE), inside, own), up);
         let mut v = l.select(is(flag::BYTES), self.flag_byte(n), known);
         for k in [flag::SUB, flag::DIFFERENCE, flag::SUM, flag::LOGIC] {
             v = l.select(is(k), self.described(k, n, a, b), v);

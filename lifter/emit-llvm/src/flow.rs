@@ -53,6 +53,8 @@ pub(crate) struct Registers {
     pub(crate) qc: Option<Reg>,
     /// N, Z, C and V, known by their homes. They are not kept in slots: see `flags`.
     flags: [Option<Reg>; 4],
+    /// Instructions keep some of them as a rule (AArch32): flags have parts (see `flags::Part`).
+    pub(crate) parts: bool,
     /// Some blocks commit before access: hot registers are stored at their checkpoints, too.
     pub(crate) commit: bool,
     /// Not all do.
@@ -71,12 +73,19 @@ impl Registers {
         let qc = home(offset_of!(abi::GuestState, qc));
         let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
         let flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, nzcv) + n));
-        Registers { hot: set, qc, flags, commit, mixed: checkpoints == Checkpoints::Mixed }
+        // Only AArch32 has more flags.
+        let parts = home(offset_of!(abi::GuestState, a32_flags)).is_some();
+        Registers { hot: set, qc, flags, parts, commit, mixed: checkpoints == Checkpoints::Mixed }
     }
 
     /// Which of N, Z, C, V (0–3) the register is.
     pub(crate) fn flag(&self, r: Reg) -> Option<usize> {
         self.flags.iter().position(|&f| f == Some(r))
+    }
+
+    /// The register of N, Z, C or V (0–3).
+    pub(crate) fn flag_register(&self, n: usize) -> Option<Reg> {
+        self.flags[n]
     }
 
     /// Registers that are dirty when lifted code begins or a call is back: with commits, the hot ones, which travel in host

@@ -1,7 +1,7 @@
 //! One IR function → one LLVM function: entry and resume points, registers in stack slots (which LLVM promotes), blocks
 //! and instructions. Data operations, accesses and terminators are in files of their own.
 
-use crate::flags;
+use crate::flags::{self, Part, Parts};
 use crate::flags_echo::{self, Echo};
 use crate::flags_place::{self, Flags, FlagsAt, Step};
 use crate::flags_split;
@@ -208,7 +208,7 @@ pub(crate) struct Fx<'a, 'c> {
     /// Holds the state's address, which calls take and give back as they do registers.
     state: V,
     flow: &'a Flow,
-    pub(crate) flags: &'a Flags,
+    pub(crate) flags: &'a Parts<Flags>,
     zeros: &'a [Zeros],
     slots: Vec<Option<V>>,
     pub(crate) blocks: Vec<Bb>,
@@ -228,8 +228,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) fault: Option<Bb>,
     /// Where all fault blocks meet to leave.
     common_leave: Option<Bb>,
-    /// Where the flags are now.
-    pub(crate) place: FlagsAt,
+    /// Where each part of the flags is now.
+    pub(crate) places: Parts<FlagsAt>,
     /// Operands that are in the state and in registers, too; and at the starts of blocks.
     pub(crate) echo: Echo,
     echoes: Vec<Echo>,
@@ -294,9 +294,9 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         dirty: RegSet::default(),
         fault: None,
         common_leave: None,
-        place: FlagsAt::Nowhere,
+        places: Part::EVERY.map(|_| FlagsAt::Nowhere),
         echo: Echo::default(),
-        echoes: flags_echo::at_starts(f, &flags.groups, unit.options.regs),
+        echoes: flags_echo::at_starts(f, &flags[Part::All as usize].groups, unit.options.regs),
         ways: Vec::new(),
         compares: Vec::new(),
         together: None,
@@ -399,22 +399,24 @@ impl<'a> Fx<'a, '_> {
 
     /// Where to go to get from the end of the current block to `b`: there, or to a block that does a step for the flags,
     /// stores what must not be dirty in `b` and loads what it needs first.
-    pub(crate) fn way_to(&mut self, b: BlockId, step: &Step) -> Bb {
+    pub(crate) fn way_to(&mut self, b: BlockId, steps: &Parts<Step>) -> Bb {
         let store = self.flow.stored(self.dirty, b);
         let way = Way { to: b, store, load: self.flow.missing(Some(self.index), b) };
         let direct = self.blocks[b.0 as usize];
-        if store.union(way.load) == RegSet::default() && *step == Step::Nothing {
+        // What a step does depends on registers as they are here.
+        let shared = steps.iter().all(|s| *s == Step::Nothing);
+        if store.union(way.load) == RegSet::default() && shared {
             return direct;
         }
-        // What a step does depends on registers as they are here.
-        let shared = *step == Step::Nothing;
         if let (true, Some(&(_, bb))) = (shared, self.ways.iter().find(|w| w.0 == way)) {
             return bb;
         }
         let here = self.l.current_block();
         let bb = self.l.block(self.func, "load");
         self.l.at_end(bb);
-        self.take(step);
+        for (part, step) in Part::EVERY.into_iter().zip(steps) {
+            self.take(part, step);
+        }
         self.store_set(way.store);
         self.load_set(way.load);
         self.l.br(direct);
@@ -428,18 +430,28 @@ impl<'a> Fx<'a, '_> {
     /// Where to go to get to these blocks: steps for the flags that all ways share, or that the ways stay for that are run
     /// most often, are done here.
     pub(crate) fn ways_to(&mut self, to: &[BlockId]) -> Vec<Bb> {
+        let mut steps = vec![Part::EVERY.map(|_| Step::Nothing); to.len()];
+        for part in Part::EVERY {
+            for (steps, step) in steps.iter_mut().zip(self.steps_to(part, to)) {
+                steps[part as usize] = step;
+            }
+        }
+        to.iter().zip(&steps).map(|(&b, s)| self.way_to(b, s)).collect()
+    }
+
+    /// What is left to do for a part on the ways to these blocks.
+    fn steps_to(&self, part: Part, to: &[BlockId]) -> Vec<Step> {
         let depth = |b: BlockId| self.flow.depth[b.0 as usize];
-        let steps: Vec<Step> = to.iter().map(|b| self.flags.step(&self.place, b.0 as usize)).collect();
+        let place = &self.places[part as usize];
+        let steps: Vec<Step> =
+            to.iter().map(|b| self.flags[part as usize].step(place, b.0 as usize)).collect();
         let deepest = to.iter().map(|&b| depth(b)).max();
         let here = to.iter().zip(&steps).find(|(b, s)| {
             steps.iter().all(|t| t == *s) || matches!(s, Step::Note(_)) && Some(depth(**b)) == deepest
         });
-        let here = here.map(|(_, s)| s.clone()).filter(|s| *s != Step::Nothing);
-        if let Some(step) = &here {
-            self.take(step);
-        }
-        let rest = |s: &Step| if here.as_ref() == Some(s) { Step::Nothing } else { s.clone() };
-        to.iter().zip(&steps).map(|(&b, s)| self.way_to(b, &rest(s))).collect()
+        let Some(here) = here.map(|(_, s)| s.clone()) else { return steps };
+        self.take(part, &here);
+        steps.into_iter().map(|s| if s == here { Step::Nothing } else { s }).collect()
     }
 
     /// Stores the registers that may differ from the state and do not leave in host registers.
@@ -621,17 +633,20 @@ impl<'a> Fx<'a, '_> {
         self.pc = b.pc;
         self.dirty = self.flow.dirty[index];
         self.fault = None;
-        self.place = self.flags.start[index].clone();
-        self.echo = self.echoes[index];
         let flags = self.flags;
-        let mut groups = flags.groups[index].iter().peekable();
-        let mut settle = flags.settle[index].iter().peekable();
+        self.places = Part::EVERY.map(|part| flags[part as usize].start[index].clone());
+        self.echo = self.echoes[index];
+        let groups = flags.each_ref().map(|f| f.groups[index].as_slice());
+        let settle = flags.each_ref().map(|f| f.settle[index].as_slice());
+        let mut groups_left = groups.map(|g| g.iter().peekable());
+        let mut settle_left = settle.map(|s| s.iter().peekable());
         self.compares.clear();
         if self.flow.poll[index] {
             self.poll();
         }
-        let barrier =
-            |i: usize| flags.groups[index].iter().any(|g| g.at == i) || flags.settle[index].contains(&i);
+        let barrier = |i: usize| {
+            groups.iter().any(|g| g.iter().any(|g| g.at == i)) || settle.iter().any(|s| s.contains(&i))
+        };
         let accesses = self.callbr() || self.unit.options.checkpoints == Checkpoints::None;
         let mut chains = float_chain::chains(b, &self.unit.regs, accesses, barrier).into_iter().peekable();
         let mut i = 0;
@@ -649,12 +664,15 @@ impl<'a> Fx<'a, '_> {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
             }
-            if settle.next_if(|&&at| at == i).is_some() {
-                self.publish_flags();
+            for (part, left) in Part::EVERY.into_iter().zip(&mut settle_left) {
+                if left.next_if(|&&at| at == i).is_some() {
+                    self.publish(part);
+                }
             }
             self.step(i, inst, &mut zeros);
-            if let Some(g) = groups.next_if(|g| g.at == i) {
-                self.set_flags(g);
+            let written = groups_left.each_mut().map(|left| left.next_if(|g| g.at == i));
+            self.set_flags(written);
+            if let Some(g) = written[Part::All as usize] {
                 self.echo = Echo::behind(b, g, self.unit.options.regs);
             }
             i += 1;

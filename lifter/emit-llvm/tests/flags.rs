@@ -6,19 +6,11 @@ mod harness;
 
 use abi::{EXIT_PC, GuestState};
 use emit_llvm::Checkpoints;
+use harness::graph::{LAST, Words, assemble, edge, reference, reference_to};
 use harness::*;
-use ir::eval::{Bits, FpEnv, eval};
 use ir::*;
 use isa::a64::{FILE, reg};
-use isa::{BlockShape, Code, FunctionShape};
-
-struct Words(u64, Vec<u32>);
-
-impl Code for Words {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        self.1.get(((pc.0 - self.0) / 4) as usize).copied()
-    }
-}
+use isa::{BlockShape, FunctionShape};
 
 /// Instructions that write flags, on x1–x4 and v1, v2.
 fn writers() -> Vec<(&'static str, u32)> {
@@ -100,59 +92,6 @@ fn function(at: u64, before: Option<u32>, first: u32, second: u32, resume: bool)
     f
 }
 
-/// Runs `f` on the evaluator up to its load.
-fn reference(f: &Function, regs: &mut [u128]) {
-    reference_to(f, regs, u64::MAX);
-}
-
-/// As `reference`, or until `stores` stores have been made and the next begins; gives the address of that.
-fn reference_to(f: &Function, regs: &mut [u128], mut stores: u64) -> GuestAddr {
-    let mut pc = f.entry;
-    let mut env = FpEnv::default();
-    let mut b = 0;
-    loop {
-        let block = &f.blocks[b];
-        let mut values = vec![0u128; block.insts.len()];
-        for (i, inst) in block.insts.iter().enumerate() {
-            let v = |v: Value| values[v.0 as usize];
-            values[i] = match *inst {
-                Inst::Const { bits, .. } => bits,
-                Inst::Get(r) => regs[r.0 as usize],
-                Inst::Set(r, x) => {
-                    regs[r.0 as usize] = v(x);
-                    0
-                }
-                Inst::Pure { op, ty, args } => {
-                    let ty_of = |v: Value| block.insts[v.0 as usize].result(block, |r| FILE.info(r).ty);
-                    let args: Vec<Bits> = args[..op.arity()]
-                        .iter()
-                        .map(|&a| Bits::new(ty_of(a).expect("a value"), v(a)))
-                        .collect();
-                    eval(op, ty, &args, &mut env)
-                }
-                Inst::Load { .. } => return pc,
-                Inst::Mark(at) => {
-                    pc = at;
-                    0
-                }
-                Inst::Store { .. } if stores == 0 => return pc,
-                Inst::Store { .. } => {
-                    stores -= 1;
-                    0
-                }
-                _ => 0,
-            };
-        }
-        b = match &block.term {
-            Term::Jump(b) => b.0 as usize,
-            Term::Branch { cond, then, els } => {
-                (if values[cond.0 as usize] != 0 { then } else { els }).0 as usize
-            }
-            t => panic!("unexpected {t:?}"),
-        };
-    }
-}
-
 #[test]
 fn every_writer_and_reader() {
     let mut random = Random(0x1234_5678_9abc_def1);
@@ -232,7 +171,7 @@ fn every_writer_and_reader() {
                         regs[reg::N.0 as usize + n] = f as u128;
                     }
                     let before = s.clone();
-                    reference(f, &mut regs);
+                    reference(f, &FILE, &mut regs);
                     let pc = program.run_faulting(i, &mut s);
                     let what = || {
                         format!(
@@ -251,25 +190,6 @@ fn every_writer_and_reader() {
                 }
             }
         }
-    }
-}
-
-/// The address behind a page that can be accessed.
-fn edge() -> u64 {
-    let page = 4096usize;
-    // SAFETY: a fresh mapping, whose second page is taken away.
-    unsafe {
-        let p = libc::mmap(
-            std::ptr::null_mut(),
-            2 * page,
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-            -1,
-            0,
-        );
-        assert_ne!(p, libc::MAP_FAILED);
-        assert_eq!(libc::mprotect(p.byte_add(page), page, libc::PROT_NONE), 0);
-        p as u64 + page as u64
     }
 }
 
@@ -310,36 +230,12 @@ fn random_graph(at: u64, random: &mut Random) -> Function {
         words.push(target << 8 | below(3) << 4 | below(14));
         blocks.push(words);
     }
-    let starts: Vec<u32> = blocks
-        .iter()
-        .scan(0, |at, b| {
-            let start = *at;
-            *at += b.len() as u32;
-            Some(start)
-        })
-        .collect();
-    let mut all = Vec::new();
-    let mut shapes = Vec::new();
-    for (b, mut words) in blocks.into_iter().enumerate() {
-        let last = words.pop().expect("a block ends with its branch");
-        let here = starts[b] + words.len() as u32;
-        let offset = starts[(last >> 8) as usize].wrapping_sub(here);
-        words.push(match (b + 1 == starts.len(), last >> 4 & 15) {
-            (true, _) => 0x1400_0000 | offset & 0x3ff_ffff,
-            (_, 0) => 0xb400_0000 | (offset & 0x7_ffff) << 5 | (1 + (last & 3)),
-            (_, 1) => 0x3600_0000 | (offset & 0x3fff) << 5 | (1 + (last & 3)),
-            _ => 0x5400_0000 | (offset & 0x7_ffff) << 5 | last & 15,
-        });
-        let address = |n: u32| GuestAddr(at + 4 * n as u64);
-        let end = starts[b] + words.len() as u32;
-        shapes.push(BlockShape { start: address(starts[b]), end: address(end), switch: None });
-        all.extend(words);
-    }
-    let shape =
-        FunctionShape { isa: isa::Isa::A64, name: format!("g{at:x}"), entry: GuestAddr(at), blocks: shapes };
-    let mut f = isa::lift_function(&shape, &Words(at, all));
-    ir::pass::run_default(&mut f, &FILE);
-    f
+    assemble(isa::Isa::A64, at, blocks, |last, offset| match (last & LAST != 0, last >> 4 & 15) {
+        (true, _) => 0x1400_0000 | offset & 0x3ff_ffff,
+        (_, 0) => 0xb400_0000 | (offset & 0x7_ffff) << 5 | (1 + (last & 3)),
+        (_, 1) => 0x3600_0000 | (offset & 0x3fff) << 5 | (1 + (last & 3)),
+        _ => 0x5400_0000 | (offset & 0x7_ffff) << 5 | last & 15,
+    })
 }
 
 /// Flags that are noted late, with operands in registers that are overwritten some time, must be right at each store.
@@ -368,7 +264,7 @@ fn random_loops() {
                 for (n, &f) in s.nzcv.iter().enumerate() {
                     regs[reg::N.0 as usize + n] = f as u128;
                 }
-                let pc = reference_to(f, &mut regs, stores);
+                let pc = reference_to(f, &FILE, &mut regs, stores);
                 assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
                 let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
                 let expected: Vec<u64> = regs[..28].iter().map(|&r| r as u64).collect();
@@ -445,7 +341,7 @@ fn faults_in_a_loop() {
                     Inst::Load { ty: Type::I64, addr: Value(0), order: Order::Relaxed, align: Align::Any };
                 turn.blocks.push(Block { insts: vec![stop], ..turn.blocks[0].clone() });
                 for _ in 0..turns {
-                    reference(&turn, &mut regs);
+                    reference(&turn, &FILE, &mut regs);
                 }
                 assert_eq!(program.run_faulting(0, &mut s), EXIT_PC);
                 let what = format!("{name} -O{opt} {turns} turns");

@@ -111,6 +111,54 @@ impl Values<'_> {
         self.compare(bits).map(Described::Compare).or_else(|| self.guarded(bits))
     }
 
+    /// What N and Z of these values describe if the other flags are kept, for `GuestState::flag_sign`.
+    pub fn sign(&self, [n, z]: [Value; 2]) -> Option<Described> {
+        match (self.bit(n), self.bit(z)) {
+            (Bit::Const(n), Bit::Const(z)) => Some(Described::Known(known([n, z, false, false]))),
+            (Bit::Value(n), Bit::Value(z)) => {
+                let (PureOp::Cmp(IntCmp::Slt), [r, zero, _]) = self.pure(n)? else { return None };
+                let fits = self.is_const(zero, 0) && self.is_zero_test(z, r);
+                let kind = flag::LOGIC | self.wide(r)?;
+                fits.then_some(Described::Compare(Compare { kind, a: r, b: Operand::Immediate(0) }))
+            }
+            _ => None,
+        }
+    }
+
+    /// What C of that value describes if it is written alone or with N and Z, for `GuestState::flag_carry`.
+    pub fn carry(&self, c: Value) -> Described {
+        if let Bit::Const(c) = self.bit(c) {
+            return Described::Known(known([false, false, c, false]));
+        }
+        let (a, bit) = self.bit_of(c).unwrap_or((c, 0));
+        let wide = self.wide(a).unwrap_or(0);
+        Described::Compare(Compare { kind: flag::BIT | wide, a, b: Operand::Immediate(bit) })
+    }
+
+    /// The word, of 32 or 64 bits, of which that i1 is a bit, and its number: as shifters make carries.
+    fn bit_of(&self, c: Value) -> Option<(Value, u32)> {
+        let (PureOp::Trunc, [x, ..]) = self.pure(c)? else { return None };
+        let (word, bit) = match self.pure(x) {
+            Some((PureOp::Int(IntBin::Lshr), [word, n, _])) => match self.constant(n) {
+                Some(n) if n < self.ty(word)?.bits() as u128 => (word, n as u32),
+                _ => (x, 0),
+            },
+            _ => (x, 0),
+        };
+        matches!(self.ty(word)?, Type::I32 | Type::I64).then_some((word, bit))
+    }
+
+    /// If a flag of that value keeps under some condition what the register `r` held: the condition, and the value otherwise.
+    pub fn kept(&self, v: Value, r: Reg) -> Option<(Value, Value)> {
+        let (PureOp::Select, [keep, old, new]) = self.pure(v)? else { return None };
+        let held = *self.def(old) == Inst::Get(r);
+        let behind = &self.block.insts[old.0 as usize..];
+        // It is not of before another write.
+        let first =
+            behind.iter().find_map(|i| if let Inst::Set(s, x) = i { (*s == r).then_some(*x) } else { None });
+        (held && first == Some(v)).then_some((keep, new))
+    }
+
     fn def(&self, v: Value) -> &Inst {
         &self.block.insts[v.0 as usize]
     }

@@ -2,6 +2,10 @@
 //! anybody reads. A description is a word in `GuestState::flag_kind` with operands in `flag_a` and `flag_b`, in the word or
 //! in guest registers; this module says what each means. The runtime settles a description into `GuestState::nzcv` whenever
 //! lifted code comes back.
+//!
+//! AArch32's logical instructions and shifts write N and Z, or these and C, and keep the rest. They leave `flag_kind` as it is and
+//! describe what they write in `flag_sign` (N and Z) and `flag_carry` (C), with operands of their own. An instruction that
+//! writes all four makes both [`BYTES`], which says there that the flags are as `flag_kind` describes.
 
 use crate::GuestState;
 
@@ -20,6 +24,8 @@ pub const LOGIC: u32 = 4;
 pub const FLOAT: u32 = 5;
 /// N, Z, C, V are bits 11, 10, 9, 8 of the description.
 pub const KNOWN: u32 = 6;
+/// Of `flag_carry` only: C is bit b of a.
+pub const BIT: u32 = 7;
 /// The part of a description that is one of the kinds above.
 pub const KIND: u32 = 7;
 /// Added to a kind: operands have 64 bits, not 32.
@@ -72,6 +78,7 @@ pub const FPCR_FZ: u32 = 1 << 24;
 pub fn values(description: u32, a: u64, b: u64, fpcr: u32) -> [bool; 4] {
     let wide = description & WIDE != 0;
     let b = immediate(description).map_or(b, u64::from);
+    let bit = a >> (b & 63) & 1 != 0;
     // Shifting 32-bit operands to the top makes sign, order and overflow those of 64 bits.
     let top = |v: u64| if wide { v } else { v << 32 };
     let (a, b) = (top(a), top(b));
@@ -91,6 +98,7 @@ pub fn values(description: u32, a: u64, b: u64, fpcr: u32) -> [bool; 4] {
             let (infinity, normal) = if wide { (0x7ff0 << 48, 1 << 52) } else { (0x7f80 << 48, 1 << 55) };
             compare(a, b, infinity, if fpcr & FPCR_FZ != 0 { normal } else { 0 })
         }
+        BIT => [false, false, bit, false],
         _ => [11, 10, 9, 8].map(|bit| description >> bit & 1 != 0),
     }
 }
@@ -108,19 +116,31 @@ fn compare(a: u64, b: u64, infinity: u64, least: u64) -> [bool; 4] {
 }
 
 impl GuestState {
-    /// Writes `nzcv` as `flag_kind` describes the flags, and makes that 0.
+    /// Writes `nzcv` as `flag_kind`, `flag_sign` and `flag_carry` describe the flags, and makes these [`BYTES`].
     pub fn settle_flags(&mut self) {
         if self.flag_kind != BYTES {
-            let d = self.flag_kind;
-            let operand = |own: u64, b: bool| match register(d, b) {
-                Some(31) => self.sp,
-                Some(n) => self.x[n as usize],
-                None => own,
-            };
-            let (a, b) = (operand(self.flag_a, false), operand(self.flag_b, true));
-            self.nzcv = values(d, a, b, self.fpcr).map(u8::from);
+            self.nzcv = self.described(self.flag_kind, self.flag_a, self.flag_b);
             self.flag_kind = BYTES;
         }
+        if self.flag_sign != BYTES {
+            let [n, z, ..] = self.described(self.flag_sign, self.flag_sign_a, 0);
+            self.nzcv[..2].copy_from_slice(&[n, z]);
+            self.flag_sign = BYTES;
+        }
+        if self.flag_carry != BYTES {
+            self.nzcv[2] = self.described(self.flag_carry, self.flag_carry_a, 0)[2];
+            self.flag_carry = BYTES;
+        }
+    }
+
+    /// N, Z, C and V as described, with these operands where they are not in the description or in registers.
+    fn described(&self, description: u32, a: u64, b: u64) -> [u8; 4] {
+        let operand = |own: u64, b: bool| match register(description, b) {
+            Some(31) => self.sp,
+            Some(n) => self.x[n as usize],
+            None => own,
+        };
+        values(description, operand(a, false), operand(b, true), self.fpcr).map(u8::from)
     }
 }
 
@@ -201,6 +221,27 @@ mod tests {
                 assert_eq!(s.nzcv, values(SUM, 1, a).map(u8::from));
             }
         }
+    }
+
+    #[test]
+    fn parts_come_before_the_whole() {
+        let mut s = GuestState { flag_kind: SUB, flag_a: 1, flag_b: 1, ..GuestState::default() };
+        let whole = s.clone();
+        s.settle_flags();
+        assert_eq!(s.nzcv, [0, 1, 1, 0]);
+        s = whole.clone();
+        s.flag_sign = LOGIC | IMMEDIATE;
+        s.flag_sign_a = 1 << 31;
+        s.settle_flags();
+        assert_eq!((s.nzcv, s.flag_kind, s.flag_sign), ([1, 0, 1, 0], BYTES, BYTES));
+        s = whole;
+        s.flag_carry = BIT | IMMEDIATE | A_REGISTER | 7 << A_SHIFT | 5 << B_SHIFT;
+        s.x[7] = !(1 << 5);
+        s.settle_flags();
+        assert_eq!((s.nzcv, s.flag_carry), ([0, 1, 0, 0], BYTES));
+        s.flag_carry = KNOWN | 1 << 9;
+        s.settle_flags();
+        assert_eq!(s.nzcv, [0, 1, 1, 0]);
     }
 
     #[test]

@@ -104,6 +104,7 @@ pub const ABI_HASH: u64 = {
         core::mem::offset_of!(GuestState, soft_args),
         core::mem::offset_of!(GuestState, flag_kind),
         core::mem::offset_of!(GuestState, flag_a),
+        core::mem::offset_of!(GuestState, flag_sign),
         size_of::<ImageDesc>(),
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),

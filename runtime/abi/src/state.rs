@@ -11,7 +11,8 @@ pub struct GuestState {
     pub sp: u64,
     /// Run-time guest address of the next instruction (A32: with its state, see `isa::a32::Place`); valid while no lifted code of this thread runs, and at exits.
     pub pc: u64,
-    /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind` is 0, as it always is while no lifted code of this thread runs.
+    /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind`, `flag_sign` and `flag_carry` are 0, as they always are while no lifted
+    /// code of this thread runs.
     pub nzcv: [u8; 4],
     /// A32: Q, then GE0–GE3, each 0 or 1; two bytes unused.
     pub a32_flags: [u8; 7],
@@ -60,6 +61,17 @@ pub struct GuestState {
     pub flag_a: u64,
     /// Second operand.
     pub flag_b: u64,
+    /// A32: how N and Z follow from `flag_sign_a`; [`crate::flag::BYTES`]: as all flags do.
+    pub flag_sign: u32,
+    /// A32: how C follows from `flag_carry_a`; [`crate::flag::BYTES`]: as all flags do.
+    pub flag_carry: u32,
+    /// Operand of N and Z.
+    pub flag_sign_a: u64,
+    /// Operand of C.
+    pub flag_carry_a: u64,
+    /// Number of the state of the image's code in which lifted code was entered: if it has changed, host frames may be of
+    /// functions whose guest code has changed.
+    pub code_epoch: u64,
     /// The soft operation that is asked for: a [`crate::SoftOp`].
     pub soft_op: u64,
     /// Set where lifted code leaves because there is no function at the target of an indirect jump or call: the run-time guest
@@ -72,9 +84,6 @@ pub struct GuestState {
     pub soft_result: [u64; 2],
     /// V0–V31 (A32: D0–D31 in the halves of the first 16).
     pub v: [[u64; 2]; 32],
-    /// Number of the state of the image's code in which lifted code was entered: if it has changed, host frames may be of
-    /// functions whose guest code has changed.
-    pub code_epoch: u64,
     /// A32: FPSCR's N, Z, C, V, each 0 or 1.
     pub fp_nzcv: [u8; 4],
 }

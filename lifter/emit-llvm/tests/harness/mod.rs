@@ -2,6 +2,8 @@
 //! into this process, and calls them: how tests run IR in the LLVM engine.
 #![allow(unsafe_code, dead_code)]
 
+pub mod graph;
+
 use abi::GuestState;
 use emit_llvm::{Checkpoints, Hot, Options};
 use ir::eval::{Bits, FpEnv, eval};
@@ -193,7 +195,7 @@ impl Program {
         syscall: Option<extern "C" fn(*mut GuestState) -> u64>,
     ) -> Program {
         for f in functions {
-            let errors = ir::verify(f, &FILE);
+            let errors = ir::verify(f, options.regs);
             assert!(errors.is_empty(), "{}: {errors:?}", f.name);
         }
         let resolve = |a: GuestAddr| functions.iter().find(|f| f.entry == a).map(emit_llvm::symbol_of);

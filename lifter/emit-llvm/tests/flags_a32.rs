@@ -1,0 +1,132 @@
+//! Flags of AArch32 in compiled code: instructions that write all of them, N and Z, or these and C, at random between stores
+//! that fault, in loops of several blocks, against the IR's evaluator.
+
+mod harness;
+
+use abi::{EXIT_PC, GuestState};
+use emit_llvm::{Checkpoints, Hot, Options};
+use harness::graph::{LAST, assemble, edge, reference_to};
+use harness::{Program, Random, options};
+use ir::{Function, Reg};
+use isa::Isa;
+use isa::a32::{FILE, reg};
+
+fn a32_options(opt: u8, checkpoints: Checkpoints) -> Options {
+    let hot = Hot {
+        gprs: [0, 1, 2, 3, 4, 5, 6, 11, 13]
+            .map(reg::r)
+            .into_iter()
+            .chain([reg::RETURN])
+            .collect::<Vec<Reg>>()
+            .try_into()
+            .expect("there are ten"),
+        vecs: std::array::from_fn(|n| reg::d(n as u32)),
+        link: reg::RETURN,
+        link_is_guest: false,
+    };
+    Options { hot, regs: &FILE, ..options(opt, checkpoints) }
+}
+
+/// An instruction on r1–r5: what writes flags, what reads them, what overwrites operands. Every fourth has a condition.
+fn instruction(random: &mut Random) -> u32 {
+    let mut below = |n: u32| (random.next() >> 33) as u32 % n;
+    let cond = if below(4) == 0 { below(14) } else { 14 };
+    let (n, d, m, s) = (1 + below(5), 1 + below(5), 1 + below(5), 1 + below(5));
+    let (nd, dm, dsm) = (n << 16 | d << 12, d << 12 | m, d << 12 | s << 8 | m);
+    let shift = below(32) << 7 | below(4) << 5;
+    // With and without rotation.
+    let immediate = [1, 0x7f, 0x102, 0x2ff][below(4) as usize];
+    cond << 28
+        | match below(20) {
+            // CMP, SUBS, ADDS, CMN.
+            0 => 0x0150_0000 | n << 16 | m,
+            1 => 0x0350_0000 | n << 16 | immediate,
+            2 => 0x0050_0000 | nd | m,
+            3 => 0x0290_0000 | nd | immediate,
+            4 => 0x0170_0000 | n << 16 | m,
+            // ADCS, SBC.
+            5 => 0x00b0_0000 | nd | m,
+            6 => 0x00c0_0000 | nd | m,
+            // TST, TEQ, ANDS, ORRS, MOVS, MVNS, with shifts and without.
+            7 => 0x0110_0000 | n << 16 | m,
+            8 => 0x0330_0000 | n << 16 | immediate,
+            9 => 0x0010_0000 | nd | m,
+            10 => 0x0190_0000 | nd | shift | m,
+            11 | 12 => 0x01b0_0000 | shift | dm,
+            13 => 0x03b0_0000 | d << 12 | immediate,
+            14 => 0x01f0_0000 | shift | dm,
+            // MOVS, TST with shifts by registers.
+            15 => 0x01b0_0010 | below(4) << 5 | dsm,
+            16 => 0x0110_0010 | below(4) << 5 | n << 16 | s << 8 | m,
+            // MULS, UMULLS.
+            17 => 0x0010_0090 | d << 16 | s << 8 | m,
+            18 if d != n => 0x0090_0090 | nd | s << 8 | m,
+            // MSR APSR_nzcvq, MRS, MOV.
+            _ => [0x0128_f000 | m, 0x010f_0000 | d << 12, 0x01a0_0000 | dm][below(3) as usize],
+        }
+}
+
+/// Blocks of instructions and stores, which walk upwards, with branches at random.
+fn random_graph(at: u64, random: &mut Random) -> Function {
+    let below = |random: &mut Random, n: u32| (random.next() >> 33) as u32 % n;
+    let count = 2 + below(random, 5);
+    let blocks = (0..count).map(|b| {
+        // A block without a store only goes on, so that every run ends at the edge.
+        let stores = b + 1 == count || below(random, 4) != 0;
+        let position = below(random, 4);
+        let mut words = Vec::new();
+        for item in 0..4 {
+            if stores && item == position {
+                // str r0, [r11], #4
+                words.push(0xe48b_0004);
+            }
+            words.push(instruction(random));
+        }
+        let target = if stores { below(random, count) } else { b + 1 + below(random, count - b - 1) };
+        words.push(target << 8 | below(random, 14));
+        words
+    });
+    let blocks = blocks.collect();
+    assemble(Isa::A32, at, blocks, |kind, offset| {
+        let cond = if kind & LAST != 0 { 14 } else { kind };
+        cond << 28 | 0x0a00_0000 | offset.wrapping_sub(2) & 0xff_ffff
+    })
+}
+
+/// Whatever is pending, in registers or kept from before must be right at each store.
+#[test]
+fn random_loops() {
+    let mut random = Random(0x51de_0a32_9e37_79b9);
+    let edge = edge();
+    for (opt, checkpoints, count) in
+        [(2, Checkpoints::Callbr, 120), (3, Checkpoints::Callbr, 24), (0, Checkpoints::Commit, 40)]
+    {
+        let functions: Vec<Function> =
+            (0..count).map(|i| random_graph(0x10000 + 0x100 * i, &mut random)).collect();
+        let program = Program::new(&functions, &a32_options(opt, checkpoints));
+        for (i, f) in functions.iter().enumerate() {
+            for stores in 0..24u64 {
+                let mut s = GuestState::default();
+                for x in &mut s.x[1..6] {
+                    *x = [u32::MAX, 0, 1, 2, 0x8000_0000, 33][(random.next() >> 40) as usize % 6] as u64;
+                }
+                s.x[11] = edge - 4 * stores;
+                s.nzcv = std::array::from_fn(|n| (random.next() >> (20 + n) & 1) as u8);
+                let mut regs = vec![0u128; FILE.regs.len()];
+                for (r, x) in regs.iter_mut().zip(s.x) {
+                    *r = x as u128;
+                }
+                for (n, &f) in s.nzcv.iter().enumerate() {
+                    regs[reg::N.0 as usize + n] = f as u128;
+                }
+                let pc = reference_to(f, &FILE, &mut regs, stores);
+                assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
+                let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
+                let expected: Vec<u64> = regs[..15].iter().map(|&r| r as u64).collect();
+                let what = || format!("-O{opt}, {stores} stores: {}", f.display(&FILE));
+                assert_eq!((s.pc, s.nzcv), (pc.0, flags), "{}", what());
+                assert_eq!(s.x[..15], expected, "{}", what());
+            }
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Functions of guest words for tests of what is noted late, and the evaluator as their reference.
+
+use ir::eval::{Bits, FpEnv, eval};
+use ir::*;
+use isa::{BlockShape, Code, FunctionShape, Isa};
+
+/// Code of 32-bit words at an address.
+pub struct Words(pub u64, pub Vec<u32>);
+
+impl Code for Words {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.1.get(((pc.0 - self.0) / 4) as usize).copied()
+    }
+}
+
+/// In what `assemble` hands to `branch`: that of the last block, behind which there is nothing.
+pub const LAST: u32 = 1 << 31;
+
+/// A function of these blocks. The last item of each is its target's number × 256 plus what tells `branch`, together with
+/// the distance to the target in words, which branch to make.
+pub fn assemble(isa: Isa, at: u64, blocks: Vec<Vec<u32>>, branch: impl Fn(u32, u32) -> u32) -> Function {
+    let starts: Vec<u32> = blocks
+        .iter()
+        .scan(0, |at, b| {
+            let start = *at;
+            *at += b.len() as u32;
+            Some(start)
+        })
+        .collect();
+    let mut all = Vec::new();
+    let mut shapes = Vec::new();
+    for (b, mut words) in blocks.into_iter().enumerate() {
+        let last = words.pop().expect("a block ends with its branch");
+        let here = starts[b] + words.len() as u32;
+        let offset = starts[(last >> 8) as usize].wrapping_sub(here);
+        let kind = last & 0xff | if b + 1 == starts.len() { LAST } else { 0 };
+        words.push(branch(kind, offset));
+        let address = |n: u32| GuestAddr(at + 4 * n as u64);
+        let end = starts[b] + words.len() as u32;
+        shapes.push(BlockShape { start: address(starts[b]), end: address(end), switch: None });
+        all.extend(words);
+    }
+    let shape = FunctionShape { isa, name: format!("g{at:x}"), entry: GuestAddr(at), blocks: shapes };
+    let mut f = isa::lift_function(&shape, &Words(at, all));
+    ir::pass::run_default(&mut f, isa.file());
+    f
+}
+
+/// Runs `f` on the evaluator up to its load.
+pub fn reference(f: &Function, file: &RegFile, regs: &mut [u128]) {
+    reference_to(f, file, regs, u64::MAX);
+}
+
+/// As `reference`, or until `stores` stores have been made and the next begins; gives the address of that.
+pub fn reference_to(f: &Function, file: &RegFile, regs: &mut [u128], mut stores: u64) -> GuestAddr {
+    let mut pc = f.entry;
+    let mut env = FpEnv::default();
+    let mut b = 0;
+    loop {
+        let block = &f.blocks[b];
+        let mut values = vec![0u128; block.insts.len()];
+        for (i, inst) in block.insts.iter().enumerate() {
+            let v = |v: Value| values[v.0 as usize];
+            values[i] = match *inst {
+                Inst::Const { bits, .. } => bits,
+                Inst::Get(r) => regs[r.0 as usize],
+                Inst::Set(r, x) => {
+                    regs[r.0 as usize] = v(x);
+                    0
+                }
+                Inst::Pure { op, ty, args } => {
+                    let ty_of = |v: Value| block.insts[v.0 as usize].result(block, |r| file.info(r).ty);
+                    let args: Vec<Bits> = args[..op.arity()]
+                        .iter()
+                        .map(|&a| Bits::new(ty_of(a).expect("a value"), v(a)))
+                        .collect();
+                    eval(op, ty, &args, &mut env)
+                }
+                Inst::Load { .. } => return pc,
+                Inst::Mark(at) => {
+                    pc = at;
+                    0
+                }
+                Inst::Store { .. } if stores == 0 => return pc,
+                Inst::Store { .. } => {
+                    stores -= 1;
+                    0
+                }
+                _ => 0,
+            };
+        }
+        b = match &block.term {
+            Term::Jump(b) => b.0 as usize,
+            Term::Branch { cond, then, els } => {
+                (if values[cond.0 as usize] != 0 { then } else { els }).0 as usize
+            }
+            t => panic!("unexpected {t:?}"),
+        };
+    }
+}
+
+/// The address, of 31 bits, behind a page that can be accessed.
+pub fn edge() -> u64 {
+    let page = 4096usize;
+    // SAFETY: a fresh mapping, whose second page is taken away.
+    unsafe {
+        let p = libc::mmap(
+            std::ptr::null_mut(),
+            2 * page,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_32BIT,
+            -1,
+            0,
+        );
+        assert_ne!(p, libc::MAP_FAILED);
+        assert_eq!(libc::mprotect(p.byte_add(page), page, libc::PROT_NONE), 0);
+        p as u64 + page as u64
+    }
+}
