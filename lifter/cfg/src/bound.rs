@@ -113,6 +113,27 @@ impl Slice<'_> {
         }
     }
 
+    /// First and last value, as signed numbers, of `e` if it is computed by additions and subtractions from how many leading
+    /// zeros something has.
+    pub(crate) fn counted(&self, e: Expr, depth: u32) -> Option<(i64, i64)> {
+        let (ty, node) = self.arena.get(e);
+        if depth == 0 {
+            return None;
+        }
+        match node {
+            Node::Const(c) => Some((signed(ty, c), signed(ty, c))),
+            Node::Pure(PureOp::IntUn(IntUn::Clz), _) => Some((0, ty.bits().into())),
+            Node::Pure(PureOp::Int(op @ (IntBin::Add | IntBin::Sub)), [a, b, _]) => {
+                let (a, b) = (self.counted(a, depth - 1)?, self.counted(b, depth - 1)?);
+                match op {
+                    IntBin::Add => Some((a.0.checked_add(b.0)?, a.1.checked_add(b.1)?)),
+                    _ => Some((a.0.checked_sub(b.1)?, a.1.checked_sub(b.0)?)),
+                }
+            }
+            _ => None,
+        }
+    }
+
     /// What the conditional jumps on all ways to `block` say of `e`.
     pub(crate) fn on_paths(&mut self, block: usize, e: Expr) -> Bound {
         self.paths(block, e, &mut vec![block])

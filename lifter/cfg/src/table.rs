@@ -14,7 +14,7 @@ const MAX_ENTRIES: u64 = 1 << 14;
 /// Entries that a table without a bound may have.
 const MAX_INFERRED: u64 = 1024;
 
-/// Entries that prove a table in a function whose range is not known.
+/// Entries that prove a table in a function whose range is not known, or without a table.
 const MANY: usize = 12;
 
 /// Expressions larger than that are no address computation.
@@ -83,7 +83,7 @@ pub(crate) fn explain(slice: &mut Slice<'_>, scope: &Scope<'_>, block: usize, ta
     }
     match tables.first() {
         Some(&load) => infer(slice, scope, &plan, load).unwrap_or(Jump::Unresolved),
-        None => Jump::Unresolved,
+        None => steps(slice, scope, &plan, &candidates).unwrap_or(Jump::Unresolved),
     }
 }
 
@@ -199,6 +199,40 @@ fn infer(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Opt
     targets.sort_unstable();
     targets.dedup();
     Some(Jump::Targets(targets, ranges(reads)))
+}
+
+/// Pieces of code of equal size, of which each goes on into the next, entered at one that numbers of leading zeros tell: libgcc
+/// divides that way, a piece for each bit of the quotient. That the operands are ordered, so that none before the first piece
+/// and none behind the last is meant, is not followed: a target too many costs a block.
+fn steps(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], candidates: &[Expr]) -> Option<Jump> {
+    let image = scope.text.image;
+    candidates.iter().find_map(|&hole| {
+        let (first, last) = slice.counted(hole, 8)?;
+        let mut targets: Vec<u64> = Vec::new();
+        for i in first.max(0)..=last {
+            let target = slice.target(image, plan, hole, i as u64, &mut Vec::new());
+            match target.filter(|&t| scope.own.contains(t) && scope.text.kind(t).is_code()) {
+                Some(t) if targets.last().is_none_or(|&before| goes_on_to(scope.text, before, t)) => {
+                    targets.push(t);
+                }
+                _ => break,
+            }
+        }
+        (targets.len() >= MANY).then_some(Jump::Targets(targets, Vec::new()))
+    })
+}
+
+/// True if what stands at `from` goes on, one instruction after the other, to `to`.
+fn goes_on_to(text: &Text<'_>, from: u64, to: u64) -> bool {
+    let mut at = from;
+    while text.bytes(at) < text.bytes(to) {
+        let unit = text.unit(at);
+        if unit.kind.ends() && !unit.conditional {
+            return false;
+        }
+        at = unit.next;
+    }
+    at == to && from != to
 }
 
 /// The index in a table load's address: the operand that is scaled and added to the base.

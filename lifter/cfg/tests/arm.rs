@@ -147,6 +147,65 @@ fn states_are_followed() {
     }
 }
 
+/// Divides as libgcc does, in T32: enters 32 pieces at the first bit that the quotient can have.
+const DIVISION: &str = r#"
+    .syntax unified
+    .thumb
+    .text
+    .global start
+    .type start, %function
+start:
+    bl divide
+    b start
+    .type divide, %function
+divide:
+    cmp r0, r1
+    bls 2f
+    clz r3, r0
+    clz r2, r1
+    sub r3, r2, r3
+    rsb r3, r3, #31
+    adr r2, 1f
+    add r3, r2, r3, lsl #4
+    mov r2, #0
+    mov pc, r3
+    .p2align 3
+1:
+    .set shift, 32
+    .rept 32
+    .set shift, shift - 1
+    cmp.w r0, r1, lsl #shift
+    nop.n
+    adc.w r2, r2, r2
+    it cs
+    subcs.w r0, r0, r1, lsl #shift
+    .endr
+    mov r0, r2
+    bx lr
+2:  mov r0, #0
+    bx lr
+    .size divide, . - divide
+"#;
+
+#[test]
+fn division_enters_one_of_equal_pieces() {
+    for named in [true, false] {
+        let mut image = gcc32(DIVISION, "S", &[]);
+        let divide = image.symbols.iter().find(|s| s.name == "divide").expect("a symbol").addr;
+        if !named {
+            image.symbols.clear();
+            image.mapping.clear();
+        }
+        let p = cfg::discover(&image, &Options::default());
+        check(&p);
+        let f = p.functions.iter().find(|f| f.shape.entry.0 == divide).expect("it is called");
+        // And what stands behind the last.
+        assert_eq!(targets(f), [33], "{}", p.cfg_report());
+        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
+        assert!(p.coverage() > 0.98, "{}", p.report());
+    }
+}
+
 const HOSTED: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>
