@@ -86,6 +86,7 @@ pub(crate) fn emit(
         compared: Vec::new(),
         dirty: 0,
         word: None,
+        noted: None,
         point: live.points.begin(BlockId(0), region.entry.0),
         b,
     };
@@ -169,6 +170,8 @@ pub(crate) struct Fx<'a> {
     dirty: Set,
     /// The flags' description, if it is a constant.
     word: Option<u32>,
+    /// What this block's last flags describe, while their homes do not have it: most ways out of a block do not want it.
+    noted: Option<Form>,
     /// Where the interpreter would go on.
     point: Point,
     pub(crate) b: FunctionBuilder<'a>,
@@ -199,7 +202,7 @@ impl Fx<'_> {
         if let Some(first) = self.request.first {
             self.count(first.counter);
         }
-        let entry = self.live.entry;
+        let entry = self.live.needed[0];
         let wants_flags = (0..4).any(|n| entry & bit(flag_register(n)) != 0);
         if wants_flags {
             let word = self.load_state(types::I32, offset_of!(GuestState, flag_kind) as u32);
@@ -234,6 +237,7 @@ impl Fx<'_> {
         self.dirty = self.live.dirty[n];
         self.compared.clear();
         self.word = self.live.words[n];
+        self.noted = None;
         self.point = self.live.points.begin(id, self.cur.pc.0);
         if self.live.early[n] {
             self.commit();
@@ -396,10 +400,11 @@ impl Fx<'_> {
                 Some(w) if w & flag::IMMEDIATE != 0 => 2,
                 _ => 3,
             };
-            for (i, (n, offset)) in HOMES[..wanted].iter().enumerate() {
+            let homes = self.description();
+            for ((i, v), (_, offset)) in homes.into_iter().enumerate().zip(&HOMES[..wanted]) {
                 let v = match self.word {
                     Some(w) if i == 0 => self.iconst(types::I32, w as u64),
-                    _ => self.b.use_var(self.vars[*n as usize]),
+                    _ => v,
                 };
                 self.store_state(v, *offset);
             }
@@ -407,20 +412,44 @@ impl Fx<'_> {
     }
 
     fn note_flags(&mut self, form: &Form) {
-        let (word, known, a, b) = match *form {
-            Form::Known(d) => (self.iconst(types::I32, d as u64), Some(d), None, None),
-            Form::Compare(c) => {
-                let d = c.description();
-                (self.iconst(types::I32, d as u64), Some(d), Some(c.a), Some(c.b))
+        self.noted = Some(*form);
+        self.word = form.word();
+        self.dirty |= FLAG_HOMES;
+        if let Form::Bytes(_) = form {
+            // Single flags are read now: the next instruction may write others.
+            self.settle_flags();
+        }
+    }
+
+    /// Gives the homes of flags what was noted.
+    fn settle_flags(&mut self) {
+        if self.noted.is_some() {
+            for ((n, _), v) in HOMES.iter().zip(self.description()) {
+                self.b.def_var(self.vars[*n as usize], v);
             }
-            Form::Guarded(g, c, otherwise) => {
+            self.noted = None;
+        }
+    }
+
+    /// True if the block wants the homes of flags, and they do not have what was noted.
+    fn wants_flags(&self, to: BlockId) -> bool {
+        self.noted.is_some() && self.live.needed[to.0 as usize] & FLAG_HOMES != 0
+    }
+
+    /// What the homes of flags hold, or will hold: the word and two operands.
+    fn description(&mut self) -> [V; 3] {
+        let (word, a, b) = match self.noted {
+            None => return HOMES.map(|(n, _)| self.b.use_var(self.vars[n as usize])),
+            Some(Form::Known(d)) => (self.iconst(types::I32, d as u64), None, None),
+            Some(Form::Compare(c)) => (self.iconst(types::I32, c.description() as u64), Some(c.a), Some(c.b)),
+            Some(Form::Guarded(g, c, otherwise)) => {
                 let yes = self.iconst(types::I32, c.description() as u64);
                 let no = self.iconst(types::I32, otherwise as u64);
                 let guard = self.value(g.value);
                 let (x, y) = if g.negated { (no, yes) } else { (yes, no) };
-                (self.b.ins().select(guard, x, y), None, Some(c.a), Some(c.b))
+                (self.b.ins().select(guard, x, y), Some(c.a), Some(c.b))
             }
-            Form::Bytes(_) => {
+            Some(Form::Bytes(_)) => {
                 let mut word = self.iconst(types::I32, flag::KNOWN as u64);
                 for n in 0..4 {
                     let v = self.b.use_var(self.vars[flag_register(n) as usize]);
@@ -428,7 +457,7 @@ impl Fx<'_> {
                     let v = self.b.ins().ishl_imm(v, 11 - n as i64);
                     word = self.b.ins().bor(word, v);
                 }
-                (word, None, None, None)
+                (word, None, None)
             }
         };
         let a = match a {
@@ -439,11 +468,7 @@ impl Fx<'_> {
             Some(Operand::Value(v)) => self.flag_operand(v),
             Some(Operand::Immediate(_)) | None => a,
         };
-        for ((n, _), v) in HOMES.iter().zip([word, a, b]) {
-            self.b.def_var(self.vars[*n as usize], v);
-        }
-        self.word = known;
-        self.dirty |= FLAG_HOMES;
+        [word, a, b]
     }
 
     /// An operand as 64 bits.
@@ -731,6 +756,9 @@ impl Fx<'_> {
         if self.live.enters(self.id, to) {
             self.commit();
         }
+        if self.wants_flags(to) {
+            self.settle_flags();
+        }
         let to = self.blocks[to.0 as usize];
         self.b.ins().jump(to, &[]);
     }
@@ -752,28 +780,30 @@ impl Fx<'_> {
                     let (to, on) = (self.b.create_block(), self.b.create_block());
                     self.b.ins().brif(same, to, &[], on, &[]);
                     self.b.switch_to_block(to);
-                    let dirty = self.dirty;
+                    let (dirty, noted) = (self.dirty, self.noted);
                     self.jump(site);
-                    self.dirty = dirty;
+                    (self.dirty, self.noted) = (dirty, noted);
                     self.b.switch_to_block(on);
                 }
                 self.indirect(v);
             }
             Term::Branch { cond, then, els } => {
                 let c = self.value(cond);
-                let ways = [then, els].map(|to| {
+                if self.wants_flags(then) && self.wants_flags(els) {
+                    self.settle_flags();
+                }
+                let targets = [then, els].map(|to| {
                     let commits = self.dirty != 0 && self.live.enters(from, to);
-                    (commits, self.blocks[to.0 as usize])
+                    let detour = commits || self.wants_flags(to);
+                    if detour { self.b.create_block() } else { self.blocks[to.0 as usize] }
                 });
-                let targets = ways.map(|(commits, to)| if commits { self.b.create_block() } else { to });
                 self.b.ins().brif(c, targets[0], &[], targets[1], &[]);
-                for ((commits, to), way) in ways.into_iter().zip(targets) {
-                    if commits {
+                for (to, way) in [then, els].into_iter().zip(targets) {
+                    if way != self.blocks[to.0 as usize] {
                         self.b.switch_to_block(way);
-                        let dirty = self.dirty;
-                        self.commit();
-                        self.dirty = dirty;
-                        self.b.ins().jump(to, &[]);
+                        let (dirty, noted) = (self.dirty, self.noted);
+                        self.jump(to);
+                        (self.dirty, self.noted) = (dirty, noted);
                     }
                 }
             }

@@ -30,8 +30,8 @@ pub(crate) struct Live {
     exact: Vec<bool>,
     /// Position in `order`.
     position: Vec<usize>,
-    /// Registers whose value is needed at the beginning of the region.
-    pub(crate) entry: Set,
+    /// Registers whose value is needed at each block's beginning.
+    pub(crate) needed: Vec<Set>,
     /// Blocks at which host code looks for signals: heads of loops.
     pub(crate) polls: Vec<bool>,
     /// In checked regions, the blocks of the loops with these heads.
@@ -110,9 +110,9 @@ impl Live {
                 break;
             }
         }
-        let mut need = vec![0; f.blocks.len()];
+        let mut needed_at = vec![0; f.blocks.len()];
         loop {
-            let before = need.clone();
+            let before = needed_at.clone();
             for &b in order.iter().rev() {
                 let n = b.0 as usize;
                 let term = &f.block(b).term;
@@ -137,17 +137,16 @@ impl Live {
                     needed |= d & !written;
                 }
                 for &s in successors {
-                    needed |= need[s.0 as usize] & !written;
+                    needed |= needed_at[s.0 as usize] & !written;
                 }
-                need[n] = needed;
+                needed_at[n] = needed;
             }
-            if need == before {
+            if needed_at == before {
                 break;
             }
         }
-        let entry = need[0];
         let words = words.into_iter().map(|w| if let Word::One(d) = w { Some(d) } else { None }).collect();
-        Live { groups, dirty, words, points, early, exact, position, entry, polls, bodies, order }
+        Live { groups, dirty, words, points, early, exact, position, needed: needed_at, polls, bodies, order }
     }
 
     /// True if the state must be exact on the way from one block to the other.

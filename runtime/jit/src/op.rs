@@ -358,7 +358,7 @@ impl Fx<'_> {
         }
     }
 
-    /// Signed overflow of a + b + c: both operands have the sign that the sum has not.
+    /// Signed overflow of a + b + c: that of a sum or a difference, or both operands have the sign that the sum has not.
     fn overflow(&mut self, args: &[Value]) -> Option<V> {
         let ty = self.type_of(args[0]);
         if !matches!(ty, Type::I32 | Type::I64) {
@@ -366,6 +366,11 @@ impl Fx<'_> {
         }
         let (a, b, c) = (self.value(args[0]), self.value(args[1]), self.value(args[2]));
         let t = clif_type(ty);
+        match (self.constant(args[2]), self.complement(args[1])) {
+            (Some(0), _) => return Some(self.b.ins().sadd_overflow(a, b).1),
+            (Some(_), Some(b)) => return Some(self.b.ins().ssub_overflow(a, b).1),
+            _ => {}
+        }
         let wide = self.b.ins().uextend(t, c);
         let sum = self.b.ins().iadd(a, b);
         let sum = self.b.ins().iadd(sum, wide);
@@ -373,6 +378,15 @@ impl Fx<'_> {
         let y = self.b.ins().bxor(b, sum);
         let both = self.b.ins().band(x, y);
         Some(self.b.ins().icmp_imm(IntCC::SignedLessThan, both, 0))
+    }
+
+    /// The value of which `v` is the complement, if that costs nothing.
+    fn complement(&mut self, v: Value) -> Option<V> {
+        match *self.def(v) {
+            ir::Inst::Pure { op: PureOp::IntUn(IntUn::Not), args, .. } => Some(self.value(args[0])),
+            ir::Inst::Const { ty, bits } => Some(self.typed_const(ty, !bits & ty.mask())),
+            _ => None,
+        }
     }
 
     /// A scalar in the low bits of a vector, zero above.
