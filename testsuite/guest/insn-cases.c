@@ -15,23 +15,34 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-struct regs {
-    uint64_t x[31], sp, nzcv, fpcr, fpsr, entry, unused, tp;
-    uint64_t v[32][2];
-};
+static uint64_t mix(uint64_t h, const uint64_t *p, int n)
+{
+    for (int i = 0; i < n; i++)
+        h = (h ^ p[i]) * 1099511628211ull;
+    return h ^ h >> 32;
+}
+
+#ifdef __aarch64__
+#include "insn-cases64.h"
+#else
+#include "insn-cases32.h"
+#endif
+
 // What a case needs of its states.
 struct info {
-    uint64_t target; // address of its landing place, for registers that are jumped to
+    reg target; // address of its landing place, for registers that are jumped to
     uint32_t kind;
-    int32_t bias; // what the instruction adds to its base register
+    int32_t bias;               // what the instruction adds to the register: its base, or the one that is jumped to
+    uint32_t pointers, indices; // registers, a bit each: that point into the window; with small numbers
+    uint32_t fill, unused;      // what the window is filled with, if not 0
 };
 enum {
-    MEMORY = 1,      // x16-x23 point into the window, index registers are small
-    INDEX_WORD = 2,  // of index registers the upper half is ignored
-    SYSCALL = 4,     // x8 is the number of a system call
-    TARGET = 8,      // the register in bits 8-12 is `target`; 31: the thread pointer
-    CLASS = 0x70,    // kind of numbers in V registers, 0: any
-    SEQUENCE = 0x80, // index registers are x8-x11, else x0-x7
+    MEMORY = 1,     // accesses the window
+    INDEX_WORD = 2, // of index registers the upper half is ignored
+    SYSCALL = 4,    // makes a system call
+    TARGET = 8,     // the register in bits 8-12 is `target`; TP_SLOT: the thread pointer
+    CLASS = 0x70,   // kind of numbers in V registers, 0: any
+    ALIGNED = 0x80, // pointers and indices are multiples of 4
     INSIDE = 0x2000, // no access beyond the window
     CLASS_SHIFT = 4,
     REGISTER_SHIFT = 8,
@@ -42,86 +53,32 @@ extern const uint32_t case_word[];
 extern const struct info case_info[] __attribute__((weak));
 // Given states, one for each case, instead of random ones.
 extern const struct regs case_state[] __attribute__((weak));
-static struct regs in, out;
 
 // Two pages between inaccessible ones; the stack pointer and most addresses are near their middle.
 enum { PAGE = 4096, BYTES = 2 * PAGE, WORDS = BYTES / 8 };
 static uint64_t *buffer;
-static uint64_t pristine[WORDS];
+// What it holds before a case, and what that is for cases that do not say.
+static uint64_t pristine[WORDS], random_words[WORDS];
 static volatile int signal_number, signal_code;
 static uint64_t signal_addr, signal_pc, signal_hash;
-
-void run(struct regs *in, struct regs *out);
-__asm__(".text\n.global run\n.type run, %function\n"
-        "run: stp x29, x30, [sp, #-192]!\n"
-        " stp x19, x20, [sp, #16]\n stp x21, x22, [sp, #32]\n stp x23, x24, [sp, #48]\n stp x25, x26, [sp, #64]\n"
-        " stp x27, x28, [sp, #80]\n stp d8, d9, [sp, #96]\n stp d10, d11, [sp, #112]\n stp d12, d13, [sp, #128]\n"
-        " stp d14, d15, [sp, #144]\n mrs x2, fpcr\n str x2, [sp, #160]\n str x1, [sp, #168]\n"
-        " mrs x4, tpidr_el0\n str x4, [sp, #176]\n"
-        " adrp x3, saved_sp\n mov x4, sp\n str x4, [x3, :lo12:saved_sp]\n"
-        " mov x30, x0\n ldr x0, [x30, #264]\n cmp x0, x2\n b.eq 1f\n msr fpcr, x0\n1: ldr x0, [x30, #272]\n msr fpsr, x0\n"
-        " ldr x0, [x30, #296]\n msr tpidr_el0, x0\n ldr x0, [x30, #256]\n msr nzcv, x0\n ldr x0, [x30, #248]\n mov sp, x0\n clrex\n"
-        " ldp q0, q1, [x30, #304]\n ldp q2, q3, [x30, #336]\n ldp q4, q5, [x30, #368]\n ldp q6, q7, [x30, #400]\n"
-        " ldp q8, q9, [x30, #432]\n ldp q10, q11, [x30, #464]\n ldp q12, q13, [x30, #496]\n ldp q14, q15, [x30, #528]\n"
-        " ldp q16, q17, [x30, #560]\n ldp q18, q19, [x30, #592]\n ldp q20, q21, [x30, #624]\n ldp q22, q23, [x30, #656]\n"
-        " ldp q24, q25, [x30, #688]\n ldp q26, q27, [x30, #720]\n ldp q28, q29, [x30, #752]\n ldp q30, q31, [x30, #784]\n"
-        " ldp x0, x1, [x30]\n ldp x2, x3, [x30, #16]\n ldp x4, x5, [x30, #32]\n ldp x6, x7, [x30, #48]\n"
-        " ldp x8, x9, [x30, #64]\n ldp x10, x11, [x30, #80]\n ldp x12, x13, [x30, #96]\n ldp x14, x15, [x30, #112]\n"
-        " ldp x16, x17, [x30, #128]\n ldp x18, x19, [x30, #144]\n ldp x20, x21, [x30, #160]\n ldp x22, x23, [x30, #176]\n"
-        " ldp x24, x25, [x30, #192]\n ldp x26, x27, [x30, #208]\n ldp x28, x29, [x30, #224]\n"
-        " ldr x30, [x30, #280]\n blr x30\n"
-        ".global run_ret\nrun_ret:\n"
-        " adrp x30, out\n add x30, x30, :lo12:out\n"
-        " stp x0, x1, [x30]\n stp x2, x3, [x30, #16]\n stp x4, x5, [x30, #32]\n stp x6, x7, [x30, #48]\n"
-        " stp x8, x9, [x30, #64]\n stp x10, x11, [x30, #80]\n stp x12, x13, [x30, #96]\n stp x14, x15, [x30, #112]\n"
-        " stp x16, x17, [x30, #128]\n stp x18, x19, [x30, #144]\n stp x20, x21, [x30, #160]\n stp x22, x23, [x30, #176]\n"
-        " stp x24, x25, [x30, #192]\n stp x26, x27, [x30, #208]\n stp x28, x29, [x30, #224]\n"
-        " mov x0, sp\n str x0, [x30, #248]\n mrs x0, nzcv\n str x0, [x30, #256]\n mrs x0, fpsr\n str x0, [x30, #272]\n"
-        " mrs x0, fpcr\n str x0, [x30, #264]\n mrs x0, tpidr_el0\n str x0, [x30, #296]\n"
-        " stp q0, q1, [x30, #304]\n stp q2, q3, [x30, #336]\n stp q4, q5, [x30, #368]\n stp q6, q7, [x30, #400]\n"
-        " stp q8, q9, [x30, #432]\n stp q10, q11, [x30, #464]\n stp q12, q13, [x30, #496]\n stp q14, q15, [x30, #528]\n"
-        " stp q16, q17, [x30, #560]\n stp q18, q19, [x30, #592]\n stp q20, q21, [x30, #624]\n stp q22, q23, [x30, #656]\n"
-        " stp q24, q25, [x30, #688]\n stp q26, q27, [x30, #720]\n stp q28, q29, [x30, #752]\n stp q30, q31, [x30, #784]\n"
-        " adrp x3, saved_sp\n ldr x4, [x3, :lo12:saved_sp]\n mov sp, x4\n"
-        " ldr x2, [sp, #160]\n mrs x3, fpcr\n cmp x2, x3\n b.eq 2f\n msr fpcr, x2\n2: ldr x2, [sp, #176]\n msr tpidr_el0, x2\n"
-        " ldp x19, x20, [sp, #16]\n ldp x21, x22, [sp, #32]\n ldp x23, x24, [sp, #48]\n ldp x25, x26, [sp, #64]\n"
-        " ldp x27, x28, [sp, #80]\n ldp d8, d9, [sp, #96]\n ldp d10, d11, [sp, #112]\n ldp d12, d13, [sp, #128]\n"
-        " ldp d14, d15, [sp, #144]\n ldp x29, x30, [sp], #192\n ret\n"
-        ".size run, . - run\n.bss\n.balign 8\nsaved_sp: .skip 8\n.text\n");
-
-extern char run_ret[];
-
-static uint64_t mix(uint64_t h, const uint64_t *p, int n)
-{
-    for (int i = 0; i < n; i++)
-        h = (h ^ p[i]) * 1099511628211ull;
-    return h ^ h >> 32;
-}
 
 // The complete state in the frame counts, too.
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
-    mcontext_t *m = &uc->uc_mcontext;
     signal_number = sig;
     signal_code = sig == SIGILL ? ILL_ILLOPC : info->si_code;
-    // qemu does not know an address that the host cannot have, and keeps the tag of a pc.
-    signal_addr = (uint64_t)info->si_addr;
+    // qemu does not know an address that the host cannot have.
+    signal_addr = (uintptr_t)info->si_addr;
     if (signal_addr >> 47)
         signal_addr = 0;
-    signal_pc = m->pc & ~0ull >> 8;
-    uint64_t h = mix(signal_hash, (const uint64_t *)m->regs, 31);
-    const uint64_t rest[] = {m->sp, signal_pc, m->pstate & 0xf0000000, sig, signal_code, signal_addr};
-    h = mix(h, rest, 6);
-    struct fpsimd_context *f = (void *)m->__reserved;
-    if (f->head.magic == FPSIMD_MAGIC) {
-        const uint64_t modes[] = {f->fpsr, f->fpcr};
-        h = mix(mix(h, modes, 2), (const uint64_t *)f->vregs, 64);
-    }
-    signal_hash = h;
+    signal_pc = frame_pc(uc);
+    const uint64_t rest[] = {signal_pc, sig, signal_code, signal_addr};
+    signal_hash = mix(frame_hash(signal_hash, uc), rest, 4);
     // A jump out of the cases ends the case.
-    uint64_t low = (uint64_t)case_entry[0] - PAGE, high = (uint64_t)case_entry[case_count - 1] + PAGE;
-    m->pc = m->pc >= low && m->pc < high && m->pc % 4 == 0 ? m->pc + 4 : (uint64_t)run_ret;
+    uint64_t low = (uintptr_t)case_entry[0] - PAGE, high = (uintptr_t)case_entry[case_count - 1] + PAGE;
+    int inside = signal_pc >= low && signal_pc < high && signal_pc % ALIGNMENT == 0;
+    go_on(uc, inside ? 0 : (uintptr_t)run_ret);
 }
 
 static uint64_t seed;
@@ -140,7 +97,7 @@ static uint32_t below(uint32_t n)
 
 // Registers are filled from pools, because the slowest engine interprets this program.
 enum { X_POOL = 4096, BLOCK = 64, BLOCKS = 128, CLASSES = 4, THEMES = 8 };
-static uint64_t x_pool[X_POOL + 32];
+static reg x_pool[X_POOL + 32];
 static uint64_t v_pool[CLASSES][BLOCKS][2 * BLOCK];
 
 static uint64_t integer(void)
@@ -217,7 +174,7 @@ static void fill_pools(void)
 {
     static const struct { int e, m; } formats[] = {{5, 10}, {8, 23}, {11, 52}};
     for (int i = 0; i < X_POOL + 32; i++)
-        x_pool[i] = integer();
+        x_pool[i] = narrowed(integer());
     for (int b = 0; b < BLOCKS; b++)
         for (int c = 0; c < CLASSES; c++) {
             uint64_t *block = v_pool[c][b];
@@ -247,11 +204,11 @@ static void fill_pools(void)
 }
 
 // Where an access shall go: mostly near the middle, aligned or not, or to the edges of the pages.
-static uint64_t place(int inside)
+static uint64_t place(int kind)
 {
     uint32_t r = next() >> 33;
     int offset;
-    switch (inside && (r & 15) == 1 ? 0 : r & 15) {
+    switch (kind & INSIDE && (r & 15) == 1 ? 0 : r & 15) {
     case 0: offset = PAGE - (int)(r >> 8) % 40; break;
     case 1: offset = (r >> 7 & 1 ? BYTES : 0) + 24 - (int)(r >> 8) % 72; break;
     case 2:
@@ -259,7 +216,7 @@ static uint64_t place(int inside)
     case 4: offset = 3 * PAGE / 4 + (int)(r >> 8) % (PAGE / 2); break;
     default: offset = 3 * PAGE / 4 + (int)(r >> 8) % (PAGE / 2) / 16 * 16;
     }
-    return (uint64_t)buffer + offset;
+    return (uintptr_t)buffer + offset & ~(kind & ALIGNED ? 3ull : 0);
 }
 
 static void draw(uint64_t c, int s, uint64_t base_seed, uint64_t modes)
@@ -271,35 +228,33 @@ static void draw(uint64_t c, int s, uint64_t base_seed, uint64_t modes)
     memcpy(in.x, x_pool + below(X_POOL), sizeof in.x);
     uint64_t r = next();
     in.tp = r;
-    in.nzcv = (r >> 60) << 28;
     // A quarter each: default modes twice, rounding modes, all.
-    in.fpcr = next() & modes & (s & 1 ? 0 : s & 2 ? 0xc00000 : ~0ull);
-    in.fpsr = r & 1 << 20 ? 0 : 0x0800009f & next();
-    in.sp = (uint64_t)buffer + PAGE;
+    modes &= next() & (s & 1 ? 0 : s & 2 ? 0xc00000 : ~0ull);
+    set_modes(r, modes, r & 1 << 20 ? 0 : 0x0800009f & next());
+    in.x[SP] = (uintptr_t)buffer + PAGE;
     int class = (info->kind & CLASS) >> CLASS_SHIFT;
     if (class == 0 || (r >> 30 & 7) == 0)
         class = 1 + (r >> 33) % CLASSES;
     memcpy(in.v, v_pool[class - 1][(r >> 36) % BLOCKS] + (r >> 48) % BLOCK, sizeof in.v);
-    if (info->kind & MEMORY) {
-        int first = info->kind & SEQUENCE ? 8 : 0, count = info->kind & SEQUENCE ? 4 : 8;
-        for (int i = first; i < first + count; i++) {
+    for (int i = 0; i < 32 && info->indices >> i; i++)
+        if (info->indices >> i & 1) {
             int64_t small = (int64_t)(next() >> 40) % 160;
             if (small >= 128)
                 small = 128 - small;
-            in.x[i] = small;
+            in.x[i] = info->kind & ALIGNED ? small & ~3 : small;
             if (info->kind & INDEX_WORD)
                 in.x[i] = (small & 0xffffffff) | next() << 32;
         }
-        for (int i = 16; i < 24; i++)
-            in.x[i] = place(info->kind & INSIDE) - (int64_t)info->bias;
-    }
+    for (int i = 0; i < 32 && info->pointers >> i; i++)
+        if (info->pointers >> i & 1)
+            in.x[i] = place(info->kind) - (int64_t)info->bias;
     if (info->kind & SYSCALL) {
-        // Numbers that no kernel has, and getuid, geteuid.
-        in.x[8] = r >> 40 & 1 ? 0x10000 + (r >> 41 & 0xffff) : 174 + (r >> 41 & 1);
+        // Numbers that no kernel has, and getuid, geteuid or getgid.
+        in.x[CALL] = r >> 40 & 1 ? 0x10000 + (r >> 41 & 0xffff) : GETUID + (r >> 41 & 1);
     }
     if (info->kind & TARGET) {
         int n = info->kind >> REGISTER_SHIFT & 31;
-        *(n == 31 ? &in.tp : in.x + n) = info->target;
+        *(n == TP_SLOT ? &in.tp : in.x + n) = info->target - info->bias;
     }
 }
 
@@ -325,46 +280,35 @@ static uint64_t changed(void)
 
 static uint64_t execute(uint64_t c)
 {
-    in.entry = (uint64_t)case_entry[c];
+    const struct info *info = case_info && !case_state ? case_info + c : &(struct info){0};
+    in.entry = (uintptr_t)case_entry[c];
     out = in;
     signal_number = 0, signal_hash = 0;
+    for (int i = 0; i < WORDS && info->fill; i++)
+        buffer[i] = pristine[i] = info->fill * 0x100000001ull;
     run(&in, &out);
-    int memory = case_info && !case_state && case_info[c].kind & MEMORY;
-    return memory ? changed() : 0;
+    uint64_t memory = info->kind & MEMORY ? changed() : 0;
+    for (int i = 0; i < WORDS && info->fill; i++)
+        buffer[i] = pristine[i] = random_words[i];
+    return memory;
 }
 
 static uint64_t hash(uint64_t memory)
 {
-    uint64_t h = mix(memory, out.x, 30);
-    const uint64_t rest[] = {out.sp, out.nzcv, out.fpcr, out.fpsr, out.tp, signal_hash};
-    h = mix(mix(h, rest, 6), out.v[0], 64);
+    uint64_t h = mix(memory ^ signal_hash << 1, (const uint64_t *)&out, sizeof out / 8);
     return h << 8 | signal_number;
 }
 
 static void print(uint64_t c, int s, uint64_t memory)
 {
-    printf("%08x/%llx/%d", case_word[c], (unsigned long long)in.fpcr, s);
+    uint64_t start = in.entry & ~1ull; // without Thumb state
+    printf("%08x/%llx/%d", case_word[c], (unsigned long long)modes_of(&in), s);
     if (signal_number)
-        printf(" signal %d code %d%s", signal_number, signal_code, signal_addr == in.entry ? " here" : "");
+        printf(" signal %d code %d%s", signal_number, signal_code, signal_addr == start ? " here" : "");
     if (signal_number && case_info)
         printf(" addr=%llx pc=+%llx frame=%llx", (unsigned long long)signal_addr,
-               (unsigned long long)(signal_pc - in.entry), (unsigned long long)signal_hash);
-    for (int i = 0; i < 30; i++)
-        if (in.x[i] != out.x[i])
-            printf(" x%d=%llx", i, (unsigned long long)out.x[i]);
-    if (in.sp != out.sp)
-        printf(" sp=%llx", (unsigned long long)out.sp);
-    if (in.nzcv != out.nzcv)
-        printf(" nzcv=%llx", (unsigned long long)out.nzcv >> 28);
-    if (in.fpcr != out.fpcr)
-        printf(" fpcr=%llx", (unsigned long long)out.fpcr);
-    if (in.fpsr != out.fpsr)
-        printf(" fpsr=%llx", (unsigned long long)out.fpsr);
-    if (in.tp != out.tp)
-        printf(" tp=%llx", (unsigned long long)out.tp);
-    for (int i = 0; i < 32; i++)
-        if (in.v[i][0] != out.v[i][0] || in.v[i][1] != out.v[i][1])
-            printf(" v%d=%016llx%016llx", i, (unsigned long long)out.v[i][1], (unsigned long long)out.v[i][0]);
+               (unsigned long long)(signal_pc - start), (unsigned long long)signal_hash);
+    print_registers();
     if (memory)
         printf(" memory=%016llx", (unsigned long long)memory);
     putchar('\n');
@@ -383,7 +327,7 @@ int main(int argc, char **argv)
     mprotect(buffer, BYTES, PROT_READ | PROT_WRITE);
     seed = 88172645463325252ull + base_seed;
     for (int i = 0; i < WORDS; i++)
-        buffer[i] = pristine[i] = next();
+        buffer[i] = pristine[i] = random_words[i] = next();
     stack_t ss = {.ss_sp = malloc(1 << 16), .ss_size = 1 << 16};
     sigaltstack(&ss, 0);
     struct sigaction sa;

@@ -2,6 +2,7 @@
 //! change. Takes the text, gives an assembly table for `guest/insn-cases.c` and the lines that program must print; what
 //! is expected comes from the Arm manual, so every engine, and qemu, can be wrong here.
 
+use crate::guest::Target;
 use crate::insns::build_table;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -134,7 +135,7 @@ pub fn program(cases: &[Case]) -> PathBuf {
             })
             .replacen("0,", "", 1)
     });
-    build_table(&s)
+    build_table(Target::A64, &s)
 }
 
 /// The line that the program must print for a case.

@@ -99,7 +99,9 @@ pub fn run_qemu(program: &Path, run: &Run) -> Outcome {
         .into();
     if is_arm32(program) {
         // So Linux on Armv8 names the machine of 32-bit programs.
-        out.stdout = String::from_utf8_lossy(&out.stdout).replace("armv7l", "armv8l").into();
+        if let Ok(text) = std::str::from_utf8(&out.stdout) {
+            out.stdout = text.replace("armv7l", "armv8l").into();
+        }
     }
     out
 }

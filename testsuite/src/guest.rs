@@ -41,6 +41,14 @@ impl Target {
         }
     }
 
+    /// The instruction set that translates it.
+    pub fn isa(self) -> isa::Isa {
+        match self {
+            Target::A64 => isa::Isa::A64,
+            Target::A32 | Target::T32 => isa::Isa::A32,
+        }
+    }
+
     /// Its cross compiler.
     pub fn gcc(self) -> &'static str {
         match self {

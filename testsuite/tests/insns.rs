@@ -1,6 +1,6 @@
-//! Random instructions of every encoding, one at a time and in sequences, on random states and in all floating-point
-//! modes, in every engine, compared with qemu-user after each: registers, flags, modes, memory, signal frames. The long
-//! run, 500,000 executions and more in each engine:
+//! Random instructions of every encoding of A64, A32 and T32, one at a time and in sequences, on random states and in all
+//! floating-point modes, in every engine, compared with qemu-user after each: registers, flags, modes, memory, signal frames.
+//! The long run, 500,000 executions and more in each engine:
 //!
 //!     XLATE_TEST_FULL=1 cargo test --release -p xlate-testsuite --test insns -- --nocapture --test-threads 1
 //!
@@ -9,36 +9,59 @@
 
 use std::collections::BTreeMap;
 use testsuite::full;
-use testsuite::insns::{ENGINES, EXCLUDED, Plan, Report, compare, describe_case, sequences, single};
-
-/// RMode, FZ, DN, AHP, FZ16.
-const ALL_MODES: &str = "7c80000";
+use testsuite::guest::Target;
+use testsuite::insns::{A32, A64, Case, ENGINES, InstructionSet, Plan, Report, compare, sequences, single};
 
 /// A number from the environment.
 fn setting<T: std::str::FromStr>(name: &str) -> Option<T> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-fn plan(cases: Vec<testsuite::insns::Case>, states: usize) -> Plan {
-    let modes = std::env::var("XLATE_MODES").unwrap_or_else(|_| ALL_MODES.into());
-    Plan { cases, states: setting("XLATE_STATES").unwrap_or(states), modes, seed: seed().to_string() }
+fn plan(set: &'static dyn InstructionSet, cases: Vec<Case>, states: usize) -> Plan {
+    let modes = std::env::var("XLATE_MODES").ok();
+    Plan { set, cases, states: setting("XLATE_STATES").unwrap_or(states), modes, seed: seed().to_string() }
 }
 
 fn seed() -> u64 {
     setting("XLATE_SEED").unwrap_or(1)
 }
 
+/// How much is executed: cases for one in so many encodings, sequences, and states for each of both.
+struct Sizes {
+    words: usize,
+    every: usize,
+    states: usize,
+    sequences: usize,
+    sequence_states: usize,
+}
+
+const FULL: Sizes = Sizes { words: 20, every: 1, states: 32, sequences: 3000, sequence_states: 12 };
+const A64_SAMPLE: Sizes = Sizes { words: 3, every: 1, states: 5, sequences: 150, sequence_states: 6 };
+const A32_SAMPLE: Sizes = Sizes { words: 1, every: 1, states: 4, sequences: 24, sequence_states: 4 };
+
+fn sizes(set: &dyn InstructionSet, engine: usize) -> Sizes {
+    match (full(), set.target()) {
+        (true, _) => FULL,
+        (false, Target::A64) => A64_SAMPLE,
+        // Optimising takes longest.
+        (false, _) if engine == 2 => Sizes { every: 10, sequences: 12, ..A32_SAMPLE },
+        (false, _) => A32_SAMPLE,
+    }
+}
+
 /// Cases of each encoding.
-fn singles() -> Plan {
-    let (words, states) = if full() { (20, 32) } else { (3, 5) };
+fn singles(set: &'static dyn InstructionSet, engine: usize) -> Plan {
+    let sizes = sizes(set, engine);
     let named = std::env::var("XLATE_ROW").unwrap_or_default();
-    plan(single(setting("XLATE_WORDS").unwrap_or(words), seed(), &named), states)
+    let words = setting("XLATE_WORDS").unwrap_or(sizes.words);
+    plan(set, single(set, words, sizes.every, seed(), &named), sizes.states)
 }
 
 /// Sequences.
-fn series() -> Plan {
-    let (count, states) = if full() { (3000, 12) } else { (150, 6) };
-    plan(sequences(setting("XLATE_WORDS").unwrap_or(count), seed()), states)
+fn series(set: &'static dyn InstructionSet, engine: usize) -> Plan {
+    let sizes = sizes(set, engine);
+    let count = setting("XLATE_WORDS").unwrap_or(sizes.sequences);
+    plan(set, sequences(set, count, seed()), sizes.sequence_states)
 }
 
 fn check(plan: &Plan, engine: usize) -> Report {
@@ -65,41 +88,48 @@ fn check(plan: &Plan, engine: usize) -> Report {
         .differences
         .iter()
         .take(setting("XLATE_SHOW").unwrap_or(30))
-        .map(|(c, q, e)| format!("{}\n  qemu   {q}\n  engine {e}", describe_case(&plan.cases[*c])))
+        .map(|(c, q, e)| format!("{}\n  qemu   {q}\n  engine {e}", plan.set.describe(&plan.cases[*c])))
         .collect();
     let n = report.differences.len();
     assert!(n == 0, "{name}: {n} differences:\n{}", shown.join("\n"));
     report
 }
 
-/// Compares cases of each encoding; each must have been executed, and without a signal unless it always raises one.
+/// Compares cases of each encoding.
 fn check_singles(engine: usize) {
-    let report = check(&singles(), engine);
+    check_coverage(&check(&singles(&A64, engine), engine), &A64, 1);
+}
+
+/// Compares sequences.
+fn check_sequences(engine: usize) {
+    check(&series(&A64, engine), engine);
+}
+
+/// Compares cases of each encoding and, in the same program, sequences: in the full run alone, on more states.
+fn check_a32(engine: usize) {
+    let mut plan = singles(&A32, engine);
+    let sequences = series(&A32, engine);
+    if std::env::var_os("XLATE_ROW").is_some() {
+        // Encodings only.
+    } else if full() {
+        check(&sequences, engine);
+    } else {
+        plan.cases.extend(sequences.cases);
+    }
+    check_coverage(&check(&plan, engine), &A32, sizes(&A32, engine).every);
+}
+
+/// One in `every` encodings must have been executed, and without a signal unless it always raises one.
+fn check_coverage(report: &Report, set: &dyn InstructionSet, every: usize) {
     if std::env::var_os("XLATE_ROW").is_some() {
         return;
     }
-    for row in isa::a64::rows().filter(|r| EXCLUDED.iter().all(|e| e.0 != r.name)) {
-        let (n, quiet) = report.rows.get(row.name).copied().unwrap_or_default();
-        let enough = if RAISING.contains(&row.name) { n > 0 } else { quiet > 0 };
-        assert!(enough, "{}: {n} executions compared, {quiet} of them without a signal", row.name);
+    for encoding in set.encodings().iter().filter(|e| e.excluded.is_none() && e.index.is_multiple_of(every)) {
+        let (n, quiet) = report.rows.get(encoding.name).copied().unwrap_or_default();
+        let enough = if encoding.raises { n > 0 } else { quiet > 0 };
+        assert!(enough, "{}: {n} executions compared, {quiet} of them without a signal", encoding.name);
     }
 }
-
-/// Encodings that always raise a signal.
-const RAISING: &[&str] = &[
-    "BRK",
-    "DCPS1",
-    "DCPS2",
-    "DCPS3",
-    "DRPS",
-    "ERET",
-    "HLT",
-    "HVC",
-    "MSR (immediate)",
-    "SMC",
-    "SYS",
-    "SYSL",
-];
 
 #[test]
 fn interpreter() {
@@ -122,21 +152,41 @@ fn run_time_compiler() {
 }
 
 #[test]
-fn sequences_in_the_run_time_compiler() {
-    check(&series(), 3);
-}
-
-#[test]
 fn sequences_in_the_interpreter() {
-    check(&series(), 0);
+    check_sequences(0);
 }
 
 #[test]
 fn sequences_unoptimised() {
-    check(&series(), 1);
+    check_sequences(1);
 }
 
 #[test]
 fn sequences_optimised() {
-    check(&series(), 2);
+    check_sequences(2);
+}
+
+#[test]
+fn sequences_in_the_run_time_compiler() {
+    check_sequences(3);
+}
+
+#[test]
+fn a32_interpreter() {
+    check_a32(0);
+}
+
+#[test]
+fn a32_llvm_unoptimised() {
+    check_a32(1);
+}
+
+#[test]
+fn a32_llvm_optimised() {
+    check_a32(2);
+}
+
+#[test]
+fn a32_run_time_compiler() {
+    check_a32(3);
 }

@@ -1,13 +1,10 @@
-//! The coverage ledger: for each encoding of the decode table, what each engine makes of it and whether the random test
-//! compares it with qemu. Takes the table, the lifter and the emitter, gives a committed page that may only improve.
+//! The coverage ledgers: for each encoding of a decode table, what each engine makes of it and whether the random test
+//! compares it with qemu. Takes an instruction set, the lifter and the emitter, gives a committed page that may only improve.
 
-use super::excused::EXCUSES;
-use super::word::{Registers, word};
-use super::{EXCLUDED, Random};
+use super::{A32, A64, Encoding, InstructionSet};
 use abi::symbol::SOFT_OP;
 use emit_llvm::{Checkpoints, Options, emit_raw_llvm_text};
 use ir::GuestAddr;
-use isa::a64::{FILE, Feature, Row, flow, is_defined, rows};
 use isa::{BlockShape, Code, Flow, FunctionShape, lift_function};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -52,24 +49,33 @@ impl Translation {
     }
 }
 
-/// Words of each encoding that are looked at.
-const SAMPLES: usize = 24;
+/// The pages in `docs`, with what they are of.
+pub const LEDGERS: [(&str, &dyn InstructionSet); 2] =
+    [("coverage-ledger.md", &A64), ("coverage-ledger-aarch32.md", &A32)];
 
-struct Words<'a>(&'a [u32]);
+/// Instructions at address 0.
+struct Bytes<'a>(&'a [u8]);
 
-impl Code for Words<'_> {
+impl Code for Bytes<'_> {
     fn word(&self, pc: GuestAddr) -> Option<u32> {
-        self.0.get((pc.0 / 4) as usize).copied()
+        let bytes = self.0.get(pc.0 as usize..)?.first_chunk()?;
+        Some(u32::from_le_bytes(*bytes))
+    }
+
+    fn half(&self, pc: GuestAddr) -> Option<u16> {
+        let bytes = self.0.get(pc.0 as usize..)?.first_chunk()?;
+        Some(u16::from_le_bytes(*bytes))
     }
 }
 
-/// Emits the words as one run, with no pass, so that nothing is removed; gives what the runtime does for them.
-fn emitted(words: &[u32], opt: u8) -> Translation {
-    let end = GuestAddr(4 * words.len() as u64);
-    let block = BlockShape { start: GuestAddr(0), end, switch: None };
-    let shape =
-        FunctionShape { isa: isa::Isa::A64, name: "words".into(), entry: GuestAddr(0), blocks: vec![block] };
-    let f = lift_function(&shape, &Words(words));
+/// Emits instructions as one run that begins at `entry`, with no pass, so that nothing is removed; gives what the runtime does
+/// for them.
+fn emitted(set: &dyn InstructionSet, entry: GuestAddr, code: &[u8], opt: u8) -> Translation {
+    let isa = set.target().isa();
+    let end = GuestAddr(code.len() as u64);
+    let block = BlockShape { start: entry, end, switch: None };
+    let shape = FunctionShape { isa, name: "words".into(), entry, blocks: vec![block] };
+    let f = lift_function(&shape, &Bytes(code));
     let options = Options {
         opt,
         cpu: "x86-64-v2".into(),
@@ -78,14 +84,14 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
         text_size: end.0,
         addresses: emit_llvm::Addresses::Fixed,
         position_independent: false,
-        hot: pipeline::hot::choose(isa::Isa::A64, std::slice::from_ref(&f)),
-        regs: &FILE,
-        dispatch_unit: 4,
+        hot: pipeline::hot::choose(isa, std::slice::from_ref(&f)),
+        regs: isa.file(),
+        dispatch_unit: if isa.is_32() { 1 } else { 4 },
     };
     if f.blocks.iter().any(|b| matches!(b.term, ir::Term::Fallback { .. })) {
         return Translation::Fallback;
     }
-    let text = emit_raw_llvm_text(&f, &options, &|_| None).unwrap_or_else(|e| panic!("{words:x?}: {e}"));
+    let text = emit_raw_llvm_text(&f, &options, &|_| None).unwrap_or_else(|e| panic!("{code:x?}: {e}"));
     let (mut cold, mut always, mut in_soft) = (false, false, false);
     for line in text.lines() {
         if let Some((label, _)) = line.split_once(':').filter(|l| !l.0.starts_with(' ')) {
@@ -101,39 +107,38 @@ fn emitted(words: &[u32], opt: u8) -> Translation {
     }
 }
 
-/// What lifted code of this optimisation does for `row`.
-fn translation(row: &'static Row, opt: u8) -> Translation {
-    let mut random = Random(u64::from(row.bits().1) | 1 << 40);
-    let words: Vec<u32> = (0..40 * SAMPLES)
-        .map(|_| word(row, Registers::Any, &mut random))
-        .filter(|w| isa::a64::decode(*w).is_some_and(|r| std::ptr::eq(r, row)) && is_defined(*w))
-        .take(SAMPLES)
-        .collect();
-    let Some(&first) = words.first() else { return Translation::Undefined };
-    match flow(first, GuestAddr(0)) {
-        Flow::Next => {}
-        Flow::Syscall | Flow::Trap => return Translation::Exit,
-        _ => return emitted(&words[..1], opt),
+/// What lifted code of this optimisation does for the encoding.
+fn translation(set: &dyn InstructionSet, encoding: &Encoding, opt: u8) -> Translation {
+    let samples = set.samples(encoding);
+    let Some(first) = samples.first() else { return Translation::Undefined };
+    let entry = set.entry(encoding);
+    match set.target().isa().leaving(&Bytes(first), entry).map(|l| l.flow) {
+        Some(Flow::Next) => {}
+        Some(Flow::Syscall | Flow::Trap) => return Translation::Exit,
+        _ => return emitted(set, entry, first, opt),
     }
-    let all = emitted(&words, opt);
+    let all = emitted(set, entry, &samples.concat(), opt);
     if all != Translation::Soft {
         return all;
     }
-    let each: Vec<Translation> = words.iter().map(|w| emitted(&[*w], opt)).collect();
+    let each: Vec<Translation> = samples.iter().map(|code| emitted(set, entry, code, opt)).collect();
     if each.iter().all(|t| *t == Translation::Soft) { Translation::Soft } else { Translation::Partly }
 }
 
 /// The engines' columns.
 pub const ENGINE_COLUMNS: [&str; 2] = ["-O0", "-O2"];
 
-/// The page.
-pub fn ledger() -> String {
-    let all: Vec<&'static Row> = rows().collect();
+/// An encoding, and what the engines make of it.
+type Line<'a> = (&'a Encoding, [Translation; 2]);
+
+/// The page of an instruction set.
+pub fn ledger(set: &dyn InstructionSet) -> String {
+    let all = set.encodings();
     let found: Vec<[Translation; 2]> =
-        all.par_iter().map(|r| [translation(r, 0), translation(r, 2)]).collect();
-    let mut groups: BTreeMap<Feature, Vec<(&Row, [Translation; 2])>> = BTreeMap::new();
-    for (r, t) in all.iter().zip(&found) {
-        groups.entry(r.feature).or_default().push((r, *t));
+        all.par_iter().map(|e| [translation(set, e, 0), translation(set, e, 2)]).collect();
+    let mut groups: BTreeMap<&(usize, String), Vec<Line<'_>>> = BTreeMap::new();
+    for (e, t) in all.iter().zip(&found) {
+        groups.entry(&e.feature).or_default().push((e, *t));
     }
     let mut s = String::from(
         "# Coverage ledger\n\n\
@@ -145,7 +150,7 @@ pub fn ledger() -> String {
          evaluates some forms of the operands. soft: all. exit: leaves lifted code by its nature. undefined: SIGILL always.\n\
          - Letters behind yes: executions with that property are excused.\n\n",
     );
-    for (i, e) in EXCUSES.iter().enumerate() {
+    for (i, e) in set.excuses().iter().enumerate() {
         let _ = writeln!(s, "  {}. {}", letter(i), e.reason);
     }
     s.push_str("\n| | encodings |");
@@ -159,17 +164,18 @@ pub fn ledger() -> String {
             let _ = writeln!(s, "| {name} | | {} | {} |", n(0), n(1));
         }
     }
-    let compared = all.iter().filter(|r| excluded(r.name).is_none()).count();
+    let compared = all.iter().filter(|e| e.excluded.is_none()).count();
     let _ = writeln!(s, "| compared with qemu | {compared} of {} | | |", all.len());
-    for (feature, mut list) in groups {
+    for ((_, feature), mut list) in groups {
         list.sort_by_key(|r| r.0.name);
-        let _ = writeln!(s, "\n## {feature:?} ({})\n", list.len());
+        let _ = writeln!(s, "\n## {feature} ({})\n", list.len());
         let _ = writeln!(s, "| encoding | -O0 | -O2 | compared |\n|---|---|---|---|");
         for (r, t) in list {
-            let compared = match excluded(r.name) {
+            let compared = match r.excluded {
                 Some(reason) => format!("no: {reason}"),
                 None => {
-                    let letters: Vec<String> = EXCUSES
+                    let letters: Vec<String> = set
+                        .excuses()
                         .iter()
                         .enumerate()
                         .filter(|(_, e)| (e.rows)(r.name))
@@ -186,10 +192,6 @@ pub fn ledger() -> String {
 
 fn letter(i: usize) -> char {
     char::from(b'a' + i as u8)
-}
-
-fn excluded(name: &str) -> Option<&'static str> {
-    EXCLUDED.iter().find(|e| e.0 == name).map(|e| e.1)
 }
 
 /// An encoding's line: its name, what the engines do, and whether it is compared.

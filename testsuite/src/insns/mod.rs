@@ -1,21 +1,24 @@
-//! Random instructions from the encoding table as guest programs. Takes rows and a seed, gives cases and an assembly table
-//! for `guest/insn-cases.c`, which executes each case on many states and reports what it changed: one program, run under
+//! Random instructions from the encoding tables as guest programs. Takes encodings and a seed, gives cases and an assembly
+//! table for `guest/insn-cases.c`, which executes each case on many states and reports what it changed: one program, run under
 //! qemu-user and in every engine, whose reports are then compared execution by execution.
 
-mod excused;
+mod a32;
+mod a64;
+mod excuse;
 mod ledger;
 mod plan;
-mod sequence;
 mod table;
-mod word;
 
-pub use excused::{EXCLUDED, OTHER_PROCESSOR, excused};
-pub use ledger::{ledger, shrunk};
-pub use plan::{Plan, single};
-pub use sequence::sequences;
+pub use a32::A32;
+pub use a64::{A64, describe};
+pub use ledger::{LEDGERS, ledger, shrunk};
+pub use plan::{Plan, sequences, single};
 pub use table::{build_table, table};
 
 use crate::compare::{Outcome, Run, run_qemu, run_translated, translate};
+use crate::guest::Target;
+use excuse::Excuse;
+use ir::GuestAddr;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,12 +46,58 @@ impl Random {
     }
 }
 
+/// One encoding of an instruction set, in one of its states.
+#[derive(Clone, Debug)]
+pub struct Encoding {
+    /// Its name, unique in the set.
+    pub name: &'static str,
+    /// The architecture feature that it belongs to: where it stands among others, and its name.
+    pub feature: (usize, String),
+    /// Which of the set's encodings it is.
+    pub index: usize,
+    /// Why no case executes it, if none does.
+    pub excluded: Option<&'static str>,
+    /// It always raises a signal.
+    pub raises: bool,
+}
+
+/// What is particular to the encodings of one instruction set.
+pub trait InstructionSet: Sync {
+    /// What its programs are compiled to.
+    fn target(&self) -> Target;
+    /// qemu's processor with the features that xlate advertises, as far as it lets them be chosen.
+    fn processor(&self) -> &'static str;
+    /// Another of qemu's processors, and the encodings that it shows, because the first one has more features.
+    fn other_processor(&self) -> (&'static str, &'static [&'static str]);
+    /// Bits of FPCR, or of FPSCR, that states may set, hexadecimal.
+    fn modes(&self) -> &'static str;
+    /// The encodings.
+    fn encodings(&self) -> Vec<Encoding>;
+    /// A random case of an encoding, the first of it or a further one. None if the word drawn belongs to another encoding, or
+    /// cannot be compared at all.
+    fn case(&self, encoding: &Encoding, first: bool, random: &mut Random) -> Option<Case>;
+    /// False for reserved operand values.
+    fn is_defined(&self, case: &Case) -> bool;
+    /// Some instructions of an encoding, unconditional and defined, in bytes: the same each time.
+    fn samples(&self, encoding: &Encoding) -> Vec<Vec<u8>>;
+    /// The code address 0 in the encoding's state.
+    fn entry(&self, encoding: &Encoding) -> GuestAddr;
+    /// A random sequence of about `length` instructions.
+    fn sequence(&self, length: usize, random: &mut Random) -> Sequence;
+    /// Appends the text of a case, whose label is `c` and the number.
+    fn write(&self, text: &mut String, number: usize, case: &Case);
+    /// Why single executions may differ.
+    fn excuses(&self) -> &'static [Excuse];
+    /// A readable line for each instruction of a case: the encoding and the disassembly.
+    fn describe(&self, case: &Case) -> String;
+}
+
 /// What stands around a case's instructions.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Layout {
     /// Nothing.
     Plain,
-    /// x30 comes from the thread pointer and goes there, so that it is an operand like others.
+    /// The link register comes from the thread pointer and goes there, so that it is an operand like others.
     Link,
     /// As `Link`, with landing places before and behind; which of them is the target of a register, plus some bytes.
     Landings {
@@ -56,10 +105,10 @@ pub enum Layout {
         back: bool,
         /// Padding before the one behind, in instructions.
         padding: u32,
-        /// What is added to the address: not 0 for a misaligned target.
+        /// What is added to the address: not 0 for a misaligned target, or one in Thumb state.
         off: u64,
     },
-    /// A BRK behind each instruction, whose frame shows the complete state.
+    /// A breakpoint behind each instruction, whose frame shows the complete state.
     Stops,
 }
 
@@ -81,13 +130,31 @@ impl Item {
     }
 }
 
+/// What the window that a case accesses holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Fill {
+    /// Random bytes.
+    #[default]
+    Random,
+    /// This word everywhere.
+    Word(u32),
+    /// The address of the landing place everywhere.
+    Target,
+}
+
 /// What the program must prepare for a case: the flags in `guest/insn-cases.c`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Needs {
     /// Flags.
     pub kind: u32,
-    /// What the instruction adds to its base register.
+    /// What the instruction adds to its base register, or to the one that is jumped to.
     pub bias: i32,
+    /// Registers that point into the window, a bit each.
+    pub pointers: u32,
+    /// Registers that hold small numbers.
+    pub indices: u32,
+    /// What the window holds.
+    pub fill: Fill,
 }
 
 impl Needs {
@@ -95,7 +162,7 @@ impl Needs {
     pub(crate) const INDEX_WORD: u32 = 2;
     pub(crate) const SYSCALL: u32 = 4;
     pub(crate) const TARGET: u32 = 8;
-    pub(crate) const SEQUENCE: u32 = 0x80;
+    pub(crate) const ALIGNED: u32 = 0x80;
     pub(crate) const INSIDE: u32 = 0x2000;
     pub(crate) const CLASS_SHIFT: u32 = 4;
     pub(crate) const REGISTER_SHIFT: u32 = 8;
@@ -104,8 +171,10 @@ impl Needs {
 /// Instructions that are executed together on each state.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Case {
-    /// Name of the row that it tests, empty for a sequence.
+    /// Name of the encoding that it tests, empty for a sequence.
     pub row: &'static str,
+    /// In Thumb state.
+    pub thumb: bool,
     /// What is executed.
     pub items: Vec<Item>,
     /// What stands around it.
@@ -114,6 +183,18 @@ pub struct Case {
     pub needs: Needs,
     /// What its states are drawn from: cases of one seed meet the same states.
     pub seed: u32,
+}
+
+/// A random sequence.
+pub struct Sequence {
+    /// In Thumb state.
+    pub thumb: bool,
+    /// What is executed.
+    pub items: Vec<Item>,
+    /// Numbers of items, fewer than all, that may be executed alone: the beginnings.
+    pub beginnings: Vec<usize>,
+    /// What it needs.
+    pub needs: Needs,
 }
 
 /// An engine: a name, flags for `xlate`, and `XLATE_ENGINE`.
@@ -145,10 +226,12 @@ const LOOKED_AT: usize = 40_000;
 /// Runs the plan's program under qemu and in an engine and compares each execution.
 pub fn compare(plan: &Plan, engine: usize) -> Result<Report, String> {
     let (name, flags, env) = ENGINES[engine];
-    let program = build_table(&table(&plan.cases));
+    let set = plan.set;
+    let program = build_table(set.target(), &table(set, &plan.cases));
     let translated = translate(&program, flags)?;
     let states = plan.states.to_string();
-    let args = |mode| vec![states.as_str(), plan.modes.as_str(), plan.seed.as_str(), mode];
+    let modes = plan.modes.as_deref().unwrap_or(set.modes());
+    let args = |mode| vec![states.as_str(), modes, plan.seed.as_str(), mode];
     let run = |mode, stdin| Run {
         args: args(mode),
         stdin,
@@ -157,7 +240,7 @@ pub fn compare(plan: &Plan, engine: usize) -> Result<Report, String> {
     };
     let engine = |r: Run| run_translated(&translated, &Run { env: vec![("XLATE_ENGINE", env)], ..r });
     let clock = Instant::now();
-    let expected = hashes("qemu", &qemu(&program, &run("h", &[])), plan)?;
+    let expected = hashes("qemu", &qemu_as(set.processor(), &program, &run("h", &[])), plan)?;
     let qemu_time = clock.elapsed();
     let clock = Instant::now();
     let got = hashes(name, &engine(run("h", &[])), plan)?;
@@ -180,8 +263,9 @@ pub fn compare(plan: &Plan, engine: usize) -> Result<Report, String> {
         .flat_map(|i| [(i / plan.states) as u32, (i % plan.states) as u32])
         .flat_map(u32::to_le_bytes)
         .collect();
-    let e = lines(&qemu(&program, &run("d", &pairs)));
-    let other = lines(&qemu_as(OTHER_PROCESSOR.0, &program, &run("d", &pairs)));
+    let (other_processor, shown_by_it) = set.other_processor();
+    let e = lines(&qemu_as(set.processor(), &program, &run("d", &pairs)));
+    let other = lines(&qemu_as(other_processor, &program, &run("d", &pairs)));
     let g = lines(&engine(run("d", &pairs)));
     if e.len() != differ.len() || other.len() != differ.len() || g.len() != differ.len() {
         return Err(format!("{name}: {} differ; qemu shows {}, {name} {}", differ.len(), e.len(), g.len()));
@@ -189,14 +273,14 @@ pub fn compare(plan: &Plan, engine: usize) -> Result<Report, String> {
     for (((i, mut e), mut other), g) in differ.into_iter().zip(e).zip(other).zip(g) {
         let n = i / plan.states;
         let case = &plan.cases[n];
-        if OTHER_PROCESSOR.1.contains(&case.row) {
+        if shown_by_it.contains(&case.row) {
             std::mem::swap(&mut e, &mut other);
             if e == g {
                 count(&mut report, case.row, u8::from(g.contains(" signal ")));
                 continue;
             }
         }
-        match excused(case, &e, &g).filter(|_| e != g) {
+        match excuse::find(set.excuses(), case, &e, &g).filter(|_| e != g) {
             Some(reason) => *report.excused.entry((case.row, reason)).or_default() += 1,
             None => report.differences.push((n, e, g)),
         }
@@ -224,7 +308,7 @@ fn hashes(who: &str, o: &Outcome, plan: &Plan) -> Result<Vec<u64>, String> {
         return Ok(all);
     }
     let err = String::from_utf8_lossy(&o.stderr);
-    let at = plan.cases.get(all.len() / plan.states).map(describe_case).unwrap_or_default();
+    let at = plan.cases.get(all.len() / plan.states).map(|c| plan.set.describe(c)).unwrap_or_default();
     Err(format!("{who} ends with status {} after {} executions, about at\n{at}\n{err}", o.status, all.len()))
 }
 
@@ -233,30 +317,11 @@ pub fn lines(o: &Outcome) -> Vec<String> {
     String::from_utf8_lossy(&o.stdout).lines().map(String::from).collect()
 }
 
-/// qemu with the features that xlate advertises, as far as it lets them be chosen.
+/// qemu with the features that xlate advertises, as far as it lets them be chosen, of AArch64.
 pub fn qemu(program: &Path, run: &Run) -> Outcome {
-    qemu_as("max,sve=off,pauth=off", program, run)
+    qemu_as(A64.processor(), program, run)
 }
 
 fn qemu_as(cpu: &str, program: &Path, run: &Run) -> Outcome {
     run_qemu(program, &Run { cpu: Some(cpu), ..run.clone() })
-}
-
-/// A readable line for each word: the row and the disassembly.
-pub fn describe(words: &[u32]) -> String {
-    words.iter().map(|w| line(*w, "")).collect::<Vec<_>>().join("\n")
-}
-
-/// As [`describe`], for a case.
-pub fn describe_case(case: &Case) -> String {
-    let one = |i: &Item| match *i {
-        Item::Word(w) => line(w, ""),
-        Item::Skip(w, n) => line(w, &format!(" over {n}")),
-    };
-    format!("{:?}\n{}", case.layout, case.items.iter().map(one).collect::<Vec<_>>().join("\n"))
-}
-
-fn line(w: u32, more: &str) -> String {
-    let row = isa::a64::decode(w).map_or("unallocated", |r| r.name);
-    format!("{w:08x} {}{more} [{row}]", isa::a64::decode::disassemble(w, ir::GuestAddr(0)))
 }

@@ -1,42 +1,17 @@
-//! The assembly table of the cases, and the guest program made with it. Takes cases, gives text; knows nothing of what the
-//! instructions do but how far a branch goes.
+//! The assembly table of the cases, and the guest program made with it. Takes cases, gives text and an executable.
 
-use super::{Case, Item, Layout, Needs};
-use crate::guest::{Libc, build_all};
+use super::{Case, Fill, InstructionSet, Layout};
+use crate::guest::{Libc, Target, build_for};
 use crate::{store, temporary};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// BRK #1: a stop.
-const STOP: u32 = 0xd420_0020;
-
-/// Back to the caller although x30 may be anything; it goes to the thread pointer, to be seen.
-const EXIT: &str = "\tmsr tpidr_el0, x30\n\tadrp x30, run_ret\n\tadd x30, x30, :lo12:run_ret\n\tret\n";
-/// Instructions in it.
-const EXIT_WORDS: i32 = 4;
-
-/// A direct branch with this offset in instructions.
-fn branch_to(w: u32, offset: i32) -> u32 {
-    let field = |bits: u32, at: u32| {
-        let mask = (1 << bits) - 1;
-        w & !(mask << at) | (offset as u32 & mask) << at
-    };
-    match w >> 24 & 0x7e {
-        0x14 | 0x16 => field(26, 0),
-        0x36 => field(14, 5),
-        _ => field(19, 5),
-    }
-}
-
-fn is_direct_branch(w: u32) -> bool {
-    matches!(w >> 24 & 0x7e, 0x14 | 0x16 | 0x34 | 0x36) || w >> 24 == 0x54
-}
-
 /// The assembly table for these cases.
-pub fn table(cases: &[Case]) -> String {
+pub fn table(set: &dyn InstructionSet, cases: &[Case]) -> String {
+    let pointer = if set.target() == Target::A64 { ".quad" } else { ".word" };
     let mut s = String::from("\t.text\n");
     for (i, c) in cases.iter().enumerate() {
-        case(&mut s, i, c);
+        set.write(&mut s, i, c);
     }
     let _ = writeln!(
         s,
@@ -44,7 +19,7 @@ pub fn table(cases: &[Case]) -> String {
     );
     let _ = writeln!(s, "case_count: .quad {}\ncase_entry:", cases.len());
     for i in 0..cases.len() {
-        let _ = writeln!(s, "\t.quad c{i}");
+        let _ = writeln!(s, "\t{pointer} c{i}");
     }
     s.push_str("case_info:\n");
     for (i, c) in cases.iter().enumerate() {
@@ -53,7 +28,17 @@ pub fn table(cases: &[Case]) -> String {
             Layout::Landings { back: false, off, .. } => format!("f{i}+{off}"),
             _ => "0".into(),
         };
-        let _ = writeln!(s, "\t.quad {target}\n\t.word {}, {}", c.needs.kind, c.needs.bias);
+        let fill = match c.needs.fill {
+            Fill::Random => "0".into(),
+            Fill::Word(w) => w.to_string(),
+            Fill::Target => target.clone(),
+        };
+        let n = &c.needs;
+        let _ = writeln!(
+            s,
+            "\t{pointer} {target}\n\t.word {}, {}, {}, {}, {fill}, 0",
+            n.kind, n.bias, n.pointers, n.indices
+        );
     }
     s.push_str("case_word:\n");
     for c in cases {
@@ -62,52 +47,8 @@ pub fn table(cases: &[Case]) -> String {
     s
 }
 
-fn case(s: &mut String, i: usize, c: &Case) {
-    let word = |s: &mut String, w: u32| {
-        let _ = writeln!(s, "\t.inst 0x{w:08x}");
-    };
-    if let Layout::Landings { .. } = c.layout {
-        let _ = writeln!(s, "b{i}:\tsub sp, sp, #32\n{EXIT}");
-    }
-    let _ = writeln!(s, "\t.type c{i}, %function\nc{i}:");
-    if c.layout == Layout::Link || c.needs.kind & Needs::TARGET != 0 {
-        s.push_str("\tmrs x30, tpidr_el0\n");
-    }
-    for (n, item) in c.items.iter().enumerate() {
-        let left = c.items.len() - n - 1;
-        match *item {
-            Item::Word(w) => match c.layout {
-                Layout::Landings { back, padding, .. } if is_direct_branch(w) => {
-                    let off = if back { -(1 + EXIT_WORDS) } else { 1 + EXIT_WORDS + padding as i32 };
-                    word(s, branch_to(w, off));
-                }
-                _ => word(s, w),
-            },
-            Item::Skip(w, over) => {
-                let over = over.min(left) as i32;
-                word(s, branch_to(w, 1 + if c.layout == Layout::Stops { 1 + 2 * over } else { over }));
-            }
-        }
-        if c.layout == Layout::Stops {
-            word(s, STOP);
-        }
-    }
-    match c.layout {
-        Layout::Plain | Layout::Stops => s.push_str("\tret\n"),
-        Layout::Link => s.push_str(EXIT),
-        Layout::Landings { padding, .. } => {
-            s.push_str(EXIT);
-            for _ in 0..padding {
-                s.push_str("\tnop\n");
-            }
-            let _ = writeln!(s, "f{i}:\tsub sp, sp, #16\n{EXIT}");
-        }
-    }
-    let _ = writeln!(s, "\t.size c{i}, . - c{i}");
-}
-
 /// Builds the case program with this assembly table.
-pub fn build_table(text: &str) -> PathBuf {
+pub fn build_table(target: Target, text: &str) -> PathBuf {
     let dir = store().join("cases");
     std::fs::create_dir_all(&dir).expect("the store can be written");
     let path = dir.join(format!("cases-{:016x}.s", crate::guest::content_hash(text.as_bytes())));
@@ -118,5 +59,10 @@ pub fn build_table(text: &str) -> PathBuf {
             .expect("the store can be written");
     }
     let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest/insn-cases.c");
-    build_all(&[&main, &path], Libc::Musl, &["-O1", "-w"]).unwrap_or_else(|e| panic!("{e}"))
+    // 32 bits: where few random pointers go.
+    let flags: &[&str] = match target {
+        Target::A64 => &["-O1", "-w"],
+        Target::A32 | Target::T32 => &["-O1", "-w", "-mfpu=neon", "-Wl,-Ttext-segment=0x60000000"],
+    };
+    build_for(target, &[&main, &path], Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
 }

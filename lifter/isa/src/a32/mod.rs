@@ -9,6 +9,7 @@ mod regs;
 mod run;
 mod shift;
 mod table;
+mod unpredictable;
 
 // Instruction groups.
 mod branch;
@@ -22,6 +23,7 @@ pub use regs::{FILE, reg};
 pub(crate) use run::leaving;
 pub use run::{fetch, lift_block, lift_run};
 pub use table::{Feature, Insn, Row, Set, decode, is_wide, rows};
+pub use unpredictable::unpredictable;
 
 /// The encoding rows of each group but those of `simd`.
 static GROUPS: &[&[Row]] = &[

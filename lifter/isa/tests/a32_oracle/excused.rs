@@ -5,6 +5,7 @@ use crate::common::machine::{SIGBUS, SIGSEGV};
 use crate::common::{a32_options, disassembled};
 use crate::integer;
 use crate::world::Ours;
+use isa::a32;
 use std::collections::BTreeSet;
 
 /// Cases that say nothing, or would harm the oracle.
@@ -103,62 +104,9 @@ fn unpredictable_structure(w: u32) -> bool {
     field(16, 4) == 15 || (field(22, 1) << 4 | field(12, 4)) + last > 31
 }
 
-/// As [`excused`], for floating point and Advanced SIMD.
-pub fn unpredictable_float(name: &str, case: &Case) -> Option<&'static str> {
-    let w = case.word;
-    let field = |low: u32| w >> low & 15;
-    let general = name.starts_with("VMOV (") && name.contains("general") || name == "VDUP (general register)";
-    if general && (field(12) == 15 || name.contains("two") && field(16) == 15) {
-        return Some("the PC as operand");
-    }
-    if name.contains("two general registers and") {
-        if w >> 20 & 1 != 0 && field(12) == field(16) {
-            return Some("both destinations are one");
-        }
-        if name.ends_with("singles)") && field(0) == 15 && w >> 5 & 1 != 0 {
-            return Some("S32 does not exist");
-        }
-    }
-    if ["VTRN", "VUZP", "VZIP"].contains(&name) && field(12) == field(0) && w >> 22 & 1 == w >> 5 & 1 {
-        return Some("both registers are one");
-    }
-    let fixed =
-        matches!(name, "VCVT (fixed-point to floating-point)" | "VCVT (floating-point to fixed-point)");
-    if fixed && w >> 7 & 1 == 0 && (field(0) << 1 | w >> 5 & 1) > 16 {
-        return Some("fraction bits less than none");
-    }
-    None
-}
-
 /// UNPREDICTABLE words that LLVM takes for good, or that mean something else to qemu: why.
 pub fn excused(case: &Case) -> Option<&'static str> {
-    let (name, w) = (case.row.name, case.word);
-    let is = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
-    let wide = case.at.thumb && case.len() == 4;
-    let loads_pc = wide && (is(&["LDR ("]) && w >> 12 & 15 == 15 || is(&["LDM"]) && w >> 15 & 1 == 1);
-    if case.at.in_it() && !case.at.last_in_it() && (loads_pc || is(&["B ", "BL", "BX", "TBB", "TBH", "POP"]))
-    {
-        return Some("unpredictable within an IT block");
-    }
-    if name == "BLX (register)" && w >> if case.at.thumb { 3 } else { 0 } & 15 == 15 {
-        return Some("BLX PC");
-    }
-    let stores = is(&["STR"]) && !is(&["STREX", "STRD"]);
-    if wide && (stores || is(&["LDRB", "LDRH", "LDRSB", "LDRSH"])) && w >> 12 & 15 == 15 {
-        return Some("PC as data");
-    }
-    if wide && is(&["LDRD", "STRD"]) && w >> 16 & 15 == 15 && (w >> 21 & 1 == 1 || is(&["STRD"])) {
-        return Some("PC as base");
-    }
-    if wide && is(&["LDM", "STM"]) {
-        let list = w & 0xffff;
-        let bad = if is(&["LDM"]) { list >> 14 == 3 } else { list >> 15 == 1 };
-        let writes_back = w >> 21 & 1 == 1 && list >> (w >> 16 & 15) & 1 == 1;
-        if bad || list >> 13 & 1 == 1 || list.count_ones() < 2 || writes_back {
-            return Some("register list");
-        }
-    }
-    unpredictable_float(name, case)
+    a32::unpredictable(case.at, &a32::decode(case.at, case.word))
 }
 
 /// True for UNPREDICTABLE operands of A32's loads and stores, of which LLVM knows a part.

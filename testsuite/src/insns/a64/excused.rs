@@ -1,6 +1,6 @@
 //! What cannot be compared with qemu 7.2, with the reason: whole encodings, and single executions.
 
-use super::Case;
+use crate::insns::excuse::{Excuse, at_the_end, both_fault_alike, last, sigbus};
 
 /// Encodings that no case executes, with the reason.
 pub const EXCLUDED: &[(&str, &str)] = &[
@@ -19,16 +19,6 @@ pub const EXCLUDED: &[(&str, &str)] = &[
 pub const OTHER_PROCESSOR: (&str, &[&str]) = ("cortex-a76", &["DC ZVA", "SYS", "SYSL", "MSR (immediate)"]);
 
 /// Why single executions may differ.
-pub struct Excuse {
-    /// True for the rows concerned.
-    pub rows: fn(&str) -> bool,
-    /// True for the executions concerned: case, qemu's line, the engine's line.
-    when: fn(&Case, &str, &str) -> bool,
-    /// The reason, with the manual's place where qemu is wrong.
-    pub reason: &'static str,
-}
-
-/// All of them.
 pub const EXCUSES: &[Excuse] = &[
     Excuse {
         rows: |n| n.starts_with("LDAP"),
@@ -38,7 +28,7 @@ pub const EXCUSES: &[Excuse] = &[
     Excuse {
         rows: |n| n.starts_with("STX") || n.starts_with("STLX"),
         // Behind a load that faulted, too.
-        when: |case, qemu, engine| sigbus(engine) && !at_the_end(case, qemu),
+        when: |case, qemu, engine| sigbus(engine) && !at_the_end(qemu, 4 * (case.items.len() as i32 - 1)),
         reason: "qemu looks at the monitor before the alignment (Arm ARM B2.9.5)",
     },
     Excuse {
@@ -77,35 +67,11 @@ pub const EXCUSES: &[Excuse] = &[
     },
 ];
 
-/// Why qemu's line and the engine's may differ for this case.
-pub fn excused(case: &Case, qemu: &str, engine: &str) -> Option<&'static str> {
-    EXCUSES.iter().find(|e| (e.rows)(case.row) && (e.when)(case, qemu, engine)).map(|e| e.reason)
-}
-
-fn last(case: &Case) -> u32 {
-    case.items.last().map_or(0, |i| i.word())
-}
-
-fn sigbus(line: &str) -> bool {
-    line.contains(" signal 7 ")
-}
-
-/// True if the last signal is that of the last instruction.
-fn at_the_end(case: &Case, line: &str) -> bool {
-    line.contains(&format!(" pc=+{:x} ", 4 * (case.items.len() - 1)))
-}
-
 /// True for accesses that are made in parts, of which the first may be done when another faults.
-pub(super) fn several(row: &str) -> bool {
+pub fn several(row: &str) -> bool {
     let pair = ["LDP", "STP", "LDNP", "STNP"].iter().any(|p| row.starts_with(p));
     let structure = row.starts_with("LD") || row.starts_with("ST");
     pair || row.ends_with("128-bit)") || structure && row.as_bytes().get(2).is_some_and(u8::is_ascii_digit)
-}
-
-/// Both faulted at the same instruction and address.
-fn both_fault_alike(qemu: &str, engine: &str) -> bool {
-    let fault = |l: &str| l.split(" frame=").next().map(|s| s[s.find(' ').unwrap_or(0)..].to_string());
-    qemu.contains(" signal 11 ") && fault(qemu) == fault(engine)
 }
 
 fn fpcr(line: &str) -> u32 {

@@ -1,7 +1,7 @@
 //! One random case of an encoding: its operands, what must come before it, and what the states must provide so that it
 //! does something worth comparing. Takes a row and random numbers, gives a case.
 
-use super::{Case, Item, Layout, Needs, Random};
+use crate::insns::{Case, Item, Layout, Needs, Random};
 use isa::a64::{Feature, Row};
 
 /// Registers that a word may use.
@@ -12,6 +12,9 @@ pub enum Registers {
     /// The first five; accesses have bases in x16–x23 and indices in x8–x11, as sequences need.
     Five,
 }
+
+/// x16–x23, which point into the window.
+pub const POINTERS: u32 = 0xff_0000;
 
 /// Bits `hi..=lo` of `w`.
 fn bits(w: u32, hi: u32, lo: u32) -> u32 {
@@ -142,7 +145,7 @@ pub fn case(row: &'static Row, first: bool, random: &mut Random) -> Option<Case>
         return None;
     }
     if is_memory(w) && !row.name.contains("(literal") || is_cache(w) {
-        needs.kind |= Needs::MEMORY;
+        needs = Needs { kind: needs.kind | Needs::MEMORY, pointers: POINTERS, indices: 0xff, ..needs };
         access(row, w, &mut needs, &mut before, random);
     } else if layout == Layout::Plain
         && before.is_empty()
@@ -158,7 +161,7 @@ pub fn case(row: &'static Row, first: bool, random: &mut Random) -> Option<Case>
     }
     needs.kind |= class(row, w) << Needs::CLASS_SHIFT;
     let items = before.into_iter().chain([w]).map(Item::Word).collect();
-    Some(Case { row: row.name, items, layout, needs, seed: w })
+    Some(Case { row: row.name, thumb: false, items, layout, needs, seed: w })
 }
 
 fn landings(random: &mut Random, off: u64) -> Layout {

@@ -1,9 +1,9 @@
 //! Random sequences in few registers, so that instructions meet each other's results: what an optimiser can get wrong.
-//! Takes a count and random numbers, gives cases; some are cut after each instruction, some stop after each.
+//! Takes a length and random numbers, gives instructions.
 
-use super::excused::several;
-use super::word::{Registers, is_memory, word};
-use super::{Case, EXCLUDED, Item, Layout, Needs, Random, excused};
+use super::excused::{EXCLUDED, EXCUSES, several};
+use super::word::{POINTERS, Registers, is_memory, word};
+use crate::insns::{Case, Item, Layout, Needs, Random, Sequence, excuse};
 use isa::a64::Row;
 use std::sync::LazyLock;
 
@@ -105,13 +105,22 @@ fn items(random: &mut Random) -> Vec<Item> {
 fn usable(item: Item) -> bool {
     let w = item.word();
     let known = isa::a64::decode(w).is_some_and(|r| EXCLUDED.iter().all(|e| e.0 != r.name));
-    let one = |row| Case { row, items: vec![item], layout: Layout::Plain, needs: Needs::default(), seed: 0 };
+    let one = |row| Case {
+        row,
+        thumb: false,
+        items: vec![item],
+        layout: Layout::Plain,
+        needs: Needs::default(),
+        seed: 0,
+    };
     known
         && isa::a64::is_defined(w)
-        && isa::a64::decode(w).is_some_and(|r| excused(&one(r.name), "", " signal 4 ").is_none())
+        && isa::a64::decode(w)
+            .is_some_and(|r| excuse::find(EXCUSES, &one(r.name), "", " signal 4 ").is_none())
 }
 
-fn sequence(length: usize, random: &mut Random) -> Vec<Item> {
+/// About `length` instructions.
+pub fn sequence(length: usize, random: &mut Random) -> Sequence {
     let mut all = Vec::new();
     while all.len() < length {
         let more = items(random);
@@ -126,30 +135,9 @@ fn sequence(length: usize, random: &mut Random) -> Vec<Item> {
             all[i] = Item::Skip(w, n + usize::from(write));
         }
     }
-    all
-}
-
-/// Cases of `count` sequences of 4 to 20 instructions. Every fourth is there in all its beginnings, too (so that the
-/// state after each instruction is compared without anything that keeps the optimiser from its work), and every fourth
-/// with a stop after each instruction.
-pub fn sequences(count: usize, seed: u64) -> Vec<Case> {
-    let mut random = Random(seed);
-    let mut cases = Vec::new();
-    for n in 0..count {
-        let items = sequence(4 + n % 17, &mut random);
-        let parts = items.iter().any(|i| isa::a64::decode(i.word()).is_some_and(|r| several(r.name)));
-        let inside = if parts { Needs::INSIDE } else { 0 };
-        let needs = Needs { kind: Needs::MEMORY | Needs::SEQUENCE | inside, bias: 0 };
-        let seed = random.word();
-        let mut add = |items: &[Item], layout| {
-            cases.push(Case { row: "", items: items.to_vec(), layout, needs, seed });
-        };
-        add(&items, Layout::Plain);
-        match n % 4 {
-            0 => (1..items.len()).for_each(|k| add(&items[..k], Layout::Plain)),
-            1 => add(&items, Layout::Stops),
-            _ => {}
-        }
-    }
-    cases
+    let parts = all.iter().any(|i| isa::a64::decode(i.word()).is_some_and(|r| several(r.name)));
+    let inside = if parts { Needs::INSIDE } else { 0 };
+    let needs =
+        Needs { kind: Needs::MEMORY | inside, pointers: POINTERS, indices: 0xf00, ..Needs::default() };
+    Sequence { thumb: false, beginnings: (1..all.len()).collect(), items: all, needs }
 }
