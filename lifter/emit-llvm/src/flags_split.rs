@@ -9,12 +9,60 @@ use ir::{Block, BlockId, Function, Inst, RegFile, Term};
 
 /// `f` with copies of blocks, if there is a use for any.
 pub(crate) fn split(f: &Function, regs: &Registers, file: &RegFile) -> Option<Function> {
-    let new = from_outside(f, regs);
+    let joins = if regs.parts { at_joins(f, regs) } else { None };
+    let new = from_outside(joins.as_ref().unwrap_or(f), regs).or(joins);
     if regs.commit {
         // Each access needs the word in the state.
         return new;
     }
     by_place(new.as_ref().unwrap_or(f), regs, file).or(new)
+}
+
+/// Gives small blocks that read flags a copy for each way on which an instruction sets them, or not: behind comparisons with
+/// conditions (`cmp`, `cmpne`, `bls`), which A64's compilers need no jump for. In each copy the comparison is known, and in
+/// that of who jumped over the second one, as a rule, its outcome.
+fn at_joins(f: &Function, regs: &Registers) -> Option<Function> {
+    /// Instructions of the IR that are copied.
+    const JOIN: usize = 24;
+    /// Ways that get copies of their own.
+    const WAYS: usize = 4;
+    let sets = |b: &Block| b.insts.iter().any(|i| matches!(i, Inst::Set(r, _) if regs.flag(*r).is_some()));
+    let mut new: Option<Function> = None;
+    for i in 1..f.blocks.len() {
+        let b = &f.blocks[i];
+        let small = b.insts.len() <= JOIN && !b.insts.iter().any(Inst::is_checkpoint);
+        if b.resume || !small || first_flag(b, regs) != Some(true) {
+            continue;
+        }
+        let now = new.as_ref().unwrap_or(f);
+        let id = BlockId(i as u32);
+        let ways: Vec<usize> =
+            (0..now.blocks.len()).filter(|&p| now.blocks[p].term.successors().contains(&id)).collect();
+        let simple = |p: &usize| matches!(now.blocks[*p].term, Term::Jump(_) | Term::Branch { .. });
+        let itself = ways.contains(&i);
+        if !(2..=WAYS).contains(&ways.len()) || itself || !ways.iter().all(simple) {
+            continue;
+        }
+        if !ways.iter().any(|&p| sets(&now.blocks[p]) && now.blocks[p].term == Term::Jump(id)) {
+            continue;
+        }
+        let f = new.get_or_insert_with(|| f.clone());
+        for &p in &ways[1..] {
+            let copy = BlockId(f.blocks.len() as u32);
+            redirect(&mut f.blocks[p].term, id, copy);
+            f.blocks.push(f.blocks[i].clone());
+        }
+    }
+    new
+}
+
+/// What the block does with flags first: true if it reads them.
+fn first_flag(b: &Block, regs: &Registers) -> Option<bool> {
+    b.insts.iter().find_map(|i| match i {
+        Inst::Get(r) if regs.flag(*r).is_some() => Some(true),
+        Inst::Set(r, _) if regs.flag(*r).is_some() => Some(false),
+        _ => None,
+    })
 }
 
 /// Gives some blocks a copy for those who come from outside, where less is known about what the state holds:
@@ -30,19 +78,12 @@ fn from_outside(f: &Function, regs: &Registers) -> Option<Function> {
         .filter(|b| matches!(b.term, Term::Call { .. } | Term::Syscall { .. }))
         .flat_map(|b| b.term.successors())
         .collect();
-    let first_flag = |b: &Block| {
-        b.insts.iter().find_map(|i| match i {
-            Inst::Get(r) if regs.flag(*r).is_some() => Some(true),
-            Inst::Set(r, _) if regs.flag(*r).is_some() => Some(false),
-            _ => None,
-        })
-    };
     let mut new: Option<Function> = None;
     for (i, b) in f.blocks.iter().enumerate().skip(1) {
         let id = BlockId(i as u32);
         let own = b.insts.len() <= SMALL
             && matches!(b.term, Term::Branch { then, els, .. } if (then == id) != (els == id));
-        match first_flag(b) {
+        match first_flag(b, regs) {
             Some(true) if b.resume && !behind_calls.contains(&id) => {
                 let f = new.get_or_insert_with(|| f.clone());
                 let copy = f.blocks[i].clone();
@@ -291,24 +332,57 @@ mod tests {
         0xd65f_03c0, // 24: ret
     ];
 
-    struct Words;
+    struct Words(&'static [u32]);
 
     impl isa::Code for Words {
         fn word(&self, pc: GuestAddr) -> Option<u32> {
-            WORDS.get(pc.0 as usize / 4).copied()
+            self.0.get(pc.0 as usize / 4).copied()
         }
+    }
+
+    /// The function of these blocks.
+    fn lift(isa: isa::Isa, words: &'static [u32], bounds: &[(u64, u64)]) -> Function {
+        let block = |&(start, end): &(u64, u64)| isa::BlockShape {
+            start: GuestAddr(start),
+            end: GuestAddr(end),
+            switch: None,
+        };
+        let blocks = bounds.iter().map(block).collect();
+        let shape = isa::FunctionShape { isa, name: "f".into(), entry: GuestAddr(0), blocks };
+        let mut f = isa::lift_function(&shape, &Words(words));
+        ir::pass::run_default(&mut f, isa.file());
+        f
+    }
+
+    /// `cmp`, `cmpne`, `bls`: who jumped over the second comparison has a branch of its own, behind the first.
+    #[test]
+    fn a_branch_knows_its_comparison() {
+        const WORDS: &[u32] = &[
+            0xe350_0001, // cmp r0, #1
+            0x1350_0002, // cmpne r0, #2
+            0x9a00_0000, // bls 16
+            0xe12f_ff1e, // bx lr
+            0xe12f_ff1e, // 16: bx lr
+        ];
+        let file = &isa::a32::FILE;
+        let f = lift(isa::Isa::A32, WORDS, &[(0, 12), (12, 16), (16, 20)]);
+        let regs = Registers::new(file, None, crate::Checkpoints::Callbr);
+        let f = split(&f, &regs, file).expect("a copy");
+        assert_eq!(ir::verify(&f, file), vec![]);
+        let round = Round::new(&f, &regs, file);
+        let readers: Vec<&FlagsAt> = (0..f.blocks.len())
+            .filter(|&i| first_flag(&f.blocks[i], &regs) == Some(true))
+            .map(|i| &round.start[i])
+            .collect();
+        assert_eq!(readers.len(), 2, "{f:?}");
+        assert!(readers.iter().all(|at| matches!(at, FlagsAt::Pending(_))), "{readers:?}");
     }
 
     /// The loop's turns come behind one comparison, who enters it behind none: each has a head, and in that of the turns
     /// the comparison is known.
     #[test]
     fn a_loop_knows_its_comparison() {
-        let block =
-            |start, end| isa::BlockShape { start: GuestAddr(start), end: GuestAddr(end), switch: None };
-        let blocks = vec![block(0, 4), block(4, 16), block(16, 24), block(24, 28)];
-        let shape = isa::FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: GuestAddr(0), blocks };
-        let mut f = isa::lift_function(&shape, &Words);
-        ir::pass::run_default(&mut f, &FILE);
+        let f = lift(isa::Isa::A64, &WORDS, &[(0, 4), (4, 16), (16, 24), (24, 28)]);
         let regs = Registers::new(&FILE, None, crate::Checkpoints::Callbr);
         let f = split(&f, &regs, &FILE).expect("a copy");
         assert_eq!(ir::verify(&f, &FILE), vec![]);

@@ -831,3 +831,70 @@ pub(crate) fn set_global_options(options: &[&str]) {
         );
     }
 }
+
+/// Gives 32-bit additions of negative numbers their sign back. LLVM's `instcombine` widens them to 64 bits under a mask, with
+/// the number zero-extended; code generation takes that for an expensive constant, keeps it in a register and makes others
+/// from it.
+pub(crate) fn extend_addends(module: &Module<'_>) {
+    // SAFETY: walks what the module owns, by LLVM's own lists; the operands that are changed keep their types.
+    unsafe {
+        let mut function = LLVMGetFirstFunction(module.as_mut_ptr());
+        while !function.is_null() {
+            let mut block = LLVMGetFirstBasicBlock(function);
+            while !block.is_null() {
+                let mut inst = LLVMGetFirstInstruction(block);
+                while !inst.is_null() {
+                    extend_addend(inst);
+                    inst = LLVMGetNextInstruction(inst);
+                }
+                block = LLVMGetNextBasicBlock(block);
+            }
+            function = LLVMGetNextFunction(function);
+        }
+    }
+}
+
+/// See [`extend_addends`].
+///
+/// # Safety
+/// `add` is an instruction.
+unsafe fn extend_addend(add: LLVMValueRef) {
+    const LOW: u64 = u32::MAX as u64;
+    /// The value of an integer constant of up to 64 bits.
+    unsafe fn constant(v: LLVMValueRef) -> Option<u64> {
+        // SAFETY: as the caller promises; constants are asked only what they are.
+        unsafe {
+            (!LLVMIsAConstantInt(v).is_null() && LLVMGetIntTypeWidth(LLVMTypeOf(v)) <= 64)
+                .then(|| LLVMConstIntGetZExtValue(v))
+        }
+    }
+    // SAFETY: instructions of these kinds have these operands.
+    unsafe {
+        if LLVMGetInstructionOpcode(add) != LLVMOpcode::LLVMAdd {
+            return;
+        }
+        let Some(k) = constant(LLVMGetOperand(add, 1)).filter(|k| (1 << 31..=LOW).contains(k)) else {
+            return;
+        };
+        if LLVMGetIntTypeWidth(LLVMTypeOf(add)) != 64 {
+            return;
+        }
+        // Nobody looks at the upper half.
+        let mut used = LLVMGetFirstUse(add);
+        while !used.is_null() {
+            let user = LLVMGetUser(used);
+            let low = match LLVMGetInstructionOpcode(user) {
+                LLVMOpcode::LLVMAnd => constant(LLVMGetOperand(user, 1)).is_some_and(|m| m <= LOW),
+                LLVMOpcode::LLVMTrunc => LLVMGetIntTypeWidth(LLVMTypeOf(user)) <= 32,
+                _ => false,
+            };
+            if !low {
+                return;
+            }
+            used = LLVMGetNextUse(used);
+        }
+        LLVMSetOperand(add, 1, LLVMConstInt(LLVMTypeOf(add), k | !LOW, 0));
+        LLVMSetNUW(add, 0);
+        LLVMSetNSW(add, 0);
+    }
+}

@@ -16,7 +16,7 @@ impl Fx<'_, '_> {
         let v = match op {
             PureOp::Zext => return self.zero_extend(i, ty, args[0]),
             PureOp::Sext => return self.sign_extend(i, ty, args[0]),
-            PureOp::Trunc => self.l.trunc(self.value(args[0]), self.unit.ty(ty)),
+            PureOp::Trunc => self.truncate(ty, args[0]),
             PureOp::Bitcast => match self.def(args[0]) {
                 // As a float from the start, lest LLVM take the way through general registers.
                 Inst::Pure { op: PureOp::VExtract(Lane::S4, n), args, .. } if ty == Type::F32 => {

@@ -43,6 +43,20 @@ impl Fx<'_, '_> {
         }
     }
 
+    /// The low bits of a value. Those of a 64-bit sum are added anew: the sum itself is an address, as a rule, and part of the
+    /// access, behind which x86 then adds in place and clears the upper half as it does (AArch32's writeback: `add $4, %ebp`
+    /// instead of `add $4, %rbp`, `mov %ebp, %ebp`).
+    pub(crate) fn truncate(&self, ty: Type, v: Value) -> V {
+        let l = self.l;
+        match *self.def(v) {
+            Inst::Pure { op: PureOp::Int(IntBin::Add), ty: Type::I64, args } if ty == Type::I32 => {
+                let low = |v: Value| l.trunc(self.value(v), l.int_ty(32));
+                l.add(low(args[0]), low(args[1]))
+            }
+            _ => l.trunc(self.value(v), self.unit.ty(ty)),
+        }
+    }
+
     fn shift(&self, ty: Type, args: &[Value], op: impl Fn(V, V) -> V, over: impl Fn(V) -> V) -> V {
         let l = self.l;
         let (a, n) = (self.value(args[0]), self.value(args[1]));

@@ -202,7 +202,9 @@ impl Target {
         }
         module
             .run_passes(Self::passes(options.opt), &self.machine, PassBuilderOptions::create())
-            .map_err(|e| Error::Llvm(e.to_string()))
+            .map_err(|e| Error::Llvm(e.to_string()))?;
+        crate::llvm::extend_addends(module);
+        Ok(())
     }
 
     pub(crate) fn compile(
