@@ -122,8 +122,8 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         let l = &self.llvm;
         match self.options.regs.info(r).ty {
             Type::F64 => {
-                let bits = l.bitcast(v, l.i64_ty());
-                l.insert(l.poison(l.ivec_ty(64, 2)), bits, 0)
+                let lanes = l.insert(l.poison(l.vec_ty(l.float_ty(64), 2)), v, 0);
+                l.bitcast(lanes, l.ivec_ty(64, 2))
             }
             _ => v,
         }
@@ -133,7 +133,8 @@ impl<'a, 'c> UnitCx<'a, 'c> {
     pub(crate) fn out_of_slot(&self, r: Reg, v: V) -> V {
         let l = &self.llvm;
         match self.options.regs.info(r).ty {
-            Type::F64 => l.bitcast(l.extract(v, 0), l.float_ty(64)),
+            // Not by way of an i64, which LLVM would keep in a general register.
+            Type::F64 => l.extract(l.bitcast(v, l.vec_ty(l.float_ty(64), 2)), 0),
             _ => v,
         }
     }
