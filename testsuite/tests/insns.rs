@@ -4,8 +4,8 @@
 //!
 //!     XLATE_TEST_FULL=1 cargo test --release -p xlate-testsuite --test insns -- --nocapture --test-threads 1
 //!
-//! `XLATE_SEED`, `XLATE_WORDS` (cases for each encoding, or sequences), `XLATE_STATES`, `XLATE_MODES` (FPCR bits that may be
-//! set, hexadecimal), `XLATE_ROW` (part of a name) and `XLATE_SHOW` (differences to print) vary it.
+//! `XLATE_SEED`, `XLATE_WORDS` (cases for each encoding), `XLATE_SEQUENCES`, `XLATE_STATES`, `XLATE_MODES` (FPCR bits that may
+//! be set, hexadecimal), `XLATE_ROW` (part of a name) and `XLATE_SHOW` (differences to print) vary it.
 
 use std::collections::BTreeMap;
 use testsuite::full;
@@ -60,7 +60,7 @@ fn singles(set: &'static dyn InstructionSet, engine: usize) -> Plan {
 /// Sequences.
 fn series(set: &'static dyn InstructionSet, engine: usize) -> Plan {
     let sizes = sizes(set, engine);
-    let count = setting("XLATE_WORDS").unwrap_or(sizes.sequences);
+    let count = setting("XLATE_SEQUENCES").unwrap_or(sizes.sequences);
     plan(set, sequences(set, count, seed()), sizes.sequence_states)
 }
 

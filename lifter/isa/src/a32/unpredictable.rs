@@ -23,6 +23,10 @@ pub fn unpredictable(at: Place, insn: &Insn) -> Option<&'static str> {
     if wide && is(&["LDRD", "STRD"]) && w >> 16 & 15 == 15 && (w >> 21 & 1 == 1 || is(&["STRD"])) {
         return Some("PC as base");
     }
+    let (m, t) = (w & 15, w >> 12 & 15);
+    if !at.thumb && name == "LDRD (register)" && (m == t || m == t + 1) {
+        return Some("the index is loaded");
+    }
     if wide && is(&["LDM", "STM"]) {
         let list = w & 0xffff;
         let bad = if is(&["LDM"]) { list >> 14 == 3 } else { list >> 15 == 1 };

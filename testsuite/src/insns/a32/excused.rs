@@ -19,15 +19,15 @@ pub fn unusable(t: &Tested, w: u32, at: Place) -> Option<&'static str> {
     if is(&["MSR ("]) && w >> if at.thumb { 9 } else { 17 } & 1 != 0 {
         return Some("may make data big-endian in qemu");
     }
+    if is(&["SVC"]) && at.thumb && w & 0xff == 0xab {
+        return Some("semihosting in qemu");
+    }
     if is(&["HLT"]) {
         if at.in_it() || !at.thumb && w >> 28 != 14 {
             return Some("HLT under a condition is UNPREDICTABLE");
         }
-        let imm = match (at.thumb, w >> 16) {
-            (true, _) => w & 63,
-            _ => (w >> 4 & 0xfff0) | w & 15,
-        };
-        if matches!((at.thumb, imm), (true, 0x3c) | (false, 0xf000)) {
+        let semihosting = if at.thumb { w & 63 == 0x3c } else { (w >> 4 & 0xfff0 | w & 15) == 0xf000 };
+        if semihosting {
             return Some("semihosting in qemu");
         }
     }

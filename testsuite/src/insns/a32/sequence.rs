@@ -52,8 +52,8 @@ fn fits(t: &Tested, w: u32, at: Place) -> bool {
     lift(w, at).is_some_and(|m| {
         let writeback = match t {
             t if !t.accesses => 0,
-            // SP stays a multiple of 4.
-            t if word::of_words(t) => POINTERS | 1 << 13,
+            // SP stays a multiple of 4, in the window.
+            t if word::of_words(t) && !t.row.name.starts_with("LDRD") => POINTERS | 1 << 13,
             _ => POINTERS,
         };
         m.leaves() == Leaves::Next

@@ -171,8 +171,9 @@ pub fn word(t: &Tested, registers: Registers, cond: u32, random: &mut Random) ->
     let mut w = value | random.word() & !mask;
     let (name, simd, narrow) = (t.row.name, is_simd(t.row), t.row.set == Set::T16);
     let choice = Choice::new(t, registers, narrow, random);
-    // Vectors in few registers: even ones, as Q registers are.
+    // Vectors in few registers: D0 to D7, of which Q registers are even ones, and S0 to S7.
     let few = registers == Registers::Five || random.one_in(4);
+    let single = t.row.pattern.contains("101s") && w >> 8 & 1 == 0 || t.row.pattern.contains("1010");
     let shifted = t.accesses && fields(t.row).iter().any(|f| f.letter == 'k');
     for f in fields(t.row) {
         let general = matches!(f.width, 3 | 4) && "dnmtsahlu".contains(f.letter);
@@ -192,7 +193,8 @@ pub fn word(t: &Tested, registers: Registers, cond: u32, random: &mut Random) ->
                 let pc = t.accesses && registers == Registers::Any && random.one_in(8);
                 f.set(w, if pc { 15 } else { one_of(choice.data, random) })
             }
-            _ if vector && few => f.set(w, if f.width == 1 { 0 } else { f.get(w) & 6 }),
+            _ if vector && few && single => f.set(w, if f.width == 1 { f.get(w) } else { f.get(w) & 3 }),
+            _ if vector && few => f.set(w, if f.width == 1 { 0 } else { f.get(w) & 7 }),
             _ if general && !simd => {
                 let pc = !t.accesses && !narrow && registers == Registers::Any && random.one_in(16);
                 f.set(w, if pc { 15 } else { one_of(choice.data, random) })
@@ -230,6 +232,8 @@ const COPROCESSOR: [u32; 4] = [0x7_0085, 0x7_008a, 0x7_00aa, 0xd_0040];
 /// Operands without which an instruction does nothing or leaves the program.
 fn particular(row: &Row, w: u32, random: &mut Random) -> u32 {
     match row.name {
+        // FPSCR; VMRS to APSR, too.
+        "VMRS" if random.one_in(2) => w & !0x000f_f000 | 0x0001_f000,
         "VMSR" | "VMRS" => w & !0x000f_0000 | 0x0001_0000,
         "MCR" => w & !0x00ef_00ef | COPROCESSOR[random.below(4) as usize] & 0x00ef_00ef,
         "MRC" => w & !0x00ef_00ef | 0x000d_0040,
