@@ -6,7 +6,7 @@
 
 use crate::float_result::{Look, Native};
 use crate::function::Fx;
-use crate::llvm::{AsmText, Bb, FPred, IPred, T, V};
+use crate::llvm::{AsmText, Bb, IPred, T, V};
 use abi::{GuestState, symbol};
 use ir::{FBin, FCmp, FShape, FUn, Inst, IntUn, PureOp, Round, Type, Value};
 use std::mem::offset_of;
@@ -159,16 +159,21 @@ impl Fx<'_, '_> {
         }
     }
 
-    /// The maximum or minimum of numbers.
+    /// The maximum or minimum of numbers. As assembly, because comparisons of LLVM's own are executed where there may be NaNs,
+    /// too, before a loop that never comes here, and raise Invalid Operation.
     pub(crate) fn extremum(&self, max: bool, shape: FShape, a: V, b: V) -> V {
         let l = self.l;
         // x86 gives its second operand for equal ones; both ways round and combined, −0 < +0 holds.
-        let p = if max { FPred::LLVMRealOGT } else { FPred::LLVMRealOLT };
-        let bits = match shape.is_vector() {
-            true => l.ivec_ty(shape.bits(), 128 / shape.bits()),
-            false => l.int_ty(shape.bits()),
+        let (bits, kind) = match (shape.is_vector(), shape.bits()) {
+            (true, 32) => (l.ivec_ty(32, 4), "ps"),
+            (true, n) => (l.ivec_ty(n, 128 / n), "pd"),
+            (false, 32) => (l.int_ty(32), "ss"),
+            (false, n) => (l.int_ty(n), "sd"),
         };
-        let pick = |x: V, y: V| l.bitcast(l.select(l.fcmp(p, x, y), x, y), bits);
+        let (text, constraints) = self.two_operands(&format!("{}{kind}", if max { "max" } else { "min" }));
+        let pick = |x: V, y: V| {
+            l.bitcast(l.asm_call(&text, constraints, self.float_shape(shape), &[x, y], &[]), bits)
+        };
         let (x, y) = (pick(a, b), pick(b, a));
         let r = if max { l.and(x, y) } else { l.or(x, y) };
         l.bitcast(r, self.float_shape(shape))
@@ -239,13 +244,18 @@ impl Fx<'_, '_> {
         Native { value, zero_above }
     }
 
-    /// A two-operand instruction on `a` and `b`, which leaves what it does not compute as it is in `a`.
-    pub(crate) fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
-        let (text, constraints) = if self.unit.features.avx {
+    /// The assembly of an instruction of two operands, and its constraints.
+    fn two_operands(&self, name: &str) -> (String, &'static str) {
+        if self.unit.features.avx {
             (format!("v{name} $2, $1, $0"), "=x,x,x")
         } else {
             (format!("{name} $2, $0"), "=x,0,x")
-        };
+        }
+    }
+
+    /// A two-operand instruction on `a` and `b`, which leaves what it does not compute as it is in `a`.
+    pub(crate) fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
+        let (text, constraints) = self.two_operands(name);
         self.float_site(symbol::FLOAT_SECTION, &text, constraints, ret, &[a, b], soft)
     }
 
