@@ -110,7 +110,12 @@ pub enum Layout {
     },
     /// A breakpoint behind each instruction, whose frame shows the complete state.
     Stops,
+    /// A loop around it, executed [`LOOPS`] times, that counts in the link register.
+    Loop,
 }
+
+/// How often [`Layout::Loop`] executes the instructions.
+pub(crate) const LOOPS: u32 = 3;
 
 /// An item of a case's text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -64,8 +64,8 @@ fn of_encoding(
 }
 
 /// Cases of `count` sequences of 4 to 20 instructions. Every fourth is there in all its beginnings, too (so that the
-/// state after each instruction is compared without anything that keeps the optimiser from its work), and every fourth
-/// with a stop after each instruction.
+/// state after each instruction is compared without anything that keeps the optimiser from its work), every fourth
+/// with a stop after each instruction, and every fourth as the body of a loop.
 pub fn sequences(set: &dyn InstructionSet, count: usize, seed: u64) -> Vec<Case> {
     let mut random = Random(seed);
     let mut cases = Vec::new();
@@ -79,6 +79,7 @@ pub fn sequences(set: &dyn InstructionSet, count: usize, seed: u64) -> Vec<Case>
         match n % 4 {
             0 => s.beginnings.iter().for_each(|k| add(&s.items[..*k], Layout::Plain)),
             1 => add(&s.items, Layout::Stops),
+            2 => add(&s.items, Layout::Loop),
             _ => {}
         }
     }

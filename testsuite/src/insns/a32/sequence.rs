@@ -79,9 +79,13 @@ fn instruction(at: Place, cond: u32, random: &mut Random) -> u32 {
     }
 }
 
-/// A conditional branch over the next `over` units.
-fn skip(thumb: bool, random: &mut Random) -> u32 {
-    let cond = random.below(14);
+/// A conditional branch, often under one of the conditions.
+fn skip(thumb: bool, conditions: [u32; 2], random: &mut Random) -> u32 {
+    let cond = if random.one_in(2) {
+        conditions[random.below(2) as usize] ^ random.below(2)
+    } else {
+        random.below(14)
+    };
     match (thumb, random.below(4)) {
         (false, _) => cond << 28 | 0x0a00_0000,
         (true, 0) => 0xb100 | random.below(2) << 11 | random.below(4),
@@ -124,7 +128,7 @@ pub fn sequence(length: usize, random: &mut Random) -> Sequence {
     while units.iter().map(Vec::len).sum::<usize>() < length {
         units.push(if random.one_in(12) {
             // How many units, until they are known.
-            vec![Item::Skip(skip(thumb, random), 1 + random.below(4) as usize)]
+            vec![Item::Skip(skip(thumb, conditions, random), 1 + random.below(4) as usize)]
         } else {
             unit(thumb, conditions, random)
         });

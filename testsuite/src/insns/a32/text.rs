@@ -2,7 +2,7 @@
 //! branch goes.
 
 use super::meaning::length;
-use crate::insns::{Case, Item, Layout};
+use crate::insns::{Case, Item, LOOPS, Layout};
 use isa::a32::{Place, is_it};
 use std::fmt::Write as _;
 
@@ -41,6 +41,11 @@ fn it_states(c: &Case) -> Vec<u8> {
     c.items.iter().map(behind).collect()
 }
 
+/// Instructions before the items, in bytes.
+fn head_length(c: &Case) -> i32 {
+    if links(c) || c.layout == Layout::Loop { 4 } else { 0 }
+}
+
 /// Where each item of a case stands, and the landing places, in bytes from its entry.
 pub struct Positions {
     /// The items, and what is behind the last.
@@ -51,7 +56,7 @@ pub struct Positions {
 
 /// The positions in a case's text.
 pub fn positions(c: &Case) -> Positions {
-    let mut at = if links(c) { 4 } else { 0 };
+    let mut at = head_length(c);
     let mut items = vec![at];
     for (item, it) in c.items.iter().zip(it_states(c)) {
         at += length(c.thumb, item.word()) as i32;
@@ -144,6 +149,10 @@ pub fn write(s: &mut String, i: usize, c: &Case) {
     if links(c) {
         s.push_str(LINK);
     }
+    if c.layout == Layout::Loop {
+        // Four bytes in either state.
+        let _ = writeln!(s, "\tmovw lr, #{LOOPS}\nl{i}:");
+    }
     let positions = positions(c);
     for (n, (item, it)) in c.items.iter().zip(it_states(c)).enumerate() {
         match *item {
@@ -162,7 +171,10 @@ pub fn write(s: &mut String, i: usize, c: &Case) {
             word(s, stop(c.thumb));
         }
     }
-    s.push_str(if links(c) { EXIT } else { "\tbx lr\n" });
+    if c.layout == Layout::Loop {
+        let _ = writeln!(s, "\tsubs lr, lr, #1\n\tbne l{i}");
+    }
+    s.push_str(if links(c) || c.layout == Layout::Loop { EXIT } else { "\tbx lr\n" });
     if let Layout::Landings { back: false, padding, off } = c.layout {
         s.push_str("\t.balign 4\n");
         for _ in 0..padding {

@@ -1,7 +1,7 @@
 //! The assembly text of A64's cases. Takes cases, gives text; knows nothing of what the instructions do but how far a branch
 //! goes.
 
-use crate::insns::{Case, Item, Layout, Needs};
+use crate::insns::{Case, Item, LOOPS, Layout, Needs};
 use std::fmt::Write as _;
 
 /// BRK #1: a stop.
@@ -41,6 +41,9 @@ pub fn write(s: &mut String, i: usize, c: &Case) {
     if c.layout == Layout::Link || c.needs.kind & Needs::TARGET != 0 {
         s.push_str("\tmrs x30, tpidr_el0\n");
     }
+    if c.layout == Layout::Loop {
+        let _ = writeln!(s, "\tmov x30, #{LOOPS}\nl{i}:");
+    }
     for (n, item) in c.items.iter().enumerate() {
         let left = c.items.len() - n - 1;
         match *item {
@@ -63,6 +66,9 @@ pub fn write(s: &mut String, i: usize, c: &Case) {
     match c.layout {
         Layout::Plain | Layout::Stops => s.push_str("\tret\n"),
         Layout::Link => s.push_str(EXIT),
+        Layout::Loop => {
+            let _ = writeln!(s, "\tsub x30, x30, #1\n\tcbnz x30, l{i}\n{EXIT}");
+        }
         Layout::Landings { padding, .. } => {
             s.push_str(EXIT);
             for _ in 0..padding {
