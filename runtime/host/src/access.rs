@@ -113,7 +113,7 @@ global_asm!(
     "mov [rsi], rax",
     "xor eax, eax",
     "ret",
-    // rdi, rsi: rdx bytes (a multiple of 4) compared; gives 0 if equal
+    // rdi, rsi: rdx bytes (a multiple of 2) compared; gives 0 if equal
     "xl_routine xl_same",
     "2:",
     "cmp rdx, 8",
@@ -126,12 +126,20 @@ global_asm!(
     "sub rdx, 8",
     "jmp 2b",
     "3:",
-    "test rdx, rdx",
+    "test edx, 4",
     "jz 5f",
     "mov eax, dword ptr [rdi]",
     "cmp eax, dword ptr [rsi]",
     "jne 4f",
+    "add rdi, 4",
+    "add rsi, 4",
     "5:",
+    "test edx, 2",
+    "jz 6f",
+    "mov ax, word ptr [rdi]",
+    "cmp ax, word ptr [rsi]",
+    "jne 4f",
+    "6:",
     "xor eax, eax",
     "ret",
     "4:",
@@ -419,5 +427,19 @@ mod tests {
         assert_eq!(read::<u64>(at + 9), Ok(7));
         assert_eq!(read_cstr(c"abc".as_ptr() as u64, 3), Ok(b"abc".to_vec()));
         assert_eq!(read_cstr(c"abc".as_ptr() as u64, 2), Err(Errno(libc::ENAMETOOLONG)));
+    }
+
+    /// Code of T32 has any even length.
+    #[test]
+    fn the_last_halfword_counts() {
+        let memory: Vec<u8> = (0..32).collect();
+        for len in (2..=30).step_by(2) {
+            let mut bytes = memory.clone();
+            // What stands behind does not count.
+            bytes[len] ^= 1;
+            assert!(same(memory.as_ptr() as u64, &bytes[..len]), "{len}");
+            bytes[len - 1] ^= 1;
+            assert!(!same(memory.as_ptr() as u64, &bytes[..len]), "{len}");
+        }
     }
 }
