@@ -43,6 +43,9 @@ pub struct Shape {
 /// Largest structure, on either side.
 pub const LARGEST: usize = 208;
 
+/// What fills the host's form of a [`Dir::Rest`], to see whether the kernel wrote it: no time has such a number of nanoseconds.
+const UNTOUCHED: u8 = 0xff;
+
 /// Who gives a structure to whom.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dir {
@@ -171,6 +174,9 @@ pub fn with(c: &mut Call<'_>, parts: &[Part], inner: fn(&mut Call<'_>) -> i64) -
         if guest[p.arg] == 0 {
             continue;
         }
+        if p.dir == Dir::Rest {
+            b.0.fill(UNTOUCHED);
+        }
         if matches!(p.dir, Dir::In | Dir::InOut | Dir::Limit)
             && let Err(e) = p.shape.read(guest[p.arg], &mut b.0)
         {
@@ -186,7 +192,8 @@ pub fn with(c: &mut Call<'_>, parts: &[Part], inner: fn(&mut Call<'_>) -> i64) -
             Dir::In => false,
             Dir::Out | Dir::InOut => r >= 0,
             Dir::Limit => !matches!(-r, ERESTARTNOINTR | ERESTARTSYS),
-            Dir::Rest => interrupted,
+            // Not written for times on a clock.
+            Dir::Rest => interrupted && b.0 != [UNTOUCHED; LARGEST],
         };
         if guest[p.arg] == 0 || !due {
             continue;
