@@ -16,6 +16,18 @@ __attribute__((noinline)) static unsigned seed(unsigned n) { return 0x5eed1234u 
 __attribute__((noinline)) static int twice(int x) { return 2 * x; }
 __attribute__((noinline)) static int negative(int x) { return -x; }
 
+// One of two neighbouring words, by loads under opposite conditions.
+__attribute__((noinline)) static unsigned either(const unsigned long *a, int second)
+{
+#ifdef __aarch64__
+    return a[second];
+#else
+    unsigned r;
+    __asm__ volatile("cmp %2, #0\n\tite eq\n\tldreq %0, [%1]\n\tldrne %0, [%1, #4]" : "=&r"(r) : "r"(a), "r"(second) : "cc", "memory");
+    return r;
+#endif
+}
+
 int main(int argc, char **argv) {
     int (*volatile calls[2])(int) = {twice, negative};
     unsigned long a[16], sum = 0;
@@ -29,6 +41,7 @@ int main(int argc, char **argv) {
         sum += a[i] * a[15 - i];
         d += f[i] * 0.25 + (i == 7 ? 0.0 / (argc - 1) : 0);
     }
+    sum += either(a, 0) ^ either(a, 1);
     __atomic_fetch_add(&a[3], sum, __ATOMIC_SEQ_CST);
     __atomic_compare_exchange_n(&a[4], &a[5], 7, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     signal(SIGSEGV, fault);
