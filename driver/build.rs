@@ -7,8 +7,8 @@ use std::process::Command;
 
 fn main() {
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("invariant: cargo sets OUT_DIR"));
-    let root =
-        Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("invariant: the driver lies in the workspace");
+    let driver = driver();
+    let root = driver.parent().expect("invariant: the driver lies in the workspace");
     for dir in ["runtime", "lifter/ir", "lifter/flags", "lifter/isa", "Cargo.toml", "Cargo.lock"] {
         println!("cargo:rerun-if-changed={}", root.join(dir).display());
     }
@@ -36,9 +36,15 @@ fn main() {
     join(&target.join("runtime/libxlate_rt.a"), &out);
 }
 
+/// This package's directory as cargo says it now: the script may have been compiled in another one that shares its target
+/// directory.
+fn driver() -> PathBuf {
+    std::env::var_os("CARGO_MANIFEST_DIR").expect("invariant: cargo sets CARGO_MANIFEST_DIR").into()
+}
+
 /// Links the used part of `library` into `out/xlate_rt.o`, without debug information.
 fn join(library: &Path, out: &Path) {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("runtime.ld");
+    let script = driver().join("runtime.ld");
     println!("cargo:rerun-if-changed={}", script.display());
     println!("cargo:rerun-if-env-changed=CC");
     let roots = [abi::symbol::MAIN, abi::symbol::SYSCALL, abi::symbol::SOFT_OP];
