@@ -12,11 +12,13 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+#include "context.h"
 
 enum { THREADS = 4, N = 20000 };
 extern const uint32_t hot_loop[], hot_end[];
+#ifdef __aarch64__
 __asm__(".text\n"
         "hot: mov x9, #0\n mov x10, #0\n mov x11, #0\n mov x12, #0\n mov x13, #0\n mov x14, #20000\n movi v0.2d, #0\n"
         "mov x15, #1\n dup v1.2d, x15\n fmov d2, xzr\n fmov d3, #1.0\n"
@@ -35,12 +37,35 @@ __asm__(".text\n"
         "b.ne hot_loop\n"              // 10
         "hot_end:\n"
         "stp x9, x10, [x0, #32]\n stp x11, x13, [x0, #48]\n str q0, [x0, #64]\n str d2, [x0, #80]\n str xzr, [x0]\n ret\n");
-void hot(uint64_t *memory);
+// The registers of the counters.
+enum { MEMORY = 0, FIRST = 9, SECOND, SUM, LOADED, STORED, LEFT };
+#else
+__asm__(ASSEMBLY ".globl hot_loop, hot_end, hot\n.type hot, %function\n"
+        "hot: push {r4-r9, lr}\n mov r9, #0\n mov r2, #0\n mov r3, #0\n mov r4, #0\n mov r8, #0\n movw r6, #20000\n mov r5, #1\n"
+        "vmov.i64 q0, #0\n vmov.i64 d4, #0\n vmov.f64 d5, #1.0\n vmov.i64 q1, #0\n vmov d2, r5, r8\n vmov d3, r5, r8\n"
+        "hot_loop:\n"
+        "add" WIDE "r9, r9, #1\n"          // 0
+        "add" WIDE "r2, r2, #1\n"          // 1
+        "vadd.i64 q0, q0, q1\n"       // 2
+        "ldr" WIDE "r4, [r0]\n"            // 3: what was stored last
+        "add" WIDE "r3, r3, r4\n"          // 4
+        "add" WIDE "r8, r8, #1\n"          // 5
+        "vadd.f64 d4, d4, d5\n"       // 6
+        "str" WIDE "r8, [r0]\n"            // 7
+        "strd r8, r9, [r0, #8]\n"     // 8
+        "subs" WIDE "r6, r6, #1\n"         // 9
+        "bne" WIDE "hot_loop\n"            // 10
+        "hot_end:\n"
+        "str r9, [r0, #16]\n str r2, [r0, #20]\n str r3, [r0, #24]\n str r8, [r0, #28]\n"
+        "vmov.32 r1, d0[0]\n str r1, [r0, #32]\n vmov.32 r1, d1[0]\n str r1, [r0, #36]\n mov r1, #0\n str r1, [r0]\n pop {r4-r9, pc}\n");
+enum { MEMORY = 0, SECOND = 2, SUM, LOADED, LEFT = 6, STORED = 8, FIRST };
+#endif
+void hot(word *memory);
 
 static struct thread {
     pthread_t id;
     _Atomic int tid;
-    uint64_t memory[16];
+    word memory[16];
     atomic_long queued, timed, inside, next;
 } __attribute__((aligned(128))) threads[THREADS];
 static __thread struct thread *me;
@@ -54,8 +79,8 @@ static void check(int what, int line, uint64_t a, uint64_t b)
 
 static void on_signal(int sig, siginfo_t *info, void *context)
 {
-    mcontext_t *m = &((ucontext_t *)context)->uc_mcontext;
-    const uint32_t *pc = (const uint32_t *)m->pc;
+    ucontext_t *uc = context;
+    const uint32_t *pc = (const uint32_t *)PC(uc);
     if (info->si_code == SI_TIMER) {
         me->timed++;
     } else {
@@ -66,31 +91,34 @@ static void on_signal(int sig, siginfo_t *info, void *context)
     (void)sig;
     if (pc < hot_loop || pc >= hot_end) return;
     me->inside++;
-    const uint64_t *x = (const uint64_t *)m->regs;
+    const saved *r = REGISTERS(uc);
     int at = pc - hot_loop;
-    uint64_t i = x[9] - (at > 0);
-    const uint32_t *record = (const uint32_t *)m->__reserved;
-    EQUAL(x[0], (uint64_t)me->memory);
-    EQUAL(x[10], i + (at > 1));
-    if (at > 3) EQUAL(x[12], i);
+    word i = r[FIRST] - (at > 0);
+    EQUAL(r[MEMORY], (word)me->memory);
+    EQUAL(r[SECOND], i + (at > 1));
+    if (at > 3) EQUAL(r[LOADED], i);
     // The sum of what was loaded: 0 + 1 + … .
-    EQUAL(x[11], at > 4 ? i * (i + 1) / 2 : i * (i - 1) / 2);
-    EQUAL(x[13], i + (at > 5));
+    EQUAL(r[SUM], at > 4 ? i * (i + 1) / 2 : i * (i - 1) / 2);
+    EQUAL(r[STORED], i + (at > 5));
     EQUAL(me->memory[0], i + (at > 7));
     // Between the two stores of a pair an interrupt may be taken, and the instruction is executed again: Arm ARM (DDI 0487)
     // B2.2.1, on what is single-copy atomic (a sequence of accesses, during which exceptions, interrupts included, can be
     // taken, whatever the type of memory; on return, accesses made before are repeated), and D1, "Taking an interrupt or
     // other exception during a multi-access load or store". (In AArch32, G1.16.5 allows it for LDM and STM only.)
-    if (at != 8 && (i || at > 8)) EQUAL(me->memory[2], i + (at > 8));
-    if (at != 8 && (i || at > 8)) EQUAL(me->memory[3], i + (at > 8));
-    EQUAL(x[14], N - i - (at > 9));
-    if (at == 10) EQUAL((m->pstate >> 28), (x[14] ? 2u : 6u));
-    EQUAL(record[0], 0x46508001u);
-    const uint64_t *v = (const uint64_t *)(record + 4);
+#ifdef __aarch64__
+    int stores = at == 8;
+#else
+    int stores = 0;
+#endif
+    if (!stores && (i || at > 8)) EQUAL(me->memory[2], i + (at > 8));
+    if (!stores && (i || at > 8)) EQUAL(me->memory[3], i + (at > 8));
+    EQUAL(r[LEFT], N - i - (at > 9));
+    if (at == 10) EQUAL(NZCV(uc), (r[LEFT] ? 2u : 6u));
+    EQUAL(fp_record(uc)[0], FP_MAGIC);
     double d;
-    memcpy(&d, v + 4, 8);
-    EQUAL(v[0], i + (at > 2));
-    EQUAL(v[1], i + (at > 2));
+    memcpy(&d, vector(uc, 2), 8);
+    EQUAL(vector(uc, 0)[0], i + (at > 2));
+    EQUAL(vector(uc, 0)[1], i + (at > 2));
     EQUAL((uint64_t)d, i + (at > 6));
 }
 
@@ -108,7 +136,7 @@ static void *body(void *a)
         hot(t->memory);
         EQUAL(t->memory[4], N);
         EQUAL(t->memory[5], N);
-        EQUAL(t->memory[6], (uint64_t)N * (N - 1) / 2);
+        EQUAL(t->memory[6], (word)N * (N - 1) / 2);
         EQUAL(t->memory[7], N);
         EQUAL(t->memory[8], N);
         EQUAL(t->memory[9], N);

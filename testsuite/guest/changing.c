@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+#include "context.h"
 
 typedef long (*function)(long);
 static long failures, checks;
@@ -23,10 +24,62 @@ static void check(const char *what, long got, long expected)
     }
 }
 
+// A loop that calls what lies CALLEE words behind its beginning, and one whose first instruction becomes `own_new`: (sum, turns,
+// instruction, place).
+extern const uint32_t callee_loop[], callee_end[], own_loop[], own_end[], own_new;
+enum { CALLEE = 16 };
+#ifdef __aarch64__
+enum { WORDS = 2, STATE = 0, UNDEFINED = 0 };
 static void put(uint32_t *at, int value)
 {
     at[0] = 0x91000000 | (uint32_t)value << 10; // add x0, x0, #value
     at[1] = 0xd65f03c0;                         // ret
+}
+__asm__(".text\n.globl callee_loop, callee_end, own_loop, own_end, own_new\n"
+        "callee_loop: stp x29, x30, [sp, #-32]!\n str x19, [sp, #16]\n mov x19, x1\n"
+        "1: bl callee_loop + 64\n subs x19, x19, #1\n b.ne 1b\n"
+        "ldr x19, [sp, #16]\n ldp x29, x30, [sp], #32\n ret\n"
+        "callee_end:\n"
+        "own_loop: add x0, x0, #1\n subs x1, x1, #1\n b.eq 1f\n cmp x1, #200\n b.ne own_loop\n"
+        "str w2, [x3]\n dc cvau, x3\n dsb ish\n ic ivau, x3\n dsb ish\n isb\n b own_loop\n"
+        "1: ret\n"
+        "own_end:\n"
+        "own_new: add x0, x0, #7\n");
+#else
+#ifdef __thumb__
+enum { WORDS = 2, STATE = 1, UNDEFINED = 0xde00de00 };
+static void put(uint32_t *at, int value)
+{
+    // movw r1, #value
+    at[0] = 0xf240 | (uint32_t)value >> 12 | (value >> 11 & 1) << 10 | ((value >> 8 & 7) << 12 | 1 << 8 | (value & 0xff)) << 16;
+    at[1] = 0x47704408; // add r0, r1; bx lr
+}
+#else
+enum { WORDS = 3, STATE = 0, UNDEFINED = 0xe7f000f0 };
+static void put(uint32_t *at, int value)
+{
+    at[0] = 0xe3001000 | (value >> 12) << 16 | (value & 0xfff); // movw r1, #value
+    at[1] = 0xe0800001;                                         // add r0, r0, r1
+    at[2] = 0xe12fff1e;                                         // bx lr
+}
+#endif
+__asm__(ASSEMBLY ".globl callee_loop, callee_end, own_loop, own_end, own_new\n"
+        "callee_loop: push {r4, lr}\n mov r4, r1\n"
+        "1: bl callee_loop + 64\n subs r4, r4, #1\n bne 1b\n"
+        "pop {r4, pc}\n"
+        ".balign 4\ncallee_end:\n"
+        "own_loop: add" WIDE "r0, r0, #1\n subs r1, r1, #1\n beq 2f\n cmp r1, #200\n bne own_loop\n"
+        "str r2, [r3]\n push {r0-r3, r7, lr}\n mov r0, r3\n add r1, r3, #4\n mov r2, #0\n movw r7, #2\n movt r7, #15\n svc #0\n"
+        "pop {r0-r3, r7, lr}\n b own_loop\n"
+        "2: bx lr\n"
+        ".balign 4\nown_end:\n"
+        "own_new: add" WIDE "r0, r0, #7\n");
+#endif
+enum { SIZE = 4 * WORDS };
+
+static function executable(const uint32_t *code)
+{
+    return (function)((word)code | STATE);
 }
 
 static void clear(void *at, long size)
@@ -51,27 +104,25 @@ static const int RWX = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 static void in_place(void)
 {
-    uint32_t *p = pages(2, RWX);
+    uint32_t *p = pages(3, RWX);
     for (int round = 1; round < 20; round++)
         // In the middle, and across the pages' border.
         for (int at = 0; at < 2048; at += 1023) {
             put(p + at, round + at);
-            clear(p + at, 8);
-            check("in place", often((function)(p + at)), round + at);
+            clear(p + at, SIZE);
+            check("in place", often(executable(p + at)), round + at);
         }
-    munmap(p, 8192);
+    munmap(p, 12288);
 }
 
 // A loop that calls what is rewritten in it: direct calls from generated code, so that they are linked.
 static void callee(void)
 {
     uint32_t *p = pages(1, RWX);
-    // stp x29, x30, [sp, #-32]!; str x19, [sp, #16]; mov x19, x1; 1: bl f; subs x19, x19, #1; b.ne 1b; ldr x19 …; ldp …; ret
-    uint32_t code[] = {0xa9be7bfd, 0xf9000bf3, 0xaa0103f3, 0x94000000 | 13, 0xf1000673, 0x54ffffc1, 0xf9400bf3, 0xa8c27bfd, 0xd65f03c0};
-    memcpy(p, code, sizeof code);
-    long (*loop)(long, long) = (void *)p;
+    memcpy(p, callee_loop, (char *)callee_end - (char *)callee_loop);
+    long (*loop)(long, long) = (void *)executable(p);
     for (int round = 1; round < 30; round++) {
-        put(p + 16, round);
+        put(p + CALLEE, round);
         clear(p, 128);
         check("callee", loop(0, 200), 200 * round);
     }
@@ -85,8 +136,8 @@ static void not_executable(void)
         mprotect(p, 4096, PROT_READ | PROT_WRITE);
         put(p, round);
         mprotect(p, 4096, PROT_READ | PROT_EXEC);
-        clear(p, 8);
-        check("not executable", often((function)p), round);
+        clear(p, SIZE);
+        check("not executable", often(executable(p)), round);
     }
     munmap(p, 4096);
 }
@@ -96,8 +147,8 @@ static void mapped_anew(void)
     uint32_t *p = pages(1, RWX);
     for (int round = 1; round < 10; round++) {
         put(p, round);
-        clear(p, 8);
-        check("mapped anew", often((function)p), round);
+        clear(p, SIZE);
+        check("mapped anew", often(executable(p)), round);
         munmap(p, 4096);
         uint32_t *q = mmap(p, 4096, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
         check("the same place", q == p, 1);
@@ -113,25 +164,25 @@ static void two_views(void)
     uint32_t *x = mmap(0, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
     for (int round = 1; round < 10; round++) {
         put(w, round);
-        clear(w, 8);
-        clear(x, 8);
-        check("two views", often((function)x), round);
+        clear(w, SIZE);
+        clear(x, SIZE);
+        check("two views", often(executable(x)), round);
         // By a system call.
-        uint32_t code[2];
+        uint32_t code[WORDS];
         put(code, round + 100);
-        check("pwrite", pwrite(fd, code, 8, 0), 8);
-        clear(x, 8);
-        check("pwrite", often((function)x), round + 100);
+        check("pwrite", pwrite(fd, code, SIZE, 0), SIZE);
+        clear(x, SIZE);
+        check("pwrite", often(executable(x)), round + 100);
     }
     munmap(w, 4096);
     munmap(x, 4096);
     // Mapped privately over code, from the file.
     uint32_t *p = pages(1, RWX);
     put(p, 7);
-    clear(p, 8);
-    check("before", often((function)p), 7);
+    clear(p, SIZE);
+    check("before", often(executable(p)), 7);
     check("over it", mmap(p, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0) == p, 1);
-    check("file", often((function)p), 109);
+    check("file", often(executable(p)), 109);
     munmap(p, 4096);
     close(fd);
 }
@@ -142,12 +193,12 @@ static void by_read(void)
     int fd[2];
     check("pipe", pipe(fd), 0);
     for (int round = 1; round < 10; round++) {
-        uint32_t code[2];
+        uint32_t code[WORDS];
         put(code, round);
-        check("write", write(fd[1], code, 8), 8);
-        check("read", read(fd[0], p + 64, 8), 8);
-        clear(p + 64, 8);
-        check("read", often((function)(p + 64)), round);
+        check("write", write(fd[1], code, SIZE), SIZE);
+        check("read", read(fd[0], p + 64, SIZE), SIZE);
+        clear(p + 64, SIZE);
+        check("read", often(executable(p + 64)), round);
     }
     munmap(p, 4096);
 }
@@ -158,39 +209,23 @@ static void moved(void)
     put(p, 1);
     put(p + 1024, 2);
     clear(p, 8192);
-    check("first", often((function)p), 1);
-    check("second", often((function)(p + 1024)), 2);
+    check("first", often(executable(p)), 1);
+    check("second", often(executable(p + 1024)), 2);
     // The second page over the first.
     check("mremap", mremap(p + 1024, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, p) == p, 1);
-    check("moved", often((function)p), 2);
+    check("moved", often(executable(p)), 2);
     munmap(p, 4096);
 }
 
-// add x0, x0, #1; subs x1, x1, #1; … str w2, [x3]; (dc, ic, barriers); b.ne: the loop changes its own increment.
-static void own_loop(void)
+// A loop changes its own increment.
+static void own(void)
 {
     uint32_t *p = pages(1, RWX);
-    uint32_t code[] = {
-        0x91000400, // 0: add x0, x0, #1
-        0xf1000421, // subs x1, x1, #1
-        0x540000e0, // b.eq ret
-        0xf103203f, // cmp x1, #200
-        0x54ffff81, // b.ne 0
-        0xb9000062, // str w2, [x3]
-        0xd50b7b23, // dc cvau, x3
-        0xd5033b9f, // dsb ish
-        0xd50b7523, // ic ivau, x3
-    };
-    memcpy(p, code, sizeof code);
-    p[2] = 0x54000180; // b.eq to 14
-    p[9] = 0xd5033b9f;  // dsb ish
-    p[10] = 0xd5033fdf; // isb
-    p[11] = 0x17fffff5; // b 0
-    p[14] = 0xd65f03c0;
-    clear(p, 64);
-    long (*f)(long, long, long, void *) = (void *)p;
+    memcpy(p, own_loop, (char *)own_end - (char *)own_loop);
+    clear(p, 128);
+    long (*f)(long, long, long, void *) = (void *)executable(p);
     // 300 turns: 100 add one, 200 add seven.
-    check("own loop", f(0, 300, 0x91001c00, p), 100 + 7 * 200);
+    check("own loop", f(0, 300, own_new, p), 100 + 7 * 200);
     munmap(p, 4096);
 }
 
@@ -199,9 +234,8 @@ static void handler(int sig, siginfo_t *info, void *context)
 {
     ucontext_t *uc = context;
     faults++;
-    // Goes back to the caller.
-    uc->uc_mcontext.pc = uc->uc_mcontext.regs[30];
-    uc->uc_mcontext.regs[0] = 1000 + sig;
+    leave(uc);
+    REGISTERS(uc)[0] = 1000 + sig;
 }
 
 static void gone(void)
@@ -211,16 +245,18 @@ static void gone(void)
     sigaction(SIGILL, &sa, 0);
     uint32_t *p = pages(1, RWX);
     put(p, 3);
-    clear(p, 8);
-    check("there", often((function)p), 3);
+    clear(p, SIZE);
+    check("there", often(executable(p)), 3);
     mprotect(p, 4096, PROT_READ | PROT_WRITE);
-    check("not executable", ((function)p)(5), 1000 + SIGSEGV);
+    check("not executable", executable(p)(5), 1000 + SIGSEGV);
     mprotect(p, 4096, PROT_READ | PROT_EXEC);
-    check("again", often((function)p), 3);
+    check("again", often(executable(p)), 3);
     munmap(p, 4096);
-    check("unmapped", ((function)p)(5), 1000 + SIGSEGV);
+    check("unmapped", executable(p)(5), 1000 + SIGSEGV);
     p = mmap(p, 4096, RWX, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    check("zeros", ((function)p)(5), 1000 + SIGILL);
+    *p = UNDEFINED;
+    clear(p, 4);
+    check("undefined", executable(p)(5), 1000 + SIGILL);
     check("faults", faults, 3);
     munmap(p, 4096);
 }
@@ -236,7 +272,7 @@ static void many(void)
     long sum = 0;
     for (int round = 0; round < 20; round++)
         for (int i = 0; i < N; i++)
-            sum = ((function)(p + i * 128))(sum);
+            sum = executable(p + i * 128)(sum);
     check("many", sum, 20L * N * (N - 1) / 2);
 }
 
@@ -249,7 +285,7 @@ int main(void)
     two_views();
     by_read();
     moved();
-    own_loop();
+    own();
     gone();
     many();
     printf("%ld checks, %ld failures\n", checks, failures);

@@ -56,6 +56,8 @@ t_clean_site:
     ret
     done t_callee_loop
     function t_callee
+    .global t_callee_site
+t_callee_site:
     mov w0, #0
     ret
     done t_callee
@@ -88,6 +90,8 @@ t_outer_site:
 
 // Short host instructions, so that threads stand among the first bytes.
     function t_entry
+    .global t_entry_site
+t_entry_site:
     add x0, x0, #1
     ret
     done t_entry
@@ -111,6 +115,18 @@ t_probed_site:
     cbz x2, 1b
     ret
     done t_probed
-    .global t_callee
     .balign 4096
+
+// What is written there.
+    .global t_leave, t_one, t_add_one, t_add_two, t_break
+t_leave:
+    b . + 8
+t_one:
+    mov w0, #1
+t_add_one:
+    add x0, x0, #1
+t_add_two:
+    add x0, x0, #2
+t_break:
+    brk #0
     .section .note.GNU-stack, "", %progbits

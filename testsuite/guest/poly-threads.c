@@ -10,20 +10,20 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+#include "context.h"
 
 enum { PAGE = 4096, THREADS = 2 };
 extern long t_loop(long *), t_clean(long *), t_callee_loop(long *), t_outer(long *), t_entry(long), t_probe(long), t_probed(long, long *);
-extern uint32_t t_loop_site[], t_clean_site[], t_callee[], t_outer_site[], t_probe_site[], t_probed_site[];
-static const uint32_t BRK = 0xd4200000;
+extern uint32_t t_loop_site[], t_clean_site[], t_callee_site[], t_outer_site[], t_entry_site[], t_probe_site[], t_probed_site[];
+// Instructions to write there: out of a loop, a result of one, one and two added to the argument, a breakpoint.
+extern const uint32_t t_leave, t_one, t_add_one, t_add_two, t_break;
 
 static int rounds = 100;
 static long turns[THREADS][16];
 static long bad[THREADS];
 static volatile int stop, round_now, done;
-
-static uint32_t jump(long words) { return 0x14000000 | (words & 0x3ffffff); }
 
 static void protect(void *at, int prot)
 {
@@ -106,11 +106,10 @@ static int leave_loop(long (*f)(long *), uint32_t *site, uint32_t there)
     return join(t);
 }
 
-static int loop(void) { return leave_loop(t_loop, t_loop_site, jump(2)); }
-static int clean(void) { return leave_loop(t_clean, t_clean_site, jump(2)); }
-// mov w0, #1
-static int callee(void) { return leave_loop(t_callee_loop, t_callee, 0x52800020); }
-static int outer(void) { return leave_loop(t_outer, t_outer_site, jump(2)); }
+static int loop(void) { return leave_loop(t_loop, t_loop_site, t_leave); }
+static int clean(void) { return leave_loop(t_clean, t_clean_site, t_leave); }
+static int callee(void) { return leave_loop(t_callee_loop, t_callee_site, t_one); }
+static int outer(void) { return leave_loop(t_outer, t_outer_site, t_leave); }
 
 static void *enters(void *arg)
 {
@@ -126,18 +125,18 @@ static void *enters(void *arg)
     return 0;
 }
 
-// add x0, x0, #1 or #2 at the entry of a function of two instructions.
+// One or two added at the entry of a function of two instructions.
 static int entry(void)
 {
-    uint32_t *site = (uint32_t *)t_entry;
+    uint32_t *site = t_entry_site;
     pthread_t t[THREADS];
     start(t, enters);
     for (int r = 0; r < rounds; r++) {
         protect(site, PROT_READ | PROT_WRITE | PROT_EXEC);
-        patch(site, 0x91000800);
+        patch(site, t_add_two);
         if (r % 8 == 0)
             all_turn();
-        patch(site, 0x91000400);
+        patch(site, t_add_one);
         protect(site, PROT_READ | PROT_EXEC);
         if (r % 8 == 0)
             all_turn();
@@ -160,7 +159,7 @@ static void *waits(void *arg)
 // The same, by the only thread that executes it, while there is another and after.
 static int alone(void)
 {
-    uint32_t *site = (uint32_t *)t_entry;
+    uint32_t *site = t_entry_site;
     int ends[4], r = t_entry(1) != 2;
     char c;
     void *ended = 0;
@@ -169,12 +168,12 @@ static int alone(void)
     if (pipe(ends) || pipe(ends + 2) || pthread_create(&t, 0, waits, ends) || read(ends[2], &c, 1) != 1)
         return 2;
     protect(site, PROT_READ | PROT_WRITE | PROT_EXEC);
-    patch(site, 0x91000800);
+    patch(site, t_add_two);
     close(ends[1]);
     pthread_join(t, &ended);
     for (int i = 0; i < 3; i++)
         r |= t_entry(i) != i + 2;
-    patch(site, 0x91000400);
+    patch(site, t_add_one);
     protect(site, PROT_READ | PROT_EXEC);
     for (int i = 0; i < 3; i++)
         r |= t_entry(i) != i + 1;
@@ -187,13 +186,13 @@ static __thread volatile long *own;
 static void on_trap(int sig, siginfo_t *info, void *context)
 {
     (void)sig;
-    ucontext_t *u = context;
-    uintptr_t pc = u->uc_mcontext.pc;
+    ucontext_t *uc = context;
+    uintptr_t pc = PC(uc);
     if ((pc != (uintptr_t)t_probe_site && pc != (uintptr_t)t_probed_site) || info->si_addr != (void *)pc)
         _exit(3);
-    // What is under the breakpoint: add x0, x0, #1.
-    u->uc_mcontext.regs[0]++;
-    u->uc_mcontext.pc += 4;
+    // What is under the breakpoint: one added.
+    REGISTERS(uc)[0]++;
+    PC(uc) += 4;
     own[1]++;
 }
 
@@ -229,7 +228,7 @@ static int with_breakpoints(void *(*f)(void *), uint32_t *site)
     all_turn();
     for (int r = 0; r < rounds; r++) {
         protect(site, PROT_READ | PROT_WRITE | PROT_EXEC);
-        patch(site, BRK);
+        patch(site, t_break);
         for (int i = 0; i < THREADS; i++)
             for (long now = turns[i][1]; *(volatile long *)&turns[i][1] == now;)
                 sched_yield();

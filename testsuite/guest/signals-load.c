@@ -32,8 +32,9 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <ucontext.h>
 #include <unistd.h>
+
+#include "context.h"
 
 enum { FUTEX_WAIT, FUTEX_WAKE, FUTEX_WAIT_BITSET = 9, FUTEX_PRIVATE_FLAG = 128, FUTEX_WAIT_PRIVATE = 128, FUTEX_WAKE_PRIVATE };
 
@@ -508,10 +509,22 @@ static void t_queue(void)
 
 static atomic_int handled, inside, returned;
 static void count(int sig, siginfo_t *info, void *context) { (void)sig, (void)info, (void)context, handled++; }
-static int fds[2], other[2], word, listening, epfd, msgs, sems;
+static int fds[2], other[2], futex_word, listening, epfd, msgs, sems;
 static char fifo[64], lock_file[64];
 static const struct timespec long_time = {1000, 0};
-static struct timespec rest;
+// Times as the calls without a C library between take them: 32-bit ones have other numbers for times of 64 bits.
+struct kernel_time { long tv_sec, tv_nsec; };
+#ifdef SYS_clock_nanosleep_time32
+#define SYS_clock_nanosleep SYS_clock_nanosleep_time32
+#endif
+static const struct kernel_time long_kernel_time = {1000, 0};
+static struct kernel_time rest;
+static struct kernel_time far_away(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (struct kernel_time){now.tv_sec + 1000, now.tv_nsec};
+}
 
 // What a call gives if it is interrupted with SA_RESTART, and how it ends if it goes on.
 enum end { BY_WRITE, BY_READ, BY_WAKE, BY_CHILD, BY_CONNECT, BY_UNLOCK, BY_OPEN, NEVER };
@@ -537,8 +550,8 @@ static long c_write(void)
 }
 static long c_wait(void) { return waitpid(child, 0, 0) == child ? 1 : -1; }
 static long c_waitid(void) { siginfo_t i; return waitid(P_PID, child, &i, WEXITED) == 0 ? 1 : -1; }
-static long c_futex(void) { return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0) == 0 ? 1 : -1; }
-static long c_bitset(void) { return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, 0, 0, 1) == 0 ? 1 : -1; }
+static long c_futex(void) { return syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, 0, 0, 0) == 0 ? 1 : -1; }
+static long c_bitset(void) { return syscall(SYS_futex, &futex_word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, 0, 0, 1) == 0 ? 1 : -1; }
 static long c_accept(void) { int f = accept(listening, 0, 0); if (f >= 0) close(f); return f >= 0 ? 1 : -1; }
 static long c_flock(void) { int f = open(lock_file, O_RDWR), r = flock(f, LOCK_EX), e = errno; close(f); errno = e; return r == 0 ? 1 : -1; }
 static long c_setlkw(void)
@@ -556,7 +569,7 @@ static long c_poll_limit(void) { return poll(0, 0, 1000000); }
 static long c_ppoll(void) { return ppoll(0, 0, &long_time, 0); }
 static long c_select(void) { return select(0, 0, 0, 0, 0); }
 static long c_epoll(void) { struct epoll_event e; return epoll_wait(epfd, &e, 1, -1); }
-static long c_sigwait(void) { sigset_t s = set_of(SIGRTMIN + 9, 0); siginfo_t i; return syscall(SYS_rt_sigtimedwait, &s, &i, &long_time, 8); }
+static long c_sigwait(void) { sigset_t s = set_of(SIGRTMIN + 9, 0); siginfo_t i; return syscall(SYS_rt_sigtimedwait, &s, &i, &long_kernel_time, 8); }
 static long c_suspend(void) { sigset_t s; sigemptyset(&s); return sigsuspend(&s); }
 static long c_msgrcv(void) { long m[4]; return msgrcv(msgs, m, 8, 0, 0); }
 static long c_semop(void) { struct sembuf b = {0, -1, 0}; return semop(sems, &b, 1); }
@@ -564,34 +577,30 @@ static long c_semtimedop(void) { struct sembuf b = {0, -1, 0}; return semtimedop
 static long c_sleep(void)
 {
     rest.tv_sec = -1;
-    long r = syscall(SYS_nanosleep, &long_time, &rest);
+    long r = syscall(SYS_nanosleep, &long_kernel_time, &rest);
     CHECK(rest.tv_sec >= 0 && rest.tv_sec <= 1000);
     return r;
 }
 static long c_sleep_clock(void)
 {
     rest.tv_sec = -1;
-    long r = syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &long_time, &rest);
+    long r = syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, 0, &long_kernel_time, &rest);
     CHECK(rest.tv_sec >= 0 && rest.tv_sec <= 1000);
     return r;
 }
 static long c_sleep_until(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += 1000;
+    struct kernel_time t = far_away();
     rest.tv_sec = -1;
     long r = syscall(SYS_clock_nanosleep, CLOCK_MONOTONIC, TIMER_ABSTIME, &t, &rest);
     SAME(rest.tv_sec, -1);
     return r;
 }
-static long c_futex_limit(void) { return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &long_time, 0, 0); }
+static long c_futex_limit(void) { return syscall(SYS_futex, &futex_word, FUTEX_WAIT_PRIVATE, 0, &long_kernel_time, 0, 0); }
 static long c_bitset_limit(void)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    t.tv_sec += 1000;
-    return syscall(SYS_futex, &word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, &t, 0, 1);
+    struct kernel_time t = far_away();
+    return syscall(SYS_futex, &futex_word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 0, &t, 0, 1);
 }
 static long c_recv_limit(void)
 {
@@ -667,7 +676,7 @@ static void finish(const struct call *c)
         break;
     case BY_WAKE:
         // The word stays as it is: the call may just be about to look at it again.
-        while (!returned) syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0), sched_yield();
+        while (!returned) syscall(SYS_futex, &futex_word, FUTEX_WAKE_PRIVATE, 1, 0, 0, 0), sched_yield();
         break;
     case BY_CONNECT:
         f = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -756,10 +765,11 @@ static void t_restart(void)
     child = fork();
     if (child == 0) {
         struct timespec t = {0, 20000000}, a, b;
+        struct kernel_time k = {0, 20000000};
         int w = 0;
         for (int i = 0; i < 30; i++) {
             clock_gettime(CLOCK_MONOTONIC, &a);
-            int r = i % 3 == 0 ? nanosleep(&t, 0) : i % 3 == 1 ? poll(0, 0, 20) : syscall(SYS_futex, &w, FUTEX_WAIT, 0, &t, 0, 0);
+            int r = i % 3 == 0 ? nanosleep(&t, 0) : i % 3 == 1 ? poll(0, 0, 20) : syscall(SYS_futex, &w, FUTEX_WAIT, 0, &k, 0, 0);
             if (i % 3 == 2 ? r != -1 || errno != ETIMEDOUT : r != 0) _exit(1 + i % 3);
             clock_gettime(CLOCK_MONOTONIC, &b);
             if ((b.tv_sec - a.tv_sec) * 1000000000 + b.tv_nsec - a.tv_nsec < 20000000) _exit(4 + i % 3);
@@ -1042,9 +1052,10 @@ static char *pages;
 static atomic_int guarded, parked, release_round;
 
 extern uint32_t add_pair[], add_pair_end[], poll_loop[], poll_load[], poll_done[], null_loop[], null_load[], null_landing[];
-// add_all(page, n): adds one to words of the page in different ways, n times. x3 counts beside them.
+// add_all(page, n): adds one to words of the page in different ways, n times. x3 (r3) counts beside them.
 // polling(page, stop, out): loops whose counters agree at each poll; stores them when told to stop.
-// nulls(table, n): adds what pointers point to; a null is redirected by the handler, which counts it in x9.
+// nulls(table, n): adds what pointers point to; a null is redirected by the handler to where it is counted, at bit 32 of the result.
+#ifdef __aarch64__
 __asm__(".text\n.globl add_pair, add_pair_end, poll_loop, poll_load, poll_done, null_loop, null_load, null_landing\n"
         ".globl add_all, poll_until, nulls\n"
         ".type add_all, %function\nadd_all:\n mov x3, #0\n mov x8, #1\n movi v0.2d, #0\n dup v1.2d, x8\n"
@@ -1063,32 +1074,56 @@ __asm__(".text\n.globl add_pair, add_pair_end, poll_loop, poll_load, poll_done, 
         "null_load: ldr x6, [x5]\n add x4, x4, x6\n"
         "2: subs x1, x1, #1\n b.ne null_loop\n add x0, x4, x9, lsl #32\n ret\n"
         "null_landing: add x9, x9, #1\n b 2b\n.size nulls, . - nulls\n");
-uint64_t add_all(void *page, uint64_t n, void *lock);
-uint64_t poll_until(void *page, atomic_int *stop);
-uint64_t nulls(void *table, uint64_t n);
+enum { PAGE = 0, POINTER = 5, TURNS = 9, TURNS_SUM, TURNS_TOO };
+#else
+__asm__(ASSEMBLY ".globl add_pair, add_pair_end, poll_loop, poll_load, poll_done, null_loop, null_load, null_landing\n"
+        ".globl add_all, poll_until, nulls\n"
+        ".type add_all, %function\nadd_all:\n push {r4-r9, lr}\n mov r3, #0\n mov r8, #1\n vdup.32 d1, r8\n"
+        "add_pair: ldrd r4, r5, [r0]\n add r4, r4, #1\n add r5, r5, #1\n strd r4, r5, [r0]\n"
+        "1: ldaex r6, [r2]\n add r6, r6, #1\n stlex r7, r6, [r2]\n cmp r7, #0\n bne 1b\n"
+        "add r7, r0, #16\n vld1.32 {d2}, [r7]\n vadd.i32 d2, d2, d1\n vst1.32 {d2}, [r7]\n"
+        "add r3, r3, #1\n ldr r9, [r0, #24]\n add r9, r9, #1\n str r9, [r0, #24]!\n sub r0, r0, #24\n"
+        "subs r1, r1, #1\n bne add_pair\n"
+        "add_pair_end: mov r0, r3\n pop {r4-r9, pc}\n.size add_all, . - add_all\n"
+        ".type poll_until, %function\npoll_until:\n push {r4-r9, lr}\n mov r4, #0\n mov r5, #0\n mov r6, #0\n vmov.i64 d4, #0\n"
+        "vmov.f64 d3, #1.0\n"
+        "poll_loop: add r4, r4, #1\n add r5, r5, r4\n add r6, r6, #1\n vadd.f64 d4, d4, d3\n"
+        "poll_load: ldr r7, [r0]\n ldr r8, [r1]\n cmp r8, #0\n beq poll_loop\n"
+        "poll_done: mov r0, r4\n pop {r4-r9, pc}\n.size poll_until, . - poll_until\n"
+        ".type nulls, %function\nnulls: push {r4-r9, lr}\n mov r9, #0\n mov r4, #0\n"
+        "null_loop: ldr r5, [r0], #4\n"
+        "null_load: ldr r6, [r5]\n add r4, r4, r6\n"
+        "2: subs r1, r1, #1\n bne null_loop\n mov r0, r4\n mov r1, r9\n pop {r4-r9, pc}\n"
+        "null_landing: add r9, r9, #1\n b 2b\n.size nulls, . - nulls\n");
+enum { PAGE = 0, POINTER = 5, TURNS = 4, TURNS_SUM, TURNS_TOO };
+#endif
+word add_all(void *page, word n, void *lock);
+word poll_until(void *page, atomic_int *stop);
+uint64_t nulls(void *table, word n);
 
 static void on_access(int sig, siginfo_t *info, void *context)
 {
-    mcontext_t *m = &((ucontext_t *)context)->uc_mcontext;
-    const uint32_t *pc = (const uint32_t *)m->pc;
+    ucontext_t *uc = context;
+    const saved *r = REGISTERS(uc);
+    const uint32_t *pc = (const uint32_t *)PC(uc);
     char *page = (char *)((uintptr_t)info->si_addr & ~4095ul);
     (void)sig;
     if (pc == null_load) { // an implicit null check
         SAME(info->si_addr, 0);
         SAME(info->si_code, SEGV_MAPERR);
-        SAME(m->regs[5], 0);
-        m->pc = (uintptr_t)null_landing;
+        SAME(r[POINTER], 0);
+        PC(uc) = (word)null_landing;
         return;
     }
     SAME(info->si_code, SEGV_ACCERR);
     if (pc == poll_load) { // a safepoint: the registers say where it is, and stay what they are
-        uint64_t n = m->regs[9];
+        uint64_t n = r[TURNS];
         double d;
-        memcpy(&d, (char *)m->__reserved + 16 + 32, 8);
-        SAME(m->regs[10], n * (n + 1) / 2);
-        SAME(m->regs[11], n);
+        memcpy(&d, vector(uc, 2), 8);
+        SAME(r[TURNS_SUM], n * (n + 1) / 2);
+        SAME(r[TURNS_TOO], n);
         SAME(d, n);
-        SAME(m->regs[0], page);
+        SAME(r[PAGE], page);
         int round = release_round;
         parked++;
         while (release_round == round) syscall(SYS_futex, &release_round, FUTEX_WAIT_PRIVATE, round, 0, 0, 0);
@@ -1100,9 +1135,12 @@ static void on_access(int sig, siginfo_t *info, void *context)
 }
 static void *mutator(void *a)
 {
-    uint64_t sum = 0;
+    word sum = 0;
     long n = (long)a;
-    for (int i = 0; i < 480; i++) sum += add_all(pages + (n * 16 + i % 16) * 4096, 10, pages + (n * 16 + i % 16) * 4096 + 24);
+    for (int i = 0; i < 480; i++) {
+        word *page = (word *)(pages + (n * 16 + i % 16) * 4096);
+        sum += add_all(page, 10, page + 3);
+    }
     ready++;
     return (void *)sum;
 }
@@ -1113,14 +1151,18 @@ static void *poller(void *a)
 }
 static void *null_user(void *a)
 {
-    static uint64_t one = 1;
-    uint64_t *table[1000];
+    static word one = 1;
+    word *table[1000];
     int none = 0;
     for (int i = 0; i < 1000; i++) {
         table[i] = i % ((long)a + 3) == 0 ? 0 : &one;
         none += !table[i];
     }
-    for (int i = 0; i < 5; i++) SAME(nulls(table, 1000), ((uint64_t)none << 32) + 1000 - none);
+    for (int i = 0; i < 5; i++) {
+        uint64_t result = nulls(table, 1000);
+        SAME(result >> 32, none);
+        SAME((uint32_t)result, 1000 - none);
+    }
     return 0;
 }
 static void t_faults(void)
@@ -1139,12 +1181,12 @@ static void t_faults(void)
         sched_yield();
     } while (ready < WORKERS);
     mprotect(pages, PAGES * 4096, PROT_READ | PROT_WRITE);
-    uint64_t sum = 0;
-    for (int i = 0; i < WORKERS; i++) sum += (uint64_t)join(t[i]);
+    word sum = 0;
+    for (int i = 0; i < WORKERS; i++) sum += (word)join(t[i]);
     SAME(sum, WORKERS * 4800);
     CHECK(guarded >= PAGES);
     for (int i = 0; i < PAGES; i++) {
-        uint64_t *w = (uint64_t *)(pages + i * 4096);
+        word *w = (word *)(pages + i * 4096);
         for (int k = 0; k < 7; k++) SAME(w[k], k == 2 ? 0 : 300);
     }
     // Each safepoint stops all threads.

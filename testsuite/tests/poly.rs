@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use testsuite::compare::{Outcome, Run, run_qemu, run_translated, translate};
 use testsuite::full;
-use testsuite::guest::{Libc, build_all};
+use testsuite::guest::{Libc, Target, build_all, build_for};
 
 const SIGALRM: i32 = 14;
 
@@ -16,15 +16,10 @@ const QUICK: &[&str] = &["-O0"];
 /// `/proc/self/mem` and `process_vm_writev`.
 const QEMU_FAILS: [&str; 5] = ["alias", "alias_line", "shared", "mem", "vm"];
 
-fn guest(flags: &[&str]) -> PathBuf {
-    guest_of(["poly.c", "poly-code.S"], flags)
-}
-
-fn guest_of(sources: [&str; 2], flags: &[&str]) -> PathBuf {
+fn guest(target: Target, sources: [&str; 2]) -> PathBuf {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
     let sources = sources.map(|s| dir.join(s));
-    let sources: Vec<&Path> = sources.iter().map(PathBuf::as_path).collect();
-    build_all(&sources, Libc::Musl, flags).unwrap_or_else(|e| panic!("{e}"))
+    build_for(target, &[&sources[0], &sources[1]], Libc::Musl, &["-O1"]).unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn cases(program: &Path) -> Vec<String> {
@@ -66,20 +61,19 @@ fn check(program: &Path) {
 
 #[test]
 fn changed_text_is_not_executed_stale() {
-    check(&guest(&["-O1"]));
+    check(&guest(Target::A64, ["poly.c", "poly-code.S"]));
 }
 
 /// Threads are in the code that another changes: `guest/poly-threads.c`. Where they would never come out by themselves, the case must
 /// not end while nobody calls them.
-#[test]
-fn threads_in_changed_text() {
+fn threads_in_changed_text(target: Target, code: &str, ways: &[(&[&str], &str)]) {
     const NEVER_LEAVE: [&str; 4] = ["loop", "clean", "outer", "probe_inside"];
-    let program = guest_of(["poly-threads.c", "poly-threads-code.S"], &["-O1"]);
+    let program = guest(target, ["poly-threads.c", code]);
     let cases = cases(&program);
     assert!(cases.len() >= 8, "{cases:?}");
     let rounds = if full() { "3000" } else { "4" };
     let mut wrong = Vec::new();
-    for (flags, engine) in [(QUICK, "auto"), (OPTIMISED, "auto"), (QUICK, "jit"), (QUICK, "interp")] {
+    for &(flags, engine) in ways {
         let translated = translate(&program, flags).unwrap_or_else(|e| panic!("{e}"));
         for case in &cases {
             let env = vec![("XLATE_ENGINE", engine)];
@@ -92,6 +86,7 @@ fn threads_in_changed_text() {
                 wrong.push(format!("{case} {flags:?} {engine}: {got:?}"));
             }
             if engine == "interp"
+                || target != Target::A64 && !full()
                 || flags == QUICK && engine == "auto"
                 || !NEVER_LEAVE.contains(&case.as_str())
             {
@@ -116,6 +111,22 @@ fn threads_in_changed_text() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+const ALL_WAYS: [(&[&str], &str); 4] =
+    [(OPTIMISED, "auto"), (QUICK, "jit"), (QUICK, "auto"), (QUICK, "interp")];
+
+#[test]
+fn threads_in_changed_text_a64() {
+    threads_in_changed_text(Target::A64, "poly-threads-code.S", &ALL_WAYS);
+}
+
+#[test]
+fn threads_in_changed_text_aarch32() {
+    for (target, one) in [(Target::A32, 0), (Target::T32, 1)] {
+        let ways = if full() { &ALL_WAYS[..] } else { &ALL_WAYS[one..=one] };
+        threads_in_changed_text(target, "poly-threads-code32.S", ways);
+    }
 }
 
 /// Code written at run time that changes without cache maintenance: `guest/poly-forget.c`. In the run-time compiler, each case must not
@@ -194,7 +205,7 @@ fn branches_get_other_targets() {
 /// A text segment that is writable and executable: text can change from the first instruction on.
 #[test]
 fn writable_text_segment() {
-    let program = guest(&["-O1"]);
+    let program = guest(Target::A64, ["poly.c", "poly-code.S"]);
     let mut file = std::fs::read(&program).expect("a built program");
     // The flags of the first program header, which is the text's.
     const FLAGS: usize = 64 + 4;

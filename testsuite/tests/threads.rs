@@ -70,15 +70,16 @@ fn library_for(target: Target, libc: Libc, flags: &[&str], engines: &[(&[&str], 
     }
 }
 
-/// A32 and T32.
+/// What programs for A32 and T32 are compiled with.
+const AARCH32: &[&str] = &["-O2", "-w", "-march=armv8-a+simd"];
+
 #[test]
 fn aarch32() {
-    let flags = &["-O2", "-w", "-march=armv8-a+simd"];
     let engines = [QUICK, OPTIMISED, INTERPRETED];
     for target in [Target::A32, Target::T32] {
-        library_for(target, Libc::Musl, flags, if full() { &engines } else { &engines[..1] });
+        library_for(target, Libc::Musl, AARCH32, if full() { &engines } else { &engines[..1] });
         if full() {
-            library_for(target, Libc::Glibc, flags, &engines[..1]);
+            library_for(target, Libc::Glibc, AARCH32, &engines[..1]);
         }
     }
 }
@@ -105,7 +106,12 @@ type Ways<'a> = [((&'a [&'a str], &'a str), &'a [&'a str])];
 
 /// Runs a program whose arguments depend on the engine.
 fn run_each(source: &str, flags: &[&str], engines: &Ways<'_>, expected: &str) {
-    let program = ours(source, Libc::Musl, flags);
+    run_each_for(Target::A64, source, flags, engines, expected);
+}
+
+/// The same for any instruction set.
+fn run_each_for(target: Target, source: &str, flags: &[&str], engines: &Ways<'_>, expected: &str) {
+    let program = ours_for(target, source, Libc::Musl, flags);
     for ((xflags, engine), args) in engines {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
         let timeout = Some(Duration::from_secs(if full() { 900 } else { 120 }));
@@ -114,7 +120,7 @@ fn run_each(source: &str, flags: &[&str], engines: &Ways<'_>, expected: &str) {
         let text = String::from_utf8_lossy(&out.stdout);
         assert!(
             out.status == 0 && text == expected && out.stderr.is_empty(),
-            "{source} {xflags:?} {engine}: {out:?}"
+            "{source} {target:?} {xflags:?} {engine}: {out:?}"
         );
     }
 }
@@ -146,11 +152,9 @@ const LOAD: &[&str] =
 
 /// Signals of the process and of threads, queues, restarts, timers, waiting, jumps, nesting, and faults on purpose (guard
 /// pages, safepoints, null checks): what the program finds not as on Linux, it prints. (qemu 7.2 fails in three parts.)
-#[test]
-fn signals_under_load() {
-    let program = ours("signals-load.c", Libc::Musl, &["-O2", "-march=armv8.1-a"]);
-    let engines = [OPTIMISED, COMPILED, INTERPRETED, QUICK];
-    for (xflags, engine) in &engines[..if full() { 4 } else { 2 }] {
+fn under_load(target: Target, flags: &[&str], engines: &[(&[&str], &str)]) {
+    let program = ours_for(target, "signals-load.c", Libc::Musl, flags);
+    for (xflags, engine) in engines {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
         for part in LOAD {
             for _ in 0..if full() { 5 } else { 1 } {
@@ -165,10 +169,24 @@ fn signals_under_load() {
                 let text = String::from_utf8_lossy(&out.stdout);
                 assert!(
                     out.status == 0 && text == expected && out.stderr.is_empty(),
-                    "{xflags:?} {part}: {out:?}"
+                    "{target:?} {xflags:?} {engine} {part}: {out:?}"
                 );
             }
         }
+    }
+}
+
+#[test]
+fn signals_under_load() {
+    let engines = [OPTIMISED, COMPILED, INTERPRETED, QUICK];
+    under_load(Target::A64, &["-O2", "-march=armv8.1-a"], &engines[..if full() { 4 } else { 2 }]);
+}
+
+#[test]
+fn signals_under_load_aarch32() {
+    for (target, one) in [(Target::A32, QUICK), (Target::T32, COMPILED)] {
+        let engines = [OPTIMISED, COMPILED, INTERPRETED, QUICK];
+        under_load(target, AARCH32, if full() { &engines } else { std::slice::from_ref(&one) });
     }
 }
 
@@ -182,6 +200,20 @@ fn asynchronous() {
     };
     let engines = [(INTERPRETED, args), (COMPILED, args), (QUICK, args), (OPTIMISED, args)];
     run_each("async-threads.c", &["-O2", "-march=armv8.1-a"], &engines, expected);
+}
+
+#[test]
+fn asynchronous_aarch32() {
+    for (target, one) in [(Target::A32, QUICK), (Target::T32, OPTIMISED)] {
+        let (args, expected): (&[&str], _) = if full() {
+            (&["10000"], "queued 40000, violations 0, in the loop 1\n")
+        } else {
+            (&["1000"], "queued 4000, violations 0, in the loop 1\n")
+        };
+        let all = [(INTERPRETED, args), (COMPILED, args), (QUICK, args), (OPTIMISED, args)];
+        let one = [(one, args)];
+        run_each_for(target, "async-threads.c", AARCH32, if full() { &all } else { &one }, expected);
+    }
 }
 
 /// Threads meet in a code cache that holds a fraction of what they execute: generations of code begin and end all the time.
