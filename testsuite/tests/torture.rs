@@ -122,6 +122,16 @@ fn advsimd_at_o2() {
     check_engines(Corpus::AdvSimd, "-O2", 300, 20);
 }
 
+/// The same tests for 32-bit programs.
+#[test]
+fn advsimd_for_aarch32() {
+    let engines = [Engine::lifted(), Engine::run_time(), Engine::interpreter()];
+    for (target, one) in [(Target::A32, 0), (Target::T32, 1)] {
+        let engines = if testsuite::full() { &engines[..] } else { &engines[one..=one] };
+        check_for(target, Corpus::AdvSimd, "-O2", engines, 149, 6);
+    }
+}
+
 #[test]
 fn advsimd_at_o3() {
     check(Corpus::AdvSimd, "-O3", &[Engine::lifted()], 300, 10);
@@ -138,29 +148,37 @@ fn vect() {
 }
 
 /// qemu's own tests, every `step`th, at least `least` of which must pass: by default without those that take long or need
-/// time to pass; with `--full` all.
-fn tcg(engines: &[Engine<'static>], step: usize, least: usize) {
-    let mut tests = Corpus::Tcg.tests("", Target::A64);
+/// time to pass; with `--full` all, of which `all` must pass.
+fn tcg(target: Target, engines: &[Engine<'static>], step: usize, least: usize, all: usize) {
+    let mut tests = Corpus::Tcg.tests("", target);
     let least = if testsuite::full() {
-        18
+        all
     } else {
         let slow = ["linux-test", "/signals", "testthread"];
         tests.retain(|t| t.unsuitable.is_none() && !slow.iter().any(|n| t.name.contains(n)));
         tests = tests.into_iter().step_by(step).collect();
         least
     };
-    let setup = Setup { target: Target::A64, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
-    judge("Tcg", &run(&tests, &setup), engines, least);
+    let setup = Setup { target, libc: Libc::Musl, engines: engines.to_vec(), group: 60 };
+    judge(&format!("Tcg {target:?}"), &run(&tests, &setup), engines, least);
 }
 
 #[test]
 fn tcg_optimised() {
-    tcg(&[Engine::lifted()], 2, 7);
+    tcg(Target::A64, &[Engine::lifted()], 2, 7, 18);
 }
 
 #[test]
 fn tcg_in_other_engines() {
-    tcg(&[Engine::unoptimised(), Engine::run_time(), Engine::interpreter()], 1, 14);
+    tcg(Target::A64, &[Engine::unoptimised(), Engine::run_time(), Engine::interpreter()], 1, 14, 18);
+}
+
+#[test]
+fn tcg_for_aarch32() {
+    let engines = [Engine::run_time(), Engine::interpreter(), Engine::unoptimised()];
+    for target in [Target::A32, Target::T32] {
+        tcg(target, if testsuite::full() { &engines } else { &engines[..2] }, 5, 3, 19);
+    }
 }
 
 /// That tests which share a program are told apart: each prints its name, and some do not pass under qemu.

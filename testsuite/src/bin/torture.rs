@@ -1,4 +1,4 @@
-//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--lifted] [--interp] [--jit] [--engines] [--glibc] [--a32 | --t32]
+//! Runs gcc's tests: `torture [CORPUS…] [-O LEVEL…] [--lifted] [--unoptimised] [--interp] [--jit] [--engines] [--glibc] [--a32 | --t32]
 //! [--filter TEXT] [--every N] [--group N] [-- XLATE FLAGS]`. A level is one argument such as `-O2` or `'-O3 -funroll-loops'`; without a
 //! corpus it runs `execute`, without a level -O2, without an engine translated code; `--engines` means all three. Each test is
 //! compiled and run under qemu once, whatever the number of engines. Ends with a table of what passed in each.
@@ -19,6 +19,7 @@ fn main() {
             "--t32" => setup.target = Target::T32,
             "--glibc" => setup.libc = Libc::Glibc,
             "--lifted" => setup.engines.push(Engine::lifted()),
+            "--unoptimised" => setup.engines.push(Engine::unoptimised()),
             "--jit" => setup.engines.push(Engine::run_time()),
             "--interp" => setup.engines.push(Engine::interpreter()),
             "--engines" => {

@@ -77,7 +77,7 @@ impl Corpus {
     /// Its tests for programs of an instruction set, sorted; `level` is ignored where there are none.
     pub fn tests(self, level: &str, guest: Target) -> Vec<Test> {
         if self == Corpus::Tcg {
-            return super::tcg::tests();
+            return super::tcg::tests(guest);
         }
         let mut all: Vec<Test> = self.files().iter().filter_map(|f| self.test(f, level, guest)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -172,7 +172,7 @@ impl Corpus {
             }
             Corpus::AdvSimd if guest == Target::A64 => &["-march=armv8.2-a+fp16"],
             Corpus::AdvSimd if level.contains("-mfpu=") => &[],
-            Corpus::AdvSimd => &["-mfpu=crypto-neon-fp-armv8"],
+            Corpus::AdvSimd => &["-mfpu=crypto-neon-fp-armv8", "-mfp16-format=ieee"],
             // Included by others.
             Corpus::Vect if stem.ends_with("template") || stem == "complex-operations" => return None,
             Corpus::Vect | Corpus::Tsvc | Corpus::Tcg => &[],

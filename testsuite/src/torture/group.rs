@@ -266,6 +266,7 @@ fn prints_what_varies(test: &Test) -> bool {
         "/testthread.c",
         "/test-mmap.c",
         "/sysregs.c",
+        "/commpage.c",
     ];
     these.iter().any(|n| test.name.contains(n))
 }

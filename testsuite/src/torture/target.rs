@@ -100,7 +100,7 @@ pub fn options_for(keyword: &str, guest: Target) -> &'static [&'static str] {
             "arm_neon" => &["-mfpu=neon"],
             "arm_neon_fp16" => &["-mfpu=neon-fp16", "-mfp16-format=ieee"],
             "arm_neonv2" => &["-mfpu=neon-vfpv4"],
-            "arm_v8_neon" => &["-mfpu=neon-fp-armv8"],
+            "arm_v8_neon" => &["-march=armv8-a", "-mfpu=neon-fp-armv8"],
             "arm_crypto" => &["-mfpu=crypto-neon-fp-armv8"],
             _ => &[],
         };
