@@ -69,7 +69,23 @@ impl Target {
     pub fn binutil(self, program: &str) -> String {
         match self {
             Target::A64 => tools::cross(program),
-            Target::A32 | Target::T32 => format!("arm-linux-gnueabihf-{program}"),
+            Target::A32 | Target::T32 => format!("{}-{program}", self.triplet()),
+        }
+    }
+
+    /// Debian's architecture whose packages have its programs: of 32-bit ones most are T32.
+    pub fn architecture(self) -> &'static str {
+        match self {
+            Target::A64 => "arm64",
+            Target::A32 | Target::T32 => "armhf",
+        }
+    }
+
+    /// The directory of that architecture below `/usr/lib`.
+    pub fn triplet(self) -> &'static str {
+        match self {
+            Target::A64 => "aarch64-linux-gnu",
+            Target::A32 | Target::T32 => "arm-linux-gnueabihf",
         }
     }
 
@@ -163,31 +179,37 @@ pub fn ours_for(target: Target, name: &str, libc: Libc, flags: &[&str]) -> PathB
     build_for(target, &[&source], libc, flags).unwrap_or_else(|e| panic!("{e}"))
 }
 
-/// Builds `testsuite/guest/<name>` with `archive` of Debian's `package` for arm64, whose headers are in `include` below
+/// Builds `testsuite/guest/<name>` for `target` with `archive` of Debian's `package`, whose headers are in `include` below
 /// `/usr/include`, too.
-pub fn with_package(name: &str, package: &str, archive: &str, include: &str) -> PathBuf {
-    let usr = packages::unpacked(package).join("usr");
-    let lib = usr.join("lib/aarch64-linux-gnu").join(archive).display().to_string();
+pub fn with_package(target: Target, name: &str, package: &str, archive: &str, include: &str) -> PathBuf {
+    let usr = packages::unpacked_for(target.architecture(), package).join("usr");
+    let lib = usr.join("lib").join(target.triplet()).join(archive).display().to_string();
     let all = usr.join("include");
     let flags = [
         "-O2".to_string(),
         format!("-I{}", all.display()),
+        format!("-I{}", all.join(target.triplet()).display()),
         format!("-I{}", all.join(include).display()),
         lib,
     ];
     let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     flags.push("-ldl");
-    ours(name, Libc::Glibc, &flags)
+    ours_for(target, name, Libc::Glibc, &flags)
 }
 
-/// Builds the Go program `testsuite/guest/<name>`: static, without C.
-pub fn go(name: &str) -> PathBuf {
+/// Builds the Go program `testsuite/guest/<name>`: static, without C. Go's compiler makes A32 of 32-bit programs.
+pub fn go(target: Target, name: &str) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest").join(name);
     let text = std::fs::read(&source).expect("the source can be read");
     let dir = store().join("guest");
     std::fs::create_dir_all(&dir).expect("the store can be written");
     let stem = source.file_stem().expect("a source file has a name").to_string_lossy();
-    let out = dir.join(format!("{stem}-{:016x}", content_hash(&text)));
+    let architecture = match target {
+        Target::A64 => "arm64",
+        Target::A32 => "arm",
+        Target::T32 => panic!("Go has no Thumb"),
+    };
+    let out = dir.join(format!("{stem}-{architecture}-{:016x}", content_hash(&text)));
     if !out.exists() {
         let temp = temporary(&out);
         let mut go = Command::new(tools::go());
@@ -195,7 +217,8 @@ pub fn go(name: &str) -> PathBuf {
         for (name, value) in [
             ("GO111MODULE", "off"),
             ("GOOS", "linux"),
-            ("GOARCH", "arm64"),
+            ("GOARCH", architecture),
+            ("GOARM", "7"),
             ("CGO_ENABLED", "0"),
             ("GOFLAGS", ""),
         ] {

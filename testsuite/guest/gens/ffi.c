@@ -9,8 +9,8 @@
 typedef struct { float a, b; } hfa2;
 typedef struct { double a, b, c, d; } hfa4;
 typedef struct { float a, b, c, d; } hfaf4;
-typedef struct { long a; double b; } mixed16;
-typedef struct { long a, b, c; } large;
+typedef struct { int64_t a; double b; } mixed16;
+typedef struct { int64_t a, b, c; } large;
 typedef struct { char c[3]; } three;
 typedef struct { int8_t a; int16_t b; int32_t c; } small;
 typedef struct { hfa2 in; float c; } nested;
@@ -47,7 +47,7 @@ static double _Complex f_cd(double _Complex a, double _Complex b) { return a * b
 static float _Complex f_cf(float _Complex a) { return a * (1.0f + 2.0f * I); }
 static void f_void(int *p, int v) { *p += v; }
 
-static unsigned long digest;
+static uint64_t digest;
 
 static void add(const void *p, size_t n) {
     for (size_t i = 0; i < n; i++) {
@@ -93,7 +93,7 @@ static void call(const char *name, void (*target)(void), ffi_type *ret, size_t u
     }
     digest = 0xcbf29ce484222325;
     add(direct, used);
-    printf("%s: %016lx %s %d\n", name, digest, same ? "same" : "DIFFERENT", f.calls);
+    printf("%s: %016llx %s %d\n", name, (unsigned long long)digest, same ? "same" : "DIFFERENT", f.calls);
 }
 
 #define ARGS(...) (ffi_type *[]){__VA_ARGS__}
@@ -171,7 +171,7 @@ int main(int argc, char **argv) {
     // Pointers and nothing.
     ffi_cif cif;
     void *result;
-    ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_pointer, ARGS(&ffi_type_pointer, l));
+    ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_pointer, ARGS(&ffi_type_pointer, &ffi_type_slong));
     ffi_call(&cif, FFI_FN(f_p), &result, VALUES(&p, &n));
     int counter = 0, *at = &counter;
     ffi_prep_cif(&cif, FFI_DEFAULT_ABI, 2, &ffi_type_void, ARGS(&ffi_type_pointer, &ffi_type_sint32));
@@ -188,7 +188,7 @@ int main(int argc, char **argv) {
     const char *word = "word";
     int c = 'Z';
     ffi_prep_cif_var(&cif, FFI_DEFAULT_ABI, 3, 9, &ffi_type_sint32,
-                     ARGS(&ffi_type_pointer, &ffi_type_uint64, &ffi_type_pointer, &ffi_type_sint32, d, &ffi_type_pointer, l, &ffi_type_sint32,
+                     ARGS(&ffi_type_pointer, &ffi_type_ulong, &ffi_type_pointer, &ffi_type_sint32, d, &ffi_type_pointer, l, &ffi_type_sint32,
                           &ffi_type_longdouble));
     ffi_arg printed;
     ffi_call(&cif, FFI_FN(snprintf), &printed, VALUES(&to, &size, &format, &i32, &u, &word, &i64, &c, &q));

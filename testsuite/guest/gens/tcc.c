@@ -39,6 +39,17 @@ static const struct {
     {"goto", "int run(int n) { int i = 0, s = 0; again: if (i < 100) { if (i % 7 == 3) goto skip; s += i * n; skip: i++; goto again; } do { s--; } while (s & 15); return s; }"},
 };
 
+// What generated code calls for what the processor has no instruction for.
+#ifdef __aarch64__
+#define HELPERS(H) H(__extenddftf2) H(__multf3) H(__fixtfsi) H(__fixtfdi)
+#else
+#define HELPERS(H) \
+    H(__aeabi_idiv) H(__aeabi_idivmod) H(__aeabi_uidiv) H(__aeabi_uidivmod) H(__aeabi_ldivmod) H(__aeabi_uldivmod) H(__aeabi_llsl) \
+    H(__aeabi_llsr) H(__aeabi_lasr) H(__aeabi_memcpy) H(__aeabi_memcpy4) H(__aeabi_memcpy8) H(__aeabi_memset) H(__aeabi_memmove) H(__aeabi_memmove4) H(__aeabi_memmove8) H(__fixunsdfsi)
+#endif
+#define DECLARE(name) extern void name(void);
+HELPERS(DECLARE)
+
 static void complain(void *data, const char *text) {
     (void)data;
     const char *colon = strstr(text, ": ");
@@ -76,11 +87,8 @@ int main(int argc, char **argv) {
             tcc_add_symbol(s, "memset", memset);
             tcc_add_symbol(s, "memcpy", memcpy);
             tcc_add_symbol(s, "memmove", memmove);
-            extern void __extenddftf2(void), __multf3(void), __fixtfsi(void), __fixtfdi(void);
-            tcc_add_symbol(s, "__extenddftf2", __extenddftf2);
-            tcc_add_symbol(s, "__multf3", __multf3);
-            tcc_add_symbol(s, "__fixtfsi", __fixtfsi);
-            tcc_add_symbol(s, "__fixtfdi", __fixtfdi);
+#define ADD(name) tcc_add_symbol(s, #name, name);
+            HELPERS(ADD)
             int size = tcc_relocate(s, NULL);
             if (size < 0 || (size_t)size > room) {
                 printf("size %d\n", size);

@@ -26,7 +26,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 type node struct {
@@ -257,6 +256,7 @@ func recovered(f func()) (s string) {
 func panics() {
 	slice, index := make([]int, 3), 5
 	var m map[string]int
+	inaccessible, _ := syscall.Mmap(-1, 0, 4096, syscall.PROT_NONE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	kinds := map[string]int{}
 	for i := 0; i < 50; i++ {
 		for _, f := range []func(){
@@ -275,7 +275,7 @@ func panics() {
 			func() {
 				old := debug.SetPanicOnFault(true)
 				defer debug.SetPanicOnFault(old)
-				*(*int)(unsafe.Pointer(uintptr(0x123456789000 + zero))) = 1
+				inaccessible[0] = 1
 			},
 		} {
 			kinds[recovered(f)]++

@@ -4,7 +4,8 @@
 
 use super::Options;
 use super::measure::{cost, median};
-use crate::{compare, guest, tools};
+use crate::compare;
+use crate::guest::{Target, with_package};
 use serde::Serialize;
 use std::path::Path;
 use std::process::Command;
@@ -35,6 +36,8 @@ const SCRIPTS: &[(&str, u32, u32)] = &[
 pub struct Generator {
     /// Name.
     pub program: String,
+    /// LuaJIT's own instruction set; the code it generates for 32-bit processors is A32.
+    pub target: &'static str,
     /// Translated: large run less small one.
     pub translated_s: f64,
     /// The same under qemu-user.
@@ -53,17 +56,22 @@ impl Generator {
 }
 
 /// Measures the chosen scripts; with `small`, only that they print the same.
-pub(super) fn measure(options: &Options) -> Vec<Generator> {
-    let program = guest::with_package("gens/luajit.c", "libluajit-5.1-dev", "libluajit-5.1.a", "luajit-2.1");
+pub(super) fn measure(target: Target, options: &Options) -> Vec<Generator> {
+    let program = with_package(target, "gens/luajit.c", "libluajit-5.1-dev", "libluajit-5.1.a", "luajit-2.1");
     let flags: Vec<&str> = options.xflags.iter().map(String::as_str).collect();
     let flags = if flags.is_empty() { vec!["-O2"] } else { flags };
     let output = compare::translate(&program, &flags).unwrap_or_else(|e| panic!("{e}"));
     let wanted = |name: &str| options.names.is_empty() || options.names.iter().any(|n| n == name);
-    SCRIPTS.iter().filter(|s| wanted(s.0)).map(|s| measure_one(s, &program, &output, options)).collect()
+    SCRIPTS
+        .iter()
+        .filter(|s| wanted(s.0))
+        .map(|s| measure_one(s, target, &program, &output, options))
+        .collect()
 }
 
 fn measure_one(
     &(name, small, large): &(&str, u32, u32),
+    target: Target,
     program: &Path,
     output: &Path,
     options: &Options,
@@ -75,7 +83,7 @@ fn measure_one(
         let mut printed = [None, None];
         for way in 0..2 {
             let mut time = |size: usize, n: u32| {
-                let mut c = if way == 0 { Command::new(output) } else { Command::new(tools::qemu()) };
+                let mut c = if way == 0 { Command::new(output) } else { Command::new(target.qemu()) };
                 if way == 1 {
                     c.arg(program);
                 }
@@ -94,7 +102,14 @@ fn measure_one(
     }
     let [translated_s, qemu_s] = differences.map(median);
     let [translated_small_s, qemu_small_s] = smalls.map(median);
-    let row = Generator { program: name.into(), translated_s, qemu_s, translated_small_s, qemu_small_s };
+    let row = Generator {
+        program: name.into(),
+        target: target.name(),
+        translated_s,
+        qemu_s,
+        translated_small_s,
+        qemu_small_s,
+    };
     eprintln!(
         "{name:<12} LuaJIT, steady: translated {translated_s:.3} s, {:.2} times faster than qemu",
         row.gain()

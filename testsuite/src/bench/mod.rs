@@ -131,7 +131,7 @@ impl Report {
         Report {
             rows: self.rows.iter().filter(|r| r.target == name).cloned().collect(),
             steady: self.steady.iter().filter(|r| r.target == name).cloned().collect(),
-            generators: if target == Target::A64 { self.generators.clone() } else { Vec::new() },
+            generators: self.generators.iter().filter(|g| g.target == name).cloned().collect(),
             start_up: self.start_up.iter().filter(|s| s.target == name).copied().collect(),
             runs: self.runs,
         }
@@ -164,7 +164,8 @@ pub fn run(options: &Options) -> Report {
     let targets = options.targets.iter().filter(|_| options.start_up_runs > 0);
     let start_up = targets.map(|t| start_up::measure(*t, options)).collect();
     let steady = if options.jit { steady::measure(options) } else { Vec::new() };
-    let generators = if options.luajit { generators::measure(options) } else { Vec::new() };
+    let targets = options.targets.iter().filter(|_| options.luajit);
+    let generators = targets.flat_map(|t| generators::measure(*t, options)).collect();
     Report { rows, steady, generators, start_up, runs: options.runs }
 }
 
