@@ -26,6 +26,40 @@ fn right_translations_pass() {
     assert_eq!(run_translated(&translated, &verified()), run_qemu(&hello, &Run::default()));
 }
 
+/// With everything compiled at run time.
+fn compiled() -> Run<'static> {
+    Run { env: vec![("XLATE_VERIFY", "1"), ("XLATE_ENGINE", "jit")], ..Run::default() }
+}
+
+#[test]
+fn right_run_time_code_passes() {
+    for target in TARGETS {
+        let program = ours_for(target, "verify.c", Libc::Musl, &["-O2"]);
+        let translated = translate(&program, &["--no-lift"]).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(
+            run_translated(&translated, &compiled()),
+            run_qemu(&program, &Run::default()),
+            "{target:?}"
+        );
+    }
+}
+
+/// Code that changes, compiled as if it did not.
+#[test]
+fn wrong_run_time_code_is_found() {
+    let program = ours_for(Target::A64, "poly-forget.c", Libc::Glibc, &["-O1"]);
+    let translated = translate(&program, &["--no-lift"]).unwrap_or_else(|e| panic!("{e}"));
+    for case in ["patch", "inside", "loop", "data", "stack", "reads"] {
+        let mut run = Run { args: vec![case, "1"], ..compiled() };
+        assert_eq!(run_translated(&translated, &run).status, 0, "{case}");
+        run.env.push(("XLATE_NO_INVALIDATION", "writes"));
+        let found = run_translated(&translated, &run);
+        let text = String::from_utf8_lossy(&found.stderr);
+        assert_eq!(found.status, 2, "{case}: {text}");
+        assert!(text.contains("in the interpreter, set by 0x"), "{case}: {text}");
+    }
+}
+
 /// A constant that the guest makes by MOV and MOVK, and the host in one instruction, is changed in the output.
 #[test]
 fn a_wrong_translation_is_found() {

@@ -342,7 +342,7 @@ impl Jit {
         let space = self.space.as_mut()?;
         let found = &self.found;
         let joins = |pc| found.contains_key(&(pc, key.1));
-        let known = threshold >= LEAST_COUNTS;
+        let known = threshold >= LEAST_COUNTS && !process.options.verify;
         let first = (known && again.is_none() && !checked && process.options.jit_again != 0)
             .then(|| First { joins: &joins, counter: space.things.counter(process.options.jit_again) });
         let counter = first.map(|first| first.counter as *const AtomicI32);
@@ -354,6 +354,7 @@ impl Jit {
             seen: known.then_some(&seen),
             first,
             checked,
+            verified: process.options.verify,
             soft_float: key.1 != 0,
             helpers: helpers(),
             table: Self::table(key.1),

@@ -109,8 +109,6 @@ impl Options {
         let again = number("XLATE_JIT_AGAIN").map_or(JIT_AGAIN, |n| n.min(i32::MAX as u64) as i32);
         o.jit_again = again;
         o.jit_cache = number("XLATE_JIT_CACHE").unwrap_or(crate::jit::CACHE);
-        // What is compiled at run time shows its state only when it leaves: it is not verified but interpreted.
-        o.jit &= !o.verify;
         for word in var("XLATE_TRACE").unwrap_or_default().split(',').filter(|w| !w.is_empty()) {
             match TOPICS.iter().find(|t| t.0 == word) {
                 Some((_, topic)) => o.topics |= 1 << *topic as u32,

@@ -243,6 +243,21 @@ pub fn behind_system_call(t: &mut Thread, s: &GuestState) {
     }
 }
 
+/// Begins anew at `s`, where a region compiled at run time may begin: its first instruction may access memory.
+pub fn before_region(t: &mut Thread, s: &GuestState) {
+    if t.verify.is_some() {
+        start(t, s);
+        follow(t, s, s.pc, true);
+    }
+}
+
+/// Compares `s`, which is settled, after a region compiled at run time: `on` if what comes next is not the interpreter's.
+pub fn behind_region(t: &mut Thread, s: &GuestState, on: bool) {
+    if t.verify.is_some() {
+        follow(t, s, s.pc, on);
+    }
+}
+
 fn follow(t: &mut Thread, s: &GuestState, pc: u64, checkpoint: bool) {
     let mut memory = Memory::new(&t.process.mem);
     let Some(v) = &mut t.verify else { return };

@@ -713,6 +713,9 @@ impl Fx<'_> {
 
     /// Makes the state exact and goes to a known address.
     fn link(&mut self, pc: u64) {
+        if self.request.verified {
+            return self.leave(Left::Pc, pc);
+        }
         self.commit();
         let link = self.arena.link(pc);
         // The block is that of the branch, or behind it.
@@ -731,6 +734,9 @@ impl Fx<'_> {
     fn indirect(&mut self, target: Value) {
         self.commit();
         let pc = self.value(target);
+        if self.request.verified {
+            return self.come_back(pc);
+        }
         let table = self.request.table;
         let index = self.b.ins().ushr_imm(pc, i64::from(table.shift));
         let index = self.b.ins().band_imm(index, (1i64 << table.log2) - 1);
@@ -744,15 +750,23 @@ impl Fx<'_> {
         self.b.set_cold_block(miss);
         self.b.ins().brif(same, hit, &[], miss, &[]);
         self.b.switch_to_block(miss);
-        self.store_state(pc, offset_of!(GuestState, pc) as u32);
-        let why = self.iconst(types::I64, Left::Pc as u64);
-        self.b.ins().return_(&[why]);
+        self.come_back(pc);
         self.b.switch_to_block(hit);
         self.follow(link);
     }
 
+    /// Comes back to the dispatcher for that address. The state is exact.
+    fn come_back(&mut self, pc: V) {
+        self.store_state(pc, offset_of!(GuestState, pc) as u32);
+        let why = self.iconst(types::I64, Left::Pc as u64);
+        self.b.ins().return_(&[why]);
+    }
+
     /// Goes on in a block of the region.
     fn jump(&mut self, to: BlockId) {
+        if self.is_cut(to) {
+            return self.link(self.region.block(to).pc.0);
+        }
         if self.live.enters(self.id, to) {
             self.commit();
         }
@@ -761,6 +775,12 @@ impl Fx<'_> {
         }
         let to = self.blocks[to.0 as usize];
         self.b.ins().jump(to, &[]);
+    }
+
+    /// True if the block is the head of a loop in a region that is to have none: whoever comes there leaves, so that no
+    /// instruction is executed twice.
+    fn is_cut(&self, to: BlockId) -> bool {
+        self.request.verified && self.live.polls[to.0 as usize]
     }
 
     fn term(&mut self) {
@@ -794,7 +814,7 @@ impl Fx<'_> {
                 }
                 let targets = [then, els].map(|to| {
                     let commits = self.dirty != 0 && self.live.enters(from, to);
-                    let detour = commits || self.wants_flags(to);
+                    let detour = commits || self.wants_flags(to) || self.is_cut(to);
                     if detour { self.b.create_block() } else { self.blocks[to.0 as usize] }
                 });
                 self.b.ins().brif(c, targets[0], &[], targets[1], &[]);

@@ -165,6 +165,9 @@ pub struct Request<'a> {
     pub first: Option<First<'a>>,
     /// The region is checked; see the module's heading.
     pub checked: bool,
+    /// The region is compared with the interpreter: it accesses memory in its first instruction only, has no loops, and each way out
+    /// of it comes back with [`Left::Pc`].
+    pub verified: bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
     pub soft_float: bool,
     /// See there.
@@ -285,7 +288,13 @@ impl Compiler {
         most: usize,
     ) -> Option<Compiled> {
         let region = region::Region::find(request, most)?;
-        let live = live::Live::of(region.isa.file(), &region.function, &region.ways, request.checked);
+        let live = live::Live::of(
+            region.isa.file(),
+            &region.function,
+            &region.ways,
+            request.checked,
+            request.verified,
+        );
         self.context.clear();
         let emit::Emitted { accesses, exits } =
             emit::emit(&mut self.context.func, &mut self.builder, &region, &live, request, arena)?;

@@ -50,8 +50,15 @@ enum Event {
 }
 
 impl Live {
-    /// `checked`: code is compared at heads of loops, where the state is exact for it.
-    pub(crate) fn of(file: &'static RegFile, f: &Function, ways: &[Vec<BlockId>], checked: bool) -> Live {
+    /// `checked`: code is compared at heads of loops, where the state is exact for it. `verified`: control leaves instead of coming
+    /// to one.
+    pub(crate) fn of(
+        file: &'static RegFile,
+        f: &Function,
+        ways: &[Vec<BlockId>],
+        checked: bool,
+        verified: bool,
+    ) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| flags::groups(b, file)).collect();
         let (order, polls) = order(ways);
         let mut position = vec![usize::MAX; f.blocks.len()];
@@ -79,7 +86,9 @@ impl Live {
                 all
             })
             .collect();
-        let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
+        let enters = |from: BlockId, to: BlockId| {
+            enters(&exact, &position, from, to) || verified && polls[to.0 as usize]
+        };
         let mut dirty = vec![0; f.blocks.len()];
         let mut words = vec![Word::None; f.blocks.len()];
         words[0] = Word::Any;

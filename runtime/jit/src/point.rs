@@ -150,7 +150,7 @@ mod tests {
     /// For each access its instruction, where the state is exact, and whether it was made so there.
     fn accesses(words: &[u32]) -> Vec<(u64, u64, bool)> {
         let r = region(words, &|_| false).expect("there is code");
-        let live = Live::of(r.isa.file(), &r.function, &r.ways, false);
+        let live = Live::of(r.isa.file(), &r.function, &r.ways, false, false);
         let mut all = Vec::new();
         for &id in &live.order {
             let b = r.function.block(id);

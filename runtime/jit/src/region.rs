@@ -74,7 +74,8 @@ impl Region {
             })
             .collect();
         for b in &mut function.blocks {
-            b.resume |= called.contains(&b.pc);
+            // Control may also leave where a loop begins.
+            b.resume |= request.verified || called.contains(&b.pc);
         }
         ir::pass::run_default(&mut function, isa.file());
         let ranges: Vec<(u64, u32)> = shape.blocks.iter().map(|b| words(isa, b)).collect();
@@ -198,6 +199,13 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
             }
             let Some(l) = isa.leaving(request.code, at) else { break };
             if l.accesses {
+                if request.verified && pc != entry {
+                    if pc == at {
+                        break;
+                    }
+                    // Within an IT block no region begins.
+                    return None;
+                }
                 if accesses == MAX_ACCESSES {
                     break;
                 }
@@ -226,6 +234,8 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
                     }
                     divides
                 }
+                // A function called twice would be executed twice.
+                Flow::Call(_) if request.verified => !l.conditional,
                 Flow::Call(a) => {
                     go(a, mostly);
                     // Whoever returns from another region does not come there.
@@ -329,6 +339,7 @@ pub(crate) mod tests {
             seen: None,
             first: None,
             checked: false,
+            verified: false,
             soft_float: false,
             helpers,
             table,

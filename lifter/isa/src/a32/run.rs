@@ -241,6 +241,9 @@ impl Lifting<'_, '_> {
 /// the first give `Fallback`).
 pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
     let start = Place::from(pc);
+    // Conditional instructions are lifted in groups; one alone is none.
+    let alone = (max_insns <= 1).then(|| fetch(code, start)).flatten();
+    let end = alone.map_or(end, |first| end.min(GuestAddr(start.next(first.len).addr.into())));
     let mut l = Lifting { code, b: Builder::new(&FILE, pc), flags: None, known: None, seen: start.addr, end };
     let mut at = start;
     let mut exit = None;
