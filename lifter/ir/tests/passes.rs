@@ -398,6 +398,24 @@ fn dead_flags_across_blocks() {
     assert_eq!(f.display(&REGS).to_string().matches("  n = ").count(), 0);
 }
 
+/// A loop whose condition stands behind its body, as compilers write them: engines interrupt it at the condition, too.
+#[test]
+fn flags_are_exact_where_loops_are_interrupted() {
+    let flags = |x: &str| format!("%1 = get {x}\n %2 = i64 const 9\n %3 = i1 cmp.ult %1, %2\n n = %3\n");
+    let body = |access: &str, back: &str| {
+        let (first, second) = (flags("x0"), flags("x2"));
+        format!(
+            "block b0 @0:\n .0\n jump b2\nblock b1 @4:\n .4\n %0 = get x1\n {access}\n {first} jump b2
+             block b2 @8:\n .8\n {second} %4 = get z\n branch %4, {back}, b3
+             block b3 @12:\n .12\n %1 = get x0\n return %1"
+        )
+    };
+    let sets = |text: &str| optimized(text).matches("  n = ").count();
+    assert_eq!(sets(&body("", "b3")), 1);
+    assert_eq!(sets(&body("", "b1")), 2);
+    assert_eq!(sets(&body("store %0, %0", "b1")), 2);
+}
+
 #[test]
 fn accesses_and_status_bits_stay() {
     let got = optimized(

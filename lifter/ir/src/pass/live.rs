@@ -39,7 +39,7 @@ impl RegSet {
 
 /// Removes writes of registers that are written again before they can be seen. Within a block this is done for all
 /// registers. Across blocks it is done for `which`: they are visible wherever control leaves the function, and where it
-/// can be interrupted: at accesses and at the heads of loops.
+/// can be interrupted: at accesses, at the heads of loops, and at the beginning of any block of a loop without accesses.
 ///
 /// With `precise` false, `which` are taken to be dead at accesses, calls and returns as well: the guest state at faults
 /// and signals is then not exact.
@@ -49,13 +49,9 @@ pub fn remove_dead_sets(f: &mut Function, regs: &RegFile, which: &[Reg], precise
     for &r in which {
         candidates.insert(r);
     }
-    let mut interrupted = vec![false; f.blocks.len()];
+    let mut interrupted = interrupted(f);
     for (i, b) in f.blocks.iter().enumerate() {
         interrupted[i] |= b.resume || i == 0;
-        for s in b.term.successors() {
-            // The target of a backward edge: engines may interrupt loops there.
-            interrupted[s.0 as usize] |= s.0 as usize <= i;
-        }
     }
     let shown = if precise { RegSet::none(regs) } else { candidates.clone() };
     let dead_out = |f: &Function, dead_in: &[RegSet], b: usize| -> RegSet {
@@ -102,6 +98,50 @@ pub fn remove_dead_sets(f: &mut Function, regs: &RegFile, which: &[Reg], precise
         let dead = dead_out(f, &dead_in, b);
         with_roots(&mut f.blocks[b], |list, roots| remove(list, roots, dead, &shown));
     }
+}
+
+/// Blocks at whose beginning engines may interrupt the function. The run-time compiler does so where a depth-first walk closes a
+/// loop; the emitter somewhere in each loop without accesses, also after it has copied blocks: a copy is in such a loop only if its
+/// original is.
+fn interrupted(f: &Function) -> Vec<bool> {
+    let n = f.blocks.len();
+    let next: Vec<Vec<usize>> =
+        f.blocks.iter().map(|b| b.term.successors().iter().map(|s| s.0 as usize).collect()).collect();
+    let mut before = vec![Vec::new(); n];
+    for (b, next) in next.iter().enumerate() {
+        next.iter().for_each(|&s| before[s].push(b));
+    }
+    // What is left of the blocks without accesses when those that nothing leads to, or that lead to nothing, are taken away.
+    let mut left: Vec<bool> = f.blocks.iter().map(|b| !b.insts.iter().any(Inst::is_checkpoint)).collect();
+    loop {
+        let mut changed = false;
+        let order = (0..n).map(|b| (b, &before)).chain((0..n).rev().map(|b| (b, &next)));
+        for (b, ways) in order {
+            if left[b] && !ways[b].iter().any(|&w| left[w]) {
+                left[b] = false;
+                changed = true;
+            }
+        }
+        if !changed {
+            break;
+        }
+    }
+    let (mut seen, mut open) = (vec![false; n], vec![false; n]);
+    for root in 0..n {
+        let mut stack = vec![(root, 0)];
+        while let Some((b, i)) = stack.pop() {
+            if i == 0 && std::mem::replace(&mut seen[b], true) {
+                continue;
+            }
+            open[b] = i < next[b].len();
+            if let Some(&s) = next[b].get(i) {
+                stack.push((b, i + 1));
+                left[s] |= open[s];
+                stack.push((s, 0));
+            }
+        }
+    }
+    left
 }
 
 /// Within a straight run at whose end `dead_out` are dead.
