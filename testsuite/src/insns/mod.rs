@@ -110,7 +110,7 @@ pub enum Layout {
     },
     /// A breakpoint behind each instruction, whose frame shows the complete state.
     Stops,
-    /// A loop around it, executed [`LOOPS`] times, that counts in the link register.
+    /// A loop around it, executed `LOOPS` times, that counts in the link register.
     Loop,
 }
 
