@@ -6,7 +6,7 @@ mod harness;
 
 use abi::{EXIT_PC, GuestState};
 use emit_llvm::Checkpoints;
-use harness::graph::{LAST, Words, assemble, edge, reference, reference_to};
+use harness::graph::{LAST, Words, assemble, compare_at_store, edge, reference};
 use harness::*;
 use ir::*;
 use isa::a64::{FILE, reg};
@@ -257,20 +257,7 @@ fn random_loops() {
                 }
                 s.x[27] = edge - 8 * stores;
                 s.nzcv = std::array::from_fn(|n| (random.next() >> (20 + n) & 1) as u8);
-                let mut regs = vec![0u128; FILE.regs.len()];
-                for (r, x) in regs.iter_mut().zip(s.x) {
-                    *r = x as u128;
-                }
-                for (n, &f) in s.nzcv.iter().enumerate() {
-                    regs[reg::N.0 as usize + n] = f as u128;
-                }
-                let pc = reference_to(f, &FILE, &mut regs, stores);
-                assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
-                let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
-                let expected: Vec<u64> = regs[..28].iter().map(|&r| r as u64).collect();
-                let what = || format!("-O{opt}, {stores} stores: {}", f.display(&FILE));
-                assert_eq!((s.pc, s.nzcv), (pc.0, flags), "{}", what());
-                assert_eq!(s.x[..28], expected, "{}", what());
+                compare_at_store(&program, (i, f), &FILE, s, stores, 28, opt);
             }
         }
     }

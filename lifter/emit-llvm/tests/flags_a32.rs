@@ -3,9 +3,9 @@
 
 mod harness;
 
-use abi::{EXIT_PC, GuestState};
+use abi::GuestState;
 use emit_llvm::{Checkpoints, Hot, Options};
-use harness::graph::{LAST, assemble, edge, reference_to};
+use harness::graph::{LAST, assemble, compare_at_store, edge};
 use harness::{Program, Random, options};
 use ir::{Function, Reg};
 use isa::Isa;
@@ -112,20 +112,7 @@ fn random_loops() {
                 }
                 s.x[11] = edge - 4 * stores;
                 s.nzcv = std::array::from_fn(|n| (random.next() >> (20 + n) & 1) as u8);
-                let mut regs = vec![0u128; FILE.regs.len()];
-                for (r, x) in regs.iter_mut().zip(s.x) {
-                    *r = x as u128;
-                }
-                for (n, &f) in s.nzcv.iter().enumerate() {
-                    regs[reg::N.0 as usize + n] = f as u128;
-                }
-                let pc = reference_to(f, &FILE, &mut regs, stores);
-                assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
-                let flags: [u8; 4] = std::array::from_fn(|n| regs[reg::N.0 as usize + n] as u8);
-                let expected: Vec<u64> = regs[..15].iter().map(|&r| r as u64).collect();
-                let what = || format!("-O{opt}, {stores} stores: {}", f.display(&FILE));
-                assert_eq!((s.pc, s.nzcv), (pc.0, flags), "{}", what());
-                assert_eq!(s.x[..15], expected, "{}", what());
+                compare_at_store(&program, (i, f), &FILE, s, stores, 15, opt);
             }
         }
     }

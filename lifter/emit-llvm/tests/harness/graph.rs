@@ -1,5 +1,7 @@
 //! Functions of guest words for tests of what is noted late, and the evaluator as their reference.
 
+use super::Program;
+use abi::{EXIT_PC, GuestState};
 use ir::eval::{Bits, FpEnv, eval};
 use ir::*;
 use isa::{BlockShape, Code, FunctionShape, Isa};
@@ -116,4 +118,32 @@ pub fn edge() -> u64 {
         assert_eq!(libc::mprotect(p.byte_add(page), page, libc::PROT_NONE), 0);
         p as u64 + page as u64
     }
+}
+
+/// Runs `f`, which is the `i`th function of `program`, from `s` to the store that faults, behind `stores` others, in host code and on
+/// the evaluator: address, flags and the first `gprs` registers must be the same. `level` is for the message.
+pub fn compare_at_store(
+    program: &Program,
+    (i, f): (usize, &Function),
+    file: &'static RegFile,
+    mut s: GuestState,
+    stores: u64,
+    gprs: usize,
+    level: u8,
+) {
+    let flags = file.regs.iter().position(|r| r.name == "n").expect("the register file has flags");
+    let mut regs = vec![0u128; file.regs.len()];
+    for (r, x) in regs.iter_mut().zip(s.x) {
+        *r = x as u128;
+    }
+    for (n, &f) in s.nzcv.iter().enumerate() {
+        regs[flags + n] = f as u128;
+    }
+    let pc = reference_to(f, file, &mut regs, stores);
+    assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
+    let nzcv: [u8; 4] = std::array::from_fn(|n| regs[flags + n] as u8);
+    let expected: Vec<u64> = regs[..gprs].iter().map(|&r| r as u64).collect();
+    let what = || format!("-O{level}, {stores} stores: {}", f.display(file));
+    assert_eq!((s.pc, s.nzcv), (pc.0, nzcv), "{}", what());
+    assert_eq!(s.x[..gprs], expected, "{}", what());
 }
