@@ -10,13 +10,10 @@ use crate::llvm::{Bb, IPred, V};
 use crate::op_float::predicate;
 use crate::op_float_int::ToInt;
 use abi::GuestState;
+use abi::flag::{FPCR_FZ, FPCR_RMODE, FPSR_IXC};
 use ir::{FBin, FShape, FUn, Inst, PureOp, Round, Type, Value};
 use std::mem::offset_of;
 
-/// FPCR.RMode and FPCR.FZ, FPSR.IXC.
-const ROUNDING: u32 = 3 << 22;
-const FZ: u32 = 1 << 24;
-const IXC: u32 = 1 << 4;
 /// The sign of a lane, which turns unsigned comparisons into signed ones.
 const TOP: u32 = 1 << 31;
 /// Bits of the smallest normal number, of infinity, and of numbers, without sign, doubled.
@@ -194,7 +191,7 @@ impl Fx<'_, '_> {
     fn nearest_or(&self, soft: Bb) {
         let l = self.l;
         let fpcr = l.load(l.int_ty(32), self.field(offset_of!(GuestState, fpcr)));
-        let c = l.icmp(IPred::LLVMIntNE, l.and(fpcr, l.i32(ROUNDING)), l.i32(0));
+        let c = l.icmp(IPred::LLVMIntNE, l.and(fpcr, l.i32(FPCR_RMODE)), l.i32(0));
         self.unlikely_any_or(c, soft);
     }
 
@@ -283,14 +280,14 @@ impl Fx<'_, '_> {
         let at = self.field(offset_of!(GuestState, fpsr));
         let (note, keep, go) = (l.block(self.func, "note"), l.block(self.func, ""), l.block(self.func, ""));
         let fpsr = l.load(word, at);
-        l.unlikely_br(l.icmp(IPred::LLVMIntEQ, l.and(fpsr, l.i32(IXC)), l.i32(0)), note, go);
+        l.unlikely_br(l.icmp(IPred::LLVMIntEQ, l.and(fpsr, l.i32(FPSR_IXC)), l.i32(0)), note, go);
         l.at_end(note);
         l.cond_br(self.flushes(), go, keep);
         l.at_end(keep);
         let kept = self.field(offset_of!(GuestState, soft_result));
         l.asm_call("stmxcsr ($0)", "r,~{memory}", l.void_ty(), &[kept], &[]);
         // PE is IXC, a bit above.
-        let inexact = l.and(l.lshr(l.load(word, kept), l.i32(1)), l.i32(IXC));
+        let inexact = l.and(l.lshr(l.load(word, kept), l.i32(1)), l.i32(FPSR_IXC));
         l.store(l.or(fpsr, inexact), at);
         l.br(go);
         l.at_end(go);
@@ -317,7 +314,8 @@ impl Fx<'_, '_> {
         l.at_end(undo);
         let word = l.int_ty(32);
         let load = |at: usize, mask: u32| l.and(l.load(word, self.field(at)), l.i32(mask));
-        let seen = l.or(load(offset_of!(GuestState, fpcr), FZ), load(offset_of!(GuestState, fpsr), IXC));
+        let seen =
+            l.or(load(offset_of!(GuestState, fpcr), FPCR_FZ), load(offset_of!(GuestState, fpsr), FPSR_IXC));
         l.cond_br(l.icmp(IPred::LLVMIntEQ, seen, l.i32(0)), back, soft);
         l.at_end(back);
         let kept = self.field(offset_of!(GuestState, soft_result));

@@ -73,6 +73,10 @@ pub const fn without_registers(description: u32) -> u32 {
 
 /// FPCR.FZ: subnormal operands are zeros.
 pub const FPCR_FZ: u32 = 1 << 24;
+/// FPCR.RMode, 0 for rounding to nearest.
+pub const FPCR_RMODE: u32 = 3 << 22;
+/// FPSR.IXC: Inexact has been raised.
+pub const FPSR_IXC: u32 = 1 << 4;
 
 /// N, Z, C and V as described, with that FPCR.
 pub fn values(description: u32, a: u64, b: u64, fpcr: u32) -> [bool; 4] {

@@ -4,6 +4,7 @@
 
 use crate::host;
 use abi::GuestState;
+use abi::flag::{FPCR_FZ, FPSR_IXC as IXC};
 use ir::eval::{Bits, FpEnv, eval};
 use ir::{SysReg, TypedOp};
 
@@ -41,11 +42,9 @@ pub fn set_fpcr(state: &mut GuestState, value: u32) {
     host::set_mxcsr(mxcsr_for(state.fpcr, state.fpsr));
 }
 
-/// FPCR.FZ.
-const FPCR_FZ: u32 = 1 << 24;
+/// FPSR's Input Denormal and Underflow.
 const IDC: u32 = 1 << 7;
 const UFC: u32 = 1 << 3;
-const IXC: u32 = 1 << 4;
 
 /// MXCSR's exception flags; each one's mask is 7 bits above.
 const DE: u32 = 1 << 1;

@@ -36,6 +36,7 @@ use crate::stats::ticks;
 use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
 use abi::GuestState;
+use abi::flag::FPCR_FZ;
 use ir::GuestAddr;
 use jit::{Arena, Compiler, Features, First, Left, Link, Request, Table};
 use region::{Fetch, Key, Patch, Region};
@@ -548,8 +549,6 @@ impl Jit {
         self.space = free.and_then(|slot| Space::new(slot, self.size, self.most));
     }
 }
-
-const FPCR_FZ: u32 = 1 << 24;
 
 /// The mode that compiled code depends on: see `Key`.
 pub fn mode(s: &GuestState) -> usize {

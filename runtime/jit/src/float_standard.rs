@@ -4,14 +4,12 @@
 
 use crate::emit::Fx;
 use abi::GuestState;
+use abi::flag::{FPCR_RMODE, FPSR_IXC};
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{Block, InstBuilder, Value as V, types};
 use ir::{FBin, FShape, PureOp, Round, Type, Value};
 use std::mem::offset_of;
 
-/// FPCR.RMode, FPSR.IXC.
-const ROUNDING: i64 = 3 << 22;
-const IXC: i64 = 1 << 4;
 /// The sign of a lane, which turns unsigned comparisons into signed ones.
 const TOP: u32 = 1 << 31;
 /// Bits of the smallest normal number and of infinity, doubled, which drops the sign.
@@ -130,14 +128,14 @@ impl Fx<'_> {
     /// Goes on if FPCR's rounding mode, which the host's follows, is to nearest.
     fn nearest_or(&mut self, soft: Block) {
         let fpcr = self.load_state(types::I32, offset_of!(GuestState, fpcr) as u32);
-        let c = self.b.ins().band_imm(fpcr, ROUNDING);
+        let c = self.b.ins().band_imm(fpcr, i64::from(FPCR_RMODE));
         self.leave_if(c, soft);
     }
 
     /// Goes on if Inexact is recorded: the host raises it where Arm flushes to zero. The evaluator records it.
     fn inexact_or(&mut self, soft: Block) {
         let fpsr = self.load_state(types::I32, offset_of!(GuestState, fpsr) as u32);
-        let fpsr = self.b.ins().band_imm(fpsr, IXC);
+        let fpsr = self.b.ins().band_imm(fpsr, i64::from(FPSR_IXC));
         let c = self.b.ins().icmp_imm(IntCC::Equal, fpsr, 0);
         self.leave_if(c, soft);
     }
