@@ -30,6 +30,34 @@ pub(crate) struct Chain {
     pub(crate) covered: Vec<bool>,
 }
 
+impl Chain {
+    /// Which values of the run are needed behind it: what is used there, and what that is made of without floating-point
+    /// arithmetic, since operations are emitted from the operands of what defines their own where that gives better code.
+    pub(crate) fn needed_behind(&self, b: &Block) -> Vec<bool> {
+        let run = self.range.clone();
+        let mut needed = vec![false; run.len()];
+        let note = |needed: &mut [bool], v: Value| {
+            if let Some(n) = (v.0 as usize).checked_sub(run.start).and_then(|n| needed.get_mut(n)) {
+                *n = true;
+            }
+        };
+        b.insts[run.end..].iter().for_each(|inst| inst.for_each_arg(|v| note(&mut needed, v)));
+        b.term.clone().map_args(|v| {
+            note(&mut needed, v);
+            v
+        });
+        for (n, inst) in b.insts[run.clone()].iter().enumerate().rev() {
+            if let Inst::Pure { op, .. } = inst
+                && needed[n]
+                && !op.uses_fp_env()
+            {
+                inst.for_each_arg(|v| note(&mut needed, v));
+            }
+        }
+        needed
+    }
+}
+
 /// What may be wrong with a value before the look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Doubt {

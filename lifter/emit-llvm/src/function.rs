@@ -733,23 +733,13 @@ impl<'a> Fx<'a, '_> {
         l.br(end);
         l.at_end(end);
         self.compares[known..].iter_mut().for_each(|c| c.raising = None);
-        let mut used = vec![false; range.len()];
-        let mut note = |v: Value| {
-            if let Some(u) = (v.0 as usize).checked_sub(range.start).and_then(|n| used.get_mut(n)) {
-                *u = true;
-            }
-        };
-        b.insts[range.end..].iter().for_each(|inst| inst.for_each_arg(&mut note));
-        b.term.clone().map_args(|v| {
-            note(v);
-            v
-        });
+        let needed = chain.needed_behind(b);
         let join = |a: Option<V>, b: Option<V>| match (a, b) {
             (Some(a), Some(b)) if a == b => Some(a),
             (Some(a), Some(b)) => Some(l.phi(l.type_of(a), &[(a, ends), (b, each_end)])),
             _ => None,
         };
-        for (n, (v, wide)) in values.into_iter().enumerate().filter(|&(n, _)| used[n]) {
+        for (n, (v, wide)) in values.into_iter().enumerate().filter(|&(n, _)| needed[n]) {
             let i = range.start + n;
             self.values[i] = join(v, self.values[i]);
             self.wide[i] = join(wide, self.wide[i]);

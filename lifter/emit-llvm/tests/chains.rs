@@ -276,6 +276,10 @@ fn check(opt: u8, cpu: &str, checkpoints: Checkpoints, runs: usize, rounds: u32)
     let ops = TypedOp::all();
     let mut random = Random(0x2545_f491_4f6c_dd1d ^ u64::from(opt));
     let runs: Vec<Run> = (0..runs).map(|n| Run::new(&ops, n % 4 != 0, &mut random)).collect();
+    check_runs(opt, cpu, checkpoints, &runs, rounds, random);
+}
+
+fn check_runs(opt: u8, cpu: &str, checkpoints: Checkpoints, runs: &[Run], rounds: u32, mut random: Random) {
     let functions: Vec<Function> = runs.iter().enumerate().map(|(n, r)| r.function(n)).collect();
     let mut options = options(opt, checkpoints);
     options.cpu = cpu.into();
@@ -366,6 +370,27 @@ fn check(opt: u8, cpu: &str, checkpoints: Checkpoints, runs: usize, rounds: u32)
         }
     }
     assert!(failures.is_empty(), "at -O{opt} for {cpu}\n{failures}");
+}
+
+/// An operation behind a run is emitted from the operands of what defines its own, which no instruction there has.
+#[test]
+fn operands_of_definitions_in_a_run() {
+    let constants = [None; FIRST];
+    let mut run = Run { constants, steps: Vec::new(), types: vec![Some(Type::V128); FIRST], accesses: 0 };
+    let mut op = |op, ty, args: &[usize]| run.push(What::Op(op), ty, args.to_vec());
+    let a = op(PureOp::VToScalar, Type::F32, &[0]);
+    let b = op(PureOp::VToScalar, Type::F32, &[1]);
+    let sum = op(PureOp::F(FBin::Add, FShape::S), Type::F32, &[a, b]);
+    let more = op(PureOp::F(FBin::Add, FShape::S), Type::F32, &[sum, a]);
+    let vector = op(PureOp::V(VBin::Add, Lane::S4), Type::V128, &[2, 3]);
+    let lane = op(PureOp::VExtract(Lane::S4, 1), Type::I32, &[vector]);
+    op(PureOp::F(FBin::Mul, FShape::S), Type::F32, &[more, b]);
+    // Ends the run.
+    op(PureOp::F(FBin::RecipStep, FShape::S), Type::F32, &[a, b]);
+    op(PureOp::Bitcast, Type::F32, &[lane]);
+    for opt in [0, 2] {
+        check_runs(opt, "x86-64-v2", Checkpoints::Callbr, std::slice::from_ref(&run), 64, Random(1));
+    }
 }
 
 #[test]
