@@ -40,7 +40,7 @@ pub struct Options {
 const AUTO_THRESHOLD: u16 = 500;
 const JIT_THRESHOLD: u16 = 1;
 /// A larger region costs milliseconds, and saves some ten nanoseconds each time that control does not go from region to region.
-const JIT_AGAIN: i32 = 50_000;
+const JIT_AGAIN: i32 = 1_000_000;
 
 /// A topic of `XLATE_TRACE`, a comma-separated list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
