@@ -4,7 +4,7 @@
 use crate::loops::{self, Loops};
 use crate::rare;
 use crate::{Checkpoints, Hot};
-use ir::{Block, BlockId, Function, Inst, Reg, RegFile, SysReg, Term};
+use ir::{Block, BlockId, Function, Inst, Reg, RegFile, SysReg, Term, Walk};
 use std::mem::offset_of;
 
 /// A set of registers.
@@ -543,42 +543,7 @@ fn live(f: &Function, regs: &Registers, summary: &[(RegSet, RegSet)]) -> Vec<Reg
 /// (two such functions can make a cycle).
 pub(crate) fn polls(f: &Function) -> Vec<bool> {
     let has = |i: usize| f.blocks[i].insts.iter().any(Inst::is_checkpoint);
-    let mut poll = vec![false; f.blocks.len()];
-    #[derive(Clone, Copy, PartialEq)]
-    enum Mark {
-        New,
-        Open,
-        Done,
-    }
-    let mut mark: Vec<Mark> =
-        (0..f.blocks.len()).map(|i| if has(i) { Mark::Done } else { Mark::New }).collect();
-    for root in 0..f.blocks.len() {
-        if mark[root] != Mark::New {
-            continue;
-        }
-        mark[root] = Mark::Open;
-        let mut stack = vec![(root, f.blocks[root].term.successors())];
-        while let Some((i, successors)) = stack.last_mut() {
-            let i = *i;
-            match successors.pop() {
-                None => {
-                    mark[i] = Mark::Done;
-                    stack.pop();
-                }
-                Some(s) => {
-                    let s = s.0 as usize;
-                    match mark[s] {
-                        Mark::Open => poll[s] = true,
-                        Mark::New => {
-                            mark[s] = Mark::Open;
-                            stack.push((s, f.blocks[s].term.successors()));
-                        }
-                        Mark::Done => {}
-                    }
-                }
-            }
-        }
-    }
+    let mut poll = Walk::over(&f.ways(), f.ids(), |b| !has(b.0 as usize)).heads;
     let leaves = f.blocks.iter().any(|b| {
         matches!(b.term, Term::Goto(_) | Term::Indirect(_) | Term::Call { .. } | Term::Switch { .. })
     });

@@ -14,6 +14,7 @@ mod text_op;
 mod types;
 mod verify;
 mod verify_op;
+mod walk;
 
 pub use builder::Builder;
 pub use func::*;
@@ -25,3 +26,4 @@ pub use text_op::{TypedOp, parse_soft, soft_text};
 pub use types::*;
 pub use verify::{VerifyError, value_types, verify, verify_insts};
 pub use verify_op::Operand;
+pub use walk::Walk;

@@ -3,7 +3,7 @@
 
 use crate::flags::{self, FLAG_HOMES, Group, is_flag};
 use crate::point::{self, Point, Points};
-use ir::{BlockId, Function, Inst, RegFile, Term};
+use ir::{BlockId, Function, Inst, RegFile, Term, Walk};
 
 /// A set of registers by index, with the homes of flags behind them.
 pub(crate) type Set = u128;
@@ -60,7 +60,8 @@ impl Live {
         verified: bool,
     ) -> Live {
         let groups: Vec<Vec<Group>> = f.blocks.iter().map(|b| flags::groups(b, file)).collect();
-        let (order, polls) = order(ways);
+        let Walk { post: mut order, heads: polls } = Walk::over(ways, [BlockId(0)], |_| true);
+        order.reverse();
         let mut position = vec![usize::MAX; f.blocks.len()];
         for (n, b) in order.iter().enumerate() {
             position[b.0 as usize] = n;
@@ -248,31 +249,4 @@ fn events(insts: &[Inst], groups: &[Group], mut point: Point) -> Vec<Event> {
         }
     }
     out
-}
-
-/// Reverse postorder, and the targets of edges back.
-fn order(ways: &[Vec<BlockId>]) -> (Vec<BlockId>, Vec<bool>) {
-    let n = ways.len();
-    let mut polls = vec![false; n];
-    let (mut seen, mut open) = (vec![false; n], vec![false; n]);
-    let mut post = Vec::new();
-    let mut stack = vec![(BlockId(0), ways[0].clone())];
-    (seen[0], open[0]) = (true, true);
-    while let Some((b, rest)) = stack.last_mut() {
-        match rest.pop() {
-            Some(s) if open[s.0 as usize] => polls[s.0 as usize] = true,
-            Some(s) if seen[s.0 as usize] => {}
-            Some(s) => {
-                (seen[s.0 as usize], open[s.0 as usize]) = (true, true);
-                stack.push((s, ways[s.0 as usize].clone()));
-            }
-            None => {
-                post.push(*b);
-                open[b.0 as usize] = false;
-                stack.pop();
-            }
-        }
-    }
-    post.reverse();
-    (post, polls)
 }

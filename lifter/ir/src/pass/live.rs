@@ -4,6 +4,7 @@
 use super::{retain, shows_registers, with_roots};
 use crate::func::{Function, Inst, Term, Value};
 use crate::types::{Reg, RegFile};
+use crate::walk::Walk;
 
 /// A set of registers.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -104,20 +105,19 @@ pub fn remove_dead_sets(f: &mut Function, regs: &RegFile, which: &[Reg], precise
 /// loop; the emitter somewhere in each loop without accesses, also after it has copied blocks: a copy is in such a loop only if its
 /// original is.
 fn interrupted(f: &Function) -> Vec<bool> {
-    let n = f.blocks.len();
-    let next: Vec<Vec<usize>> =
-        f.blocks.iter().map(|b| b.term.successors().iter().map(|s| s.0 as usize).collect()).collect();
-    let mut before = vec![Vec::new(); n];
-    for (b, next) in next.iter().enumerate() {
-        next.iter().for_each(|&s| before[s].push(b));
+    let next = f.ways();
+    let mut before = vec![Vec::new(); next.len()];
+    for (b, next) in f.ids().zip(&next) {
+        next.iter().for_each(|s| before[s.0 as usize].push(b));
     }
     // What is left of the blocks without accesses when those that nothing leads to, or that lead to nothing, are taken away.
     let mut left: Vec<bool> = f.blocks.iter().map(|b| !b.insts.iter().any(Inst::is_checkpoint)).collect();
     loop {
         let mut changed = false;
+        let n = next.len();
         let order = (0..n).map(|b| (b, &before)).chain((0..n).rev().map(|b| (b, &next)));
         for (b, ways) in order {
-            if left[b] && !ways[b].iter().any(|&w| left[w]) {
+            if left[b] && !ways[b].iter().any(|w| left[w.0 as usize]) {
                 left[b] = false;
                 changed = true;
             }
@@ -126,22 +126,8 @@ fn interrupted(f: &Function) -> Vec<bool> {
             break;
         }
     }
-    let (mut seen, mut open) = (vec![false; n], vec![false; n]);
-    for root in 0..n {
-        let mut stack = vec![(root, 0)];
-        while let Some((b, i)) = stack.pop() {
-            if i == 0 && std::mem::replace(&mut seen[b], true) {
-                continue;
-            }
-            open[b] = i < next[b].len();
-            if let Some(&s) = next[b].get(i) {
-                stack.push((b, i + 1));
-                left[s] |= open[s];
-                stack.push((s, 0));
-            }
-        }
-    }
-    left
+    let heads = Walk::over(&next, f.ids(), |_| true).heads;
+    left.iter().zip(heads).map(|(&left, head)| left || head).collect()
 }
 
 /// Within a straight run at whose end `dead_out` are dead.
