@@ -170,18 +170,32 @@ fn enumerate(
     Some(Jump::Targets(targets, ranges(reads)))
 }
 
-/// A table without a known bound: goes on while entries lead into the function. A table of other functions' addresses
-/// makes the jump a tail call.
+/// A table without a known bound: goes on while entries lead into the function, and no further than the code that they
+/// lead to. A table of other functions' addresses makes the jump a tail call.
 fn infer(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Option<Jump> {
     let image = scope.text.image;
     let hole = index_of(slice, load)?;
     let mut reads = Vec::new();
     let mut targets = Vec::new();
-    for i in 0..MAX_INFERRED {
+    // The lowest place led to behind the table's beginning, and whether the table ends there.
+    let (mut lowest, mut closed) = (u64::MAX, false);
+    // An index that is computed from a number of leading zeros has a largest value, though not all below it occur.
+    let counted = slice.counted(widened(slice, hole), 8).and_then(|(_, last)| u64::try_from(last).ok());
+    for i in 0..counted.map_or(MAX_INFERRED, |last| MAX_INFERRED.min(last + 1)) {
         let mut read = Vec::new();
         let target = slice.target(image, plan, hole, i, &mut read);
+        if let Some(&(at, _)) = read.last().filter(|r| r.0 >= lowest) {
+            closed = at == lowest;
+            break;
+        }
         match target.filter(|&t| scope.text.kind(t).is_code()) {
-            Some(t) if scope.own.contains(t) => targets.push(t),
+            Some(t) if scope.own.contains(t) => {
+                let code = scope.text.bytes(t);
+                if read.last().is_some_and(|r| r.0 < code) {
+                    lowest = lowest.min(code);
+                }
+                targets.push(t);
+            }
             Some(_) if targets.is_empty() && is_absolute(slice, scope, plan, &read) => {
                 return Some(Jump::Pointer);
             }
@@ -191,9 +205,11 @@ fn infer(slice: &Slice<'_>, scope: &Scope<'_>, plan: &[Expr], load: Expr) -> Opt
         }
         reads.append(&mut read);
     }
-    // One entry that happens to fit proves nothing. AArch32 has few known ranges, but many entries prove something.
-    let enough = if scope.sure { 3 } else { MANY };
-    if targets.len() < enough || !(scope.sure || slice.is_a32()) {
+    // One entry that happens to fit proves nothing. AArch32 has few known ranges, but many entries prove something, and so
+    // do those of hand-written code that fill the place up to the code behind, or are as many as the index can tell apart.
+    let certain = scope.sure || closed || counted.is_some();
+    let enough = if certain { 3 } else { MANY };
+    if targets.len() < enough || !(certain || slice.is_a32()) {
         return None;
     }
     targets.sort_unstable();

@@ -206,6 +206,56 @@ fn division_enters_one_of_equal_pieces() {
     }
 }
 
+/// Hand-written code that is entered by the magnitude of a size, through offsets that stand right before it, and whose symbol
+/// has no size.
+const BY_MAGNITUDE: &str = r#"
+    .syntax unified
+    .arm
+    .text
+    .global start
+    .type start, %function
+start:
+    ldr r1, [r0]
+    bl copy
+    b start
+    .type copy, %function
+copy:
+    clz r1, r1
+    adr r12, 1f
+    sub r1, r1, #24
+    ldr r1, [r12, r1, lsl #2]
+    add r12, r12, r1
+    bx r12
+1:
+    .word 16f - 1b
+    .word 8f - 1b
+    .word 4f - 1b
+4:  str r0, [r2]
+    bx lr
+8:  stm r2, {r0, r3}
+    bx lr
+16: stm r2, {r0, r3, r4, r5}
+    bx lr
+"#;
+
+#[test]
+fn a_table_ends_where_its_code_begins() {
+    for named in [true, false] {
+        let mut image = gcc32(BY_MAGNITUDE, "S", &[]);
+        let copy = image.symbols.iter().find(|s| s.name == "copy").expect("a symbol").addr;
+        if !named {
+            image.symbols.clear();
+            image.mapping.clear();
+        }
+        let p = cfg::discover(&image, &Options::default());
+        check(&p);
+        let f = p.functions.iter().find(|f| f.shape.entry.0 == copy).expect("it is called");
+        assert_eq!(targets(f), [3], "{}", p.cfg_report());
+        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
+        assert!(p.coverage() > 0.98, "{}", p.report());
+    }
+}
+
 const HOSTED: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>

@@ -169,6 +169,54 @@ fn computed_goto() {
     }
 }
 
+/// Hand-written code that is entered by the magnitude of a size, through distances back from where they stand, and whose
+/// symbol has no size. The last distance is that of a size that does not occur.
+const BY_MAGNITUDE: &str = r#"
+    .text
+    .global start
+    .type start, %function
+start:
+    ldr w1, [x0]
+    bl copy
+    b start
+    .type copy, %function
+copy:
+    adr x6, 1f
+    clz w1, w1
+    sub w1, w1, #28
+    ldrh w1, [x6, x1, lsl #1]
+    sub x6, x6, w1, uxtw
+    br x6
+2:  strh w0, [x2]
+    ret
+4:  str w0, [x2]
+    ret
+8:  str x0, [x2]
+    ret
+1:
+    .hword 1b - 8b
+    .hword 1b - 4b
+    .hword 1b - 2b
+    .hword 0
+"#;
+
+#[test]
+fn an_index_that_counts_zeros_is_bounded() {
+    for named in [true, false] {
+        let mut image = gcc(BY_MAGNITUDE, "S", &[]);
+        let copy = image.symbols.iter().find(|s| s.name == "copy").expect("a symbol").addr;
+        if !named {
+            image.symbols.clear();
+            image.mapping.clear();
+        }
+        let p = cfg::discover(&image, &cfg::Options::default());
+        check(&p);
+        let f = p.functions.iter().find(|f| f.shape.entry.0 == copy).expect("it is called");
+        assert_eq!(targets(f), [3], "{}", p.cfg_report());
+        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
+    }
+}
+
 #[test]
 fn stripped_switches_are_found_all_the_same() {
     let body = format!(
