@@ -79,7 +79,7 @@ pub fn lift_function(shape: &FunctionShape, code: &dyn Code) -> Function {
         blocks.push(Block { pc: run.pc, insts: run.insts, term, resume: false });
     }
     blocks.append(&mut extra);
-    mark_resume_points(shape.isa, &mut blocks);
+    mark_resume_points(shape.isa, &mut blocks, first_extra);
     Function { name: shape.name.clone(), entry: shape.entry, blocks }
 }
 
@@ -89,10 +89,11 @@ const LARGE: usize = 250;
 /// Resume points of a large function.
 const LARGE_POINTS: usize = 24;
 
-/// Marks where the dispatcher may enter. Each point is a second way in, at which every register merges, and the register
-/// allocator's work grows faster than their number: in large functions only the heads of the longest loops are marked
-/// (docs/decisions/0006-large-functions.md). Elsewhere the interpreter goes on until it meets one, or the function returns.
-fn mark_resume_points(isa: Isa, blocks: &mut [Block]) {
+/// Marks where the dispatcher may enter; blocks from `first_way_out` on only leave the function. Each point is a second way in, at
+/// which every register merges, and the register allocator's work grows faster than their number: in large functions only the heads
+/// of the longest loops are marked (docs/decisions/0006-large-functions.md). Elsewhere the interpreter goes on until it meets one, or
+/// the function returns.
+fn mark_resume_points(isa: Isa, blocks: &mut [Block], first_way_out: usize) {
     // Block and length of the loop it heads; return sites have none.
     let mut points: Vec<(u64, BlockId)> = Vec::new();
     for b in blocks.iter() {
@@ -100,7 +101,8 @@ fn mark_resume_points(isa: Isa, blocks: &mut [Block]) {
             Term::Call { cont: Some(c), .. } | Term::Syscall { cont: Some(c), .. } => points.push((0, *c)),
             _ => {}
         }
-        for s in b.term.successors() {
+        // The ways out are no heads of loops, though they may lead back.
+        for s in b.term.successors().into_iter().filter(|s| (s.0 as usize) < first_way_out) {
             let head = blocks[s.0 as usize].pc;
             let (from, to) = (isa.bytes_at(b.pc.0), isa.bytes_at(head.0));
             if to < from || head == b.pc {

@@ -60,6 +60,15 @@ fn a_loop_with_a_call() {
 }
 
 #[test]
+fn ways_back_out_of_a_function_are_no_loops() {
+    // cbnz x0, f00; ret
+    let code = [0xb5ff_f800, 0xd65f_03c0];
+    let f = lift_function(&shape(0x1000, &[(0x1000, 0x1004), (0x1004, 0x1008)]), &Words(0x1000, &code));
+    assert_eq!(f.blocks[2].term, Term::Goto(GuestAddr(0xf00)));
+    assert!(f.blocks.iter().all(|b| !b.resume));
+}
+
+#[test]
 fn the_entry_comes_first_and_tables_become_switches() {
     let code = [
         0xd65f_03c0, // 1000: ret
