@@ -50,7 +50,7 @@ fn wrong_run_time_code_is_found() {
     let program = ours_for(Target::A64, "poly-forget.c", Libc::Glibc, &["-O1"]);
     let translated = translate(&program, &["--no-lift"]).unwrap_or_else(|e| panic!("{e}"));
     for case in ["patch", "inside", "loop", "data", "stack", "reads"] {
-        let mut run = Run { args: vec![case, "1"], ..compiled() };
+        let mut run = Run { args: vec![case], ..compiled() };
         assert_eq!(run_translated(&translated, &run).status, 0, "{case}");
         run.env.push(("XLATE_NO_INVALIDATION", "writes"));
         let found = run_translated(&translated, &run);

@@ -40,14 +40,11 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
     let mut alone = false;
     let stats = process.options.stats;
     let mut via = Via::Resume;
-    // Verification has followed a region compiled at run time to where the state is.
-    let mut followed = false;
     // SAFETY: no lifted code of this thread runs now.
     unsafe { (*thread).interp.watch(profile::watch()) };
     loop {
         // SAFETY: no lifted code of this thread runs now.
         let (t, s) = unsafe { (&mut *thread, &mut *state) };
-        let following = std::mem::take(&mut followed);
         s.in_lifted = 0;
         polycode::settle();
         if signal::is_pending(t.shared) {
@@ -100,9 +97,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 profile::arrived(process, s.pc, std::mem::take(&mut via));
                 if process.options.jit && !profile::learns(process, s.pc) {
                     stats::begin(stats);
-                    if !following {
-                        verify::before_region(t, s);
-                    }
+                    verify::start(t, s);
                     // SAFETY: the thread's state; the references above are not used until it is back.
                     match unsafe { jit::run(process, state) } {
                         Ran::Not => {}
@@ -111,8 +106,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                             // SAFETY: compiled code is back.
                             let (t, s) = unsafe { (&mut *thread, &mut *state) };
                             s.settle_flags();
-                            followed = matches!(ran, Ran::On);
-                            verify::behind_region(t, s, followed);
+                            verify::behind_regions(t, s);
                             alone = matches!(ran, Ran::Alone);
                             if matches!(ran, Ran::Syscall) {
                                 system_call(t, s);

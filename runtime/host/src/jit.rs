@@ -343,7 +343,7 @@ impl Jit {
         let space = self.space.as_mut()?;
         let found = &self.found;
         let joins = |pc| found.contains_key(&(pc, key.1));
-        let known = threshold >= LEAST_COUNTS && !process.options.verify;
+        let known = threshold >= LEAST_COUNTS;
         let first = (known && again.is_none() && !checked && process.options.jit_again != 0)
             .then(|| First { joins: &joins, counter: space.things.counter(process.options.jit_again) });
         let counter = first.map(|first| first.counter as *const AtomicI32);
@@ -770,6 +770,15 @@ fn changed(pc: u64) {
     if any {
         recall::from_compiled();
     }
+}
+
+/// True if a checked region in the page of `pc` is not what its code is now.
+pub fn is_changing(pc: u64, memory: &Memory) -> bool {
+    let guard = lock();
+    let Some(jit) = guard.as_ref() else { return false };
+    let pc = thread::process().image.isa.bytes_at(pc);
+    let there = jit.by_page.get(&(pc / PAGE)).into_iter().flatten();
+    there.map(|&n| &jit.regions[n]).any(|r| r.checked && !r.is_current(memory))
 }
 
 /// The guest's cache lines have 64 bytes (CTR_EL0).

@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 use crate::entry::push_kept;
+use crate::jit;
 use crate::memory::Memory;
 use crate::signal;
 use crate::thread::{Shared, Thread};
@@ -243,18 +244,21 @@ pub fn behind_system_call(t: &mut Thread, s: &GuestState) {
     }
 }
 
-/// Begins anew at `s`, where a region compiled at run time may begin: its first instruction may access memory.
-pub fn before_region(t: &mut Thread, s: &GuestState) {
-    if t.verify.is_some() {
-        start(t, s);
-        follow(t, s, s.pc, true);
-    }
+/// Compares within a region compiled at run time; see `jit::Helpers::verify`.
+///
+/// # Safety
+/// Called by compiled code only, with its thread's state.
+pub unsafe extern "C" fn in_region(state: *mut GuestState, pc: u64, access: u64) {
+    // SAFETY: as the caller promises; the dispatcher holds no reference now.
+    let (t, mut exact) = unsafe { (&mut *((*state).thread as *mut Thread), (*state).clone()) };
+    exact.settle_flags();
+    follow(t, &exact, pc, access != 0);
 }
 
-/// Compares `s`, which is settled, after a region compiled at run time: `on` if what comes next is not the interpreter's.
-pub fn behind_region(t: &mut Thread, s: &GuestState, on: bool) {
+/// Compares `s`, which is settled, behind regions compiled at run time.
+pub fn behind_regions(t: &mut Thread, s: &GuestState) {
     if t.verify.is_some() {
-        follow(t, s, s.pc, on);
+        follow(t, s, s.pc, false);
     }
 }
 
@@ -262,7 +266,12 @@ fn follow(t: &mut Thread, s: &GuestState, pc: u64, checkpoint: bool) {
     let mut memory = Memory::new(&t.process.mem);
     let Some(v) = &mut t.verify else { return };
     if let Err(d) = v.shadow.follow(s, pc, checkpoint, &mut memory) {
-        report(&d, &memory)
+        if !jit::is_changing(d.from, &memory) {
+            report(&d, &memory)
+        }
+        // What was changed without cache maintenance is executed as it was, until the region looks at it again.
+        v.shadow.start(&GuestState { pc, ..s.clone() });
+        v.shadow.follow(s, pc, checkpoint, &mut memory).expect("invariant: the shadow is there");
     }
 }
 

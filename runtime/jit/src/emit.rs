@@ -243,6 +243,7 @@ impl Fx<'_> {
             self.commit();
         }
         if self.live.polls[n] {
+            self.verify(self.cur.pc.0, false);
             if self.request.checked {
                 let inside = self.live.bodies[n].as_deref().unwrap_or_default();
                 let spans = self.spans.iter().zip(inside).filter(|(_, inside)| **inside);
@@ -333,6 +334,16 @@ impl Fx<'_> {
         self.b.switch_to_block(out);
         self.ret(Left::Often, self.region.entry.0);
         self.b.switch_to_block(on);
+    }
+
+    /// Has verified regions compared before the instruction at `pc`. The state is exact.
+    fn verify(&mut self, pc: u64, access: bool) {
+        if self.request.verified {
+            let pc = self.iconst(types::I64, pc);
+            let access = self.iconst(types::I64, access.into());
+            let state = self.state;
+            self.call(self.request.helpers.verify, &[state, pc, access], Helper::Keeping);
+        }
     }
 
     /// Leaves if a signal waits; at the entry, where the state is exact, and at loops' heads.
@@ -503,6 +514,9 @@ impl Fx<'_> {
     fn inst(&mut self, i: usize, inst: &Inst) {
         if self.point.step(inst) {
             self.commit();
+            if inst.is_checkpoint() {
+                self.verify(self.point.pc(), true);
+            }
         }
         match *inst {
             Inst::Mark(_) => {}
@@ -713,9 +727,6 @@ impl Fx<'_> {
 
     /// Makes the state exact and goes to a known address.
     fn link(&mut self, pc: u64) {
-        if self.request.verified {
-            return self.leave(Left::Pc, pc);
-        }
         self.commit();
         let link = self.arena.link(pc);
         // The block is that of the branch, or behind it.
@@ -734,9 +745,6 @@ impl Fx<'_> {
     fn indirect(&mut self, target: Value) {
         self.commit();
         let pc = self.value(target);
-        if self.request.verified {
-            return self.come_back(pc);
-        }
         let table = self.request.table;
         let index = self.b.ins().ushr_imm(pc, i64::from(table.shift));
         let index = self.b.ins().band_imm(index, (1i64 << table.log2) - 1);
@@ -764,9 +772,6 @@ impl Fx<'_> {
 
     /// Goes on in a block of the region.
     fn jump(&mut self, to: BlockId) {
-        if self.is_cut(to) {
-            return self.link(self.region.block(to).pc.0);
-        }
         if self.live.enters(self.id, to) {
             self.commit();
         }
@@ -775,12 +780,6 @@ impl Fx<'_> {
         }
         let to = self.blocks[to.0 as usize];
         self.b.ins().jump(to, &[]);
-    }
-
-    /// True if the block is the head of a loop in a region that is to have none: whoever comes there leaves, so that no
-    /// instruction is executed twice.
-    fn is_cut(&self, to: BlockId) -> bool {
-        self.request.verified && self.live.polls[to.0 as usize]
     }
 
     fn term(&mut self) {
@@ -814,7 +813,7 @@ impl Fx<'_> {
                 }
                 let targets = [then, els].map(|to| {
                     let commits = self.dirty != 0 && self.live.enters(from, to);
-                    let detour = commits || self.wants_flags(to) || self.is_cut(to);
+                    let detour = commits || self.wants_flags(to);
                     if detour { self.b.create_block() } else { self.blocks[to.0 as usize] }
                 });
                 self.b.ins().brif(c, targets[0], &[], targets[1], &[]);

@@ -66,6 +66,9 @@ pub struct Helpers {
     pub round: u64,
     /// `fn(state)`: makes the state's flags bytes. Keeps all registers.
     pub settle: u64,
+    /// `fn(state, pc: u64, access: u64)`: verification. The state is exact before the instruction at `pc`, which accesses memory if
+    /// `access` is 1. Keeps all registers.
+    pub verify: u64,
     /// `fn(state, register: u64) -> u64`: reads a system register (0 FPCR, 1 FPSR, 2 the counter).
     pub read_sys: u64,
     /// `fn(state, *const Atomic, address, args: *const [u128; 2], result: *mut u128) -> u64`: 1 after a fault, and nothing is done then.
@@ -165,8 +168,8 @@ pub struct Request<'a> {
     pub first: Option<First<'a>>,
     /// The region is checked; see the module's heading.
     pub checked: bool,
-    /// The region is compared with the interpreter: it accesses memory in its first instruction only, has no loops, and each way out
-    /// of it comes back with [`Left::Pc`].
+    /// The region is compared with the interpreter: before each access and at heads of loops the state is made exact, and
+    /// [`Helpers::verify`] is called.
     pub verified: bool,
     /// Floating-point operations are left to the evaluator (FPCR.FZ).
     pub soft_float: bool,

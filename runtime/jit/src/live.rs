@@ -50,8 +50,8 @@ enum Event {
 }
 
 impl Live {
-    /// `checked`: code is compared at heads of loops, where the state is exact for it. `verified`: control leaves instead of coming
-    /// to one.
+    /// `checked`: code is compared at heads of loops, where the state is exact for it. `verified`: so is the state with the
+    /// interpreter's, there and before each access.
     pub(crate) fn of(
         file: &'static RegFile,
         f: &Function,
@@ -73,10 +73,12 @@ impl Live {
         let exact: Vec<bool> = loops.iter().map(Option::is_some).collect();
         let early = |l: &Option<Vec<bool>>| l.as_ref().is_some_and(|inside| point::pays(f, inside));
         let early: Vec<bool> =
-            loops.iter().zip(&polls).map(|(l, head)| checked && *head || early(l)).collect();
+            loops.iter().zip(&polls).map(|(l, head)| (checked || verified) && *head || early(l)).collect();
         let all = vec![checked; f.blocks.len()];
         let bodies = self::loops(ways, &order, &position, &polls, &all);
-        let points = Points::of(&f.blocks, ways, &order, &polls, &early);
+        // Without points each access has its own state.
+        let begin = if verified { vec![false; f.blocks.len()] } else { early.clone() };
+        let points = Points::of(&f.blocks, ways, &order, &polls, &begin);
         let events: Vec<Vec<Event>> = (0..f.blocks.len())
             .map(|n| {
                 let b = &f.blocks[n];
@@ -87,9 +89,7 @@ impl Live {
                 all
             })
             .collect();
-        let enters = |from: BlockId, to: BlockId| {
-            enters(&exact, &position, from, to) || verified && polls[to.0 as usize]
-        };
+        let enters = |from: BlockId, to: BlockId| enters(&exact, &position, from, to);
         let mut dirty = vec![0; f.blocks.len()];
         let mut words = vec![Word::None; f.blocks.len()];
         words[0] = Word::Any;

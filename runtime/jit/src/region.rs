@@ -75,7 +75,7 @@ impl Region {
             .collect();
         for b in &mut function.blocks {
             // Control may also leave where a loop begins.
-            b.resume |= request.verified || called.contains(&b.pc);
+            b.resume |= called.contains(&b.pc);
         }
         ir::pass::run_default(&mut function, isa.file());
         let ranges: Vec<(u64, u32)> = shape.blocks.iter().map(|b| words(isa, b)).collect();
@@ -199,13 +199,6 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
             }
             let Some(l) = isa.leaving(request.code, at) else { break };
             if l.accesses {
-                if request.verified && pc != entry {
-                    if pc == at {
-                        break;
-                    }
-                    // Within an IT block no region begins.
-                    return None;
-                }
                 if accesses == MAX_ACCESSES {
                     break;
                 }
@@ -234,8 +227,6 @@ fn shape(request: &Request<'_>, most: usize) -> Option<(FunctionShape, u32)> {
                     }
                     divides
                 }
-                // A function called twice would be executed twice.
-                Flow::Call(_) if request.verified => !l.conditional,
                 Flow::Call(a) => {
                     go(a, mostly);
                     // Whoever returns from another region does not come there.
@@ -329,7 +320,7 @@ pub(crate) mod tests {
     }
 
     fn request<'a>(code: &'a Words, stop: &'a dyn Fn(u64) -> bool) -> Request<'a> {
-        let helpers = Helpers { soft: 0, round: 0, settle: 0, read_sys: 0, atomic: 0 };
+        let helpers = Helpers { soft: 0, round: 0, settle: 0, verify: 0, read_sys: 0, atomic: 0 };
         let table = Table { base: 0, log2: 0, shift: 2 };
         Request {
             isa: Isa::A64,

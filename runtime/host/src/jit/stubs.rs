@@ -74,6 +74,7 @@ global_asm!(
     ".endm",
     "xl_keeping xl_jit_soft, {soft}",
     "xl_keeping xl_jit_settle, {settle}",
+    "xl_keeping xl_jit_verify, {verify}",
     ".purgem xl_keeping",
     // See `Helpers::round`.
     ".macro xl_rounding load, round, store",
@@ -101,6 +102,7 @@ global_asm!(
     round_size = const ROUND_SIZE,
     soft = sym soft,
     settle = sym settle,
+    verify = sym crate::verify::in_region,
     host_sp = const offset_of!(GuestState, host_sp),
     alone = const Left::Alone as u64,
 );
@@ -112,6 +114,7 @@ unsafe extern "C" {
     pub(super) fn xl_jit_soft();
     pub(super) fn xl_jit_round();
     pub(super) fn xl_jit_settle();
+    pub(super) fn xl_jit_verify();
 }
 
 /// The entry of links that lead nowhere yet.
@@ -124,6 +127,7 @@ pub(super) fn helpers() -> Helpers {
         soft: xl_jit_soft as *const () as u64,
         round: xl_jit_round as *const () as u64,
         settle: xl_jit_settle as *const () as u64,
+        verify: xl_jit_verify as *const () as u64,
         read_sys: read_sys as *const () as u64,
         atomic: atomic as *const () as u64,
     }
