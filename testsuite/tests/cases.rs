@@ -2,7 +2,7 @@
 
 use testsuite::cases::{Case, expected, parse, program};
 use testsuite::compare::{Run, run_translated, translate};
-use testsuite::insns::{ENGINES, lines, qemu};
+use testsuite::insns::{A64, ENGINES, lines, qemu};
 
 fn cases(text: &str) -> Vec<Case> {
     parse(text).unwrap_or_else(|e| panic!("{e}"))
@@ -59,5 +59,9 @@ fn run_time_compiler() {
 #[test]
 fn qemu_agrees() {
     let cases = agreed();
-    compare("qemu", &cases, &lines(&qemu(&program(&cases), &Run { args: vec!["1"], ..Run::default() })));
+    compare(
+        "qemu",
+        &cases,
+        &lines(&qemu(&A64, &program(&cases), &Run { args: vec!["1"], ..Run::default() })),
+    );
 }

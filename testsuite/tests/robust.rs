@@ -1,13 +1,16 @@
 //! Whatever the input is, the tool answers: a bounded run of the fuzz targets, and systematic damage to real programs. No
 //! panic, no abort, no hang, and messages that say what to do. (The long form: `XLATE_TEST_FULL`, or `testsuite/fuzz`.)
 
+use isa::Isa;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use testsuite::compare::{Run, run_translated};
-use testsuite::fuzz::elf::{self, Header};
+use testsuite::fuzz::elf::{self, Header, Sizes};
+use testsuite::fuzz::instructions::{self, Instructions};
 use testsuite::fuzz::{self, TARGETS, mutate};
-use testsuite::guest::{Libc, ours};
-use testsuite::{insns, tools};
+use testsuite::guest::{Libc, Target, ours, ours_for};
+use testsuite::insns::{A64, qemu};
+use testsuite::tools;
 
 /// Names the input when something under test panics.
 struct Naming<'a>(&'a dyn Fn() -> String);
@@ -69,93 +72,119 @@ fn damaged(file: &[u8], every: usize) -> (usize, usize) {
 
 #[test]
 fn damage_to_single_fields() {
-    let (all, loaded) = damaged(&elf::rich(), 1);
-    assert!(all > 2000 && loaded > all / 4 && loaded < all, "{loaded} of {all}");
+    for isa in [Isa::A64, Isa::A32] {
+        let (all, loaded) = damaged(&elf::rich(isa), 1);
+        assert!(all > 2000 && loaded > all / 4 && loaded < all, "{isa:?}: {loaded} of {all}");
+    }
 }
 
 #[test]
 fn damage_to_real_programs() {
-    let every = if testsuite::full() { 1 } else { 11 };
-    let stages = std::fs::read(ours("stages.s", Libc::None, &[])).expect("it was built");
-    let (all, loaded) = damaged(&stages, every);
-    assert!(loaded > all / 10 && loaded < all, "{loaded} of {all}");
+    let every = if testsuite::full() { 1 } else { 21 };
+    let stages32 = ours_for(Target::T32, "stages32.s", Libc::None, &[]);
+    for program in [ours("stages.s", Libc::None, &[]), stages32] {
+        let file = std::fs::read(&program).expect("it was built");
+        let (all, loaded) = damaged(&file, every);
+        assert!(loaded > all / 10 && loaded < all, "{}: {loaded} of {all}", program.display());
+    }
 }
 
-/// A program of `words`, which are mapped again at these distances, in segments of their own.
-fn spread(words: &[u32], at: &[u64]) -> Vec<u8> {
-    let start = 64 + 56 * (1 + at.len() as u64);
-    let size = 4 * words.len() as u64;
+/// A program of `text`, which is mapped again at these distances, in segments of their own.
+fn spread(isa: Isa, text: &[u8], at: &[u64]) -> Vec<u8> {
+    let start = Sizes::of(isa).behind(1 + at.len());
+    let size = text.len() as u64;
     let again = at.iter().map(|a| Header::load(5, start, elf::BASE + start + a, size));
     let loads: Vec<Header> = [Header::load(5, 0, elf::BASE, start + size)].into_iter().chain(again).collect();
-    let mut f = elf::headers(2, elf::BASE + start, &loads);
-    f.extend(words.iter().flat_map(|w| w.to_le_bytes()));
+    let mut f = elf::headers(isa, 2, elf::BASE + start, &loads);
+    f.extend_from_slice(text);
     f
 }
 
-/// mov x0, #42; mov x8, #93; svc #0
-const EXIT: [u32; 3] = [0xd280_0540, 0xd280_0ba8, 0xd400_0001];
+/// Ends with status 42: A64's mov x0, #42; mov x8, #93; svc #0, A32's mov r0, #42; mov r7, #1; svc #0.
+fn exit(isa: Isa) -> Vec<u8> {
+    let words: [u32; 3] = match isa {
+        Isa::A64 => [0xd280_0540, 0xd280_0ba8, 0xd400_0001],
+        Isa::A32 => [0xe3a0_002a, 0xe3a0_7001, 0xef00_0000],
+    };
+    words.iter().flat_map(|w| w.to_le_bytes()).collect()
+}
 
 /// The exit program with one more segment of zeros only.
-fn with_zeros(vaddr: u64, size: u64) -> Vec<u8> {
-    let start = 64 + 56 * 2;
-    let text = Header::load(5, 0, elf::BASE, start + 12);
+fn with_zeros(isa: Isa, vaddr: u64, size: u64) -> Vec<u8> {
+    let (start, code) = (Sizes::of(isa).behind(2), exit(isa));
+    let text = Header::load(5, 0, elf::BASE, start + code.len() as u64);
     let zeros = Header { filesz: 0, memsz: size, ..Header::load(6, 0, vaddr, 0) };
-    let mut f = elf::headers(2, elf::BASE + start, &[text, zeros]);
-    f.extend(EXIT.iter().flat_map(|w| w.to_le_bytes()));
+    let mut f = elf::headers(isa, 2, elf::BASE + start, &[text, zeros]);
+    f.extend(code);
     f
 }
 
-fn random_words(seed: u64, count: usize) -> Vec<u32> {
-    fuzz::input(seed, 4 * count).chunks_exact(4).map(|c| u32::from_le_bytes(c.try_into().unwrap())).collect()
-}
-
-/// Words that are mostly instructions. System calls could do anything, and there are instructions that qemu executes
-/// otherwise: NOP stands for them.
-fn random_program(seed: u64, count: usize) -> Vec<u32> {
-    let bytes = fuzz::input(seed, 16 * count);
-    let s = &mut fuzz::Source::new(&bytes);
+/// A64 words that are mostly instructions. System calls could do anything, and there are instructions that qemu executes
+/// otherwise: NOP stands for them. (Of A32 and T32 qemu executes many UNPREDICTABLE words otherwise.)
+fn random_program(seed: u64, count: usize) -> Instructions {
+    let bytes = fuzz::input(seed, 20 * count);
+    let mut all = Instructions::draw(&mut fuzz::Source::new(&bytes), Target::A64, count);
     let harmless = |w: u32| {
         let name = isa::a64::decode(w).map_or("", |r| r.name);
         let other = ["DC ", "IC ", "SYS", "MSR (imm", "MRS", "HLT"].iter().any(|n| name.starts_with(n));
-        if w & 0xffe0_001f == 0xd400_0001 || other { 0xd503_201f } else { w }
+        w & 0xffe0_001f != 0xd400_0001 && !other
     };
-    (0..count).map(|i| harmless(s.instruction(i, count))).collect()
+    all.words_mut().iter_mut().filter(|w| !harmless(**w)).for_each(|w| *w = 0xd503_201f);
+    all
 }
 
 #[test]
 fn jump_tables_that_lead_anywhere() {
-    let text = 0x1000 + 4 * elf::CODE.iter().position(|&w| w == 0x0604_0200).expect("the table");
-    for byte in 0..=255u8 {
-        let mut file = elf::rich();
-        file[text..text + 4].copy_from_slice(&[byte, 0, byte.wrapping_add(1), byte ^ 0x80]);
-        let _name = Naming(&|| format!("table byte {byte:#x}"));
-        assert!(fuzz::examine(file).is_some());
+    for (isa, table) in [(Isa::A64, 0x88), (Isa::A32, 0x88)] {
+        for byte in 0..=255u8 {
+            let mut file = elf::rich(isa);
+            let entries = [byte, 0, byte.wrapping_add(1), byte ^ 0x80];
+            file[elf::TEXT + table..][..4].copy_from_slice(&entries);
+            let _name = Naming(&|| format!("{isa:?} table byte {byte:#x}"));
+            assert!(fuzz::examine(file).is_some());
+        }
+    }
+}
+
+/// NOP, a jump, a call and a conditional branch to the next word, a return, an indirect jump.
+fn plain_words(target: Target) -> [u32; 6] {
+    match target {
+        Target::A64 => [0xd503_201f, 0x1400_0001, 0x9400_0001, 0xb400_0020, 0xd65f_03c0, 0xd61f_0000],
+        Target::A32 => [0xe1a0_0000, 0xeaff_ffff, 0xebff_ffff, 0x0aff_ffff, 0xe12f_ff1e, 0xe12f_ff10],
+        Target::T32 => [0xbf00, 0xe7ff, 0xf000_f800, 0xd0ff, 0x4770, 0x4700],
     }
 }
 
 #[test]
 fn large_hostile_texts_are_discovered_in_bounded_time() {
-    let count = if testsuite::full() { 1 << 19 } else { 1 << 16 };
-    let mut texts: Vec<Vec<u32>> = vec![random_words(1, 5 * count)];
-    // NOP, jumps, calls and conditional branches to the next word, returns, indirect jumps, and all of these at random.
-    let all = [0xd503_201f, 0x1400_0001, 0x9400_0001, 0xb400_0020, 0xd65f_03c0, 0xd61f_0000];
-    texts.extend(all.map(|w| vec![w; count]));
-    let random = random_words(2, count / 4);
-    texts.push(
-        random.iter().map(|r| fuzz::aim(all[*r as usize % 6], i64::from(r >> 8 & 0x1fff) - 0xfff)).collect(),
-    );
-    for text in texts {
-        let _name = Naming(&|| format!("text of {} words that begins with {:#x}", text.len(), text[0]));
-        fuzz::examine(elf::tiny(&text));
+    for target in Target::ALL {
+        let log2 = if target == Target::A64 { 16 } else { 14 };
+        let count = if testsuite::full() { 1 << 19 } else { 1 << log2 };
+        let encoded = |w: u32| instructions::bytes(target, w);
+        let plain = plain_words(target);
+        let mut texts = vec![fuzz::input(1, 20 * count)];
+        texts.extend(plain.map(|w| encoded(w).repeat(count)));
+        let choices = fuzz::input(2, count);
+        let random = choices.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]]));
+        let aimed = |r: u32| {
+            let distance = (r >> 8 & 0x1fff) as i32 - 0xfff;
+            instructions::aim(target, plain[r as usize % 6], 4 * distance)
+        };
+        texts.push(random.flat_map(|r| encoded(aimed(r))).collect());
+        for text in texts {
+            let _name =
+                Naming(&|| format!("{target:?}: {} bytes that begin with {:x?}", text.len(), &text[..4]));
+            fuzz::examine(elf::tiny(target, &text));
+        }
     }
 }
 
 /// A directory for files under test.
-struct Place(tempfile::TempDir);
+struct Directory(tempfile::TempDir);
 
-impl Place {
-    fn new() -> Place {
-        Place(tempfile::tempdir().expect("a temporary directory"))
+impl Directory {
+    fn new() -> Directory {
+        Directory(tempfile::tempdir().expect("a temporary directory"))
     }
 
     /// Runs the tool on `file`, with bounded memory and time. It succeeds, or says why not.
@@ -190,11 +219,14 @@ impl Place {
 
 #[test]
 fn the_tool_answers_damaged_files() {
-    let place = Place::new();
-    let every = if testsuite::full() { 5 } else { 29 };
-    let rich = elf::rich();
-    let forms: Vec<_> =
-        mutate::single_fields(&rich).chain(mutate::truncations(&rich)).step_by(every).collect();
+    let place = Directory::new();
+    let every = if testsuite::full() { 5 } else { 59 };
+    let forms: Vec<_> = [Isa::A64, Isa::A32]
+        .map(elf::rich)
+        .iter()
+        .flat_map(|rich| mutate::single_fields(rich).chain(mutate::truncations(rich)))
+        .step_by(every)
+        .collect();
     let (mut all, mut good) = (0, 0);
     for (i, (what, bytes)) in forms.iter().enumerate() {
         let _name = Naming(&|| what.clone());
@@ -213,14 +245,20 @@ fn the_tool_answers_damaged_files() {
 
 #[test]
 fn extreme_layouts_are_translated_and_run() {
-    let place = Place::new();
+    let place = Directory::new();
     let many: Vec<u64> = (1..1100).map(|i| i * 0x2_0000).collect();
+    let [a64, a32] = [Isa::A64, Isa::A32].map(exit);
+    let random = fuzz::input(3, 1 << 20);
     for (name, file) in [
-        ("4 GiB of zeros", with_zeros(0x1000_0000, 4 << 30)),
-        ("texts 4 GiB apart", spread(&EXIT, &[4 << 30])),
-        ("texts 64 TiB apart", spread(&EXIT, &[1 << 45])),
-        ("1100 segments", spread(&EXIT, &many)),
-        ("1 MiB of random text", elf::tiny(&[&EXIT[..], &random_words(3, 1 << 18)].concat())),
+        ("4 GiB of zeros", with_zeros(Isa::A64, 0x1000_0000, 4 << 30)),
+        ("texts 4 GiB apart", spread(Isa::A64, &a64, &[4 << 30])),
+        ("texts 64 TiB apart", spread(Isa::A64, &a64, &[1 << 45])),
+        ("1100 segments", spread(Isa::A64, &a64, &many)),
+        ("1 MiB of random text", elf::tiny(Target::A64, &[&a64[..], &random].concat())),
+        ("2 GiB of zeros, A32", with_zeros(Isa::A32, 0x1000_0000, 2 << 30)),
+        ("texts 3 GiB apart, A32", spread(Isa::A32, &a32, &[3 << 30])),
+        // Of its words most are instructions.
+        ("64 KiB of random text, A32", elf::tiny(Target::A32, &[&a32[..], &random[..1 << 16]].concat())),
     ] {
         let out = place.translate(&file);
         let size = std::fs::metadata(&out).expect("it was written").len();
@@ -229,28 +267,27 @@ fn extreme_layouts_are_translated_and_run() {
         assert_eq!(outcome.status, 42, "{name}: {outcome:?}");
     }
     // More than there is: an error, not a crash.
-    let outcome = run_translated(&place.translate(&with_zeros(0x1000_0000, 1 << 45)), &Run::default());
+    let large = with_zeros(Isa::A64, 0x1000_0000, 1 << 45);
+    let outcome = run_translated(&place.translate(&large), &Run::default());
     assert_eq!(outcome.status, 2, "{outcome:?}");
     assert!(String::from_utf8_lossy(&outcome.stderr).contains("memory"), "{outcome:?}");
 }
 
 #[test]
 fn random_programs_end_as_under_qemu() {
-    let place = Place::new();
+    let place = Directory::new();
     let count = if testsuite::full() { 300 } else { 16 };
     let mut different = Vec::new();
     for seed in 0..count {
-        let words = random_program(seed, 40);
-        let file = elf::tiny(&words);
+        let program = random_program(seed, 40);
+        let file = elf::tiny(Target::A64, &program.bytes());
         let out = place.translate(&file);
         let run = Run { timeout: Some(std::time::Duration::from_secs(5)), ..Run::default() };
-        let expected = insns::qemu(&place.0.path().join("the-input"), &run);
+        let expected = qemu(&A64, &place.0.path().join("the-input"), &run);
         let got = run_translated(&out, &run);
         if got.status != expected.status {
-            different.push(format!(
-                "seed {seed}: {got:?} and under qemu {expected:?}\n{}",
-                insns::describe(&words)
-            ));
+            let listing = program.listing();
+            different.push(format!("seed {seed}: {got:?} and under qemu {expected:?}\n{listing}"));
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));

@@ -253,6 +253,9 @@ impl Isa {
     }
 }
 
+/// The name that listings give to bits of no encoding.
+pub const UNALLOCATED: &str = "(unallocated)";
+
 /// An instruction as listings show it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shown {
@@ -269,11 +272,10 @@ pub struct Shown {
 impl Isa {
     /// Bits (hexadecimal digits, as in [`Shown`]) and encoding of the instruction at the code address `pc`.
     pub fn name_at(self, code: &dyn Code, pc: GuestAddr) -> Option<(String, &'static str)> {
-        const NONE: &str = "(unallocated)";
         match self {
             Isa::A64 => {
                 let word = code.word(pc)?;
-                Some((format!("{word:08x}"), a64::decode(word).map_or(NONE, |row| row.name)))
+                Some((format!("{word:08x}"), a64::decode(word).map_or(UNALLOCATED, |row| row.name)))
             }
             Isa::A32 => {
                 let at = a32::Place::from(pc);
@@ -284,7 +286,7 @@ impl Isa {
                     (true, _) => format!("{:08x}", wide(code, at)?),
                     (false, _) => format!("{:08x}", insn.word),
                 };
-                Some((bits, insn.row.map_or(NONE, |row| row.name)))
+                Some((bits, insn.row.map_or(UNALLOCATED, |row| row.name)))
             }
         }
     }

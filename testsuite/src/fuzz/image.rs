@@ -1,5 +1,6 @@
 //! The target on whole files: loading, every text that shows an image, and the discovery of its code.
 
+use super::instructions::Instructions;
 use super::{Source, elf, mutate};
 use std::collections::HashSet;
 
@@ -9,11 +10,13 @@ pub fn image(data: &[u8]) {
     let file = match s.byte() & 3 {
         0 => s.rest().to_vec(),
         1 => {
-            let count = 1 + s.below(256);
-            let words: Vec<u32> = (0..count).map(|i| s.instruction(i, count)).collect();
-            elf::tiny(&words)
+            let (target, count) = (s.guest(), 1 + s.below(256));
+            elf::tiny(target, &Instructions::draw(s, target, count).bytes())
         }
-        _ => mutate::damage(&elf::rich(), s),
+        _ => {
+            let target = s.guest();
+            mutate::damage(target, &elf::rich(target.isa()), s)
+        }
     };
     examine(file);
 }
@@ -41,7 +44,8 @@ pub fn examine(file: Vec<u8>) -> Option<image::Image> {
         assert!(shape.blocks.iter().any(|b| b.start == shape.entry), "{}: no entry block", shape.name);
         assert!(shape.blocks.is_sorted_by(|a, b| a.end <= b.start), "{}: blocks overlap", shape.name);
         for b in &shape.blocks {
-            let whole = b.start < b.end && image.is_text(b.start.0) && image.is_text(b.end.0 - 1);
+            let (start, end) = (image.isa.bytes_at(b.start.0), image.isa.bytes_at(b.end.0));
+            let whole = start < end && image.is_text(start) && image.is_text(end - 1);
             assert!(whole, "{}: block {}–{} is not text", shape.name, b.start, b.end);
         }
     }

@@ -4,6 +4,7 @@
 mod code;
 pub mod elf;
 mod image;
+pub mod instructions;
 pub mod mutate;
 mod text;
 
@@ -11,8 +12,8 @@ pub use code::{emit, interp, lift};
 pub use image::{examine, image};
 pub use text::ir_text;
 
+use crate::guest::Target as Guest;
 use crate::insns::Random;
-use ir::GuestAddr;
 
 /// A target: name and body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -78,58 +79,15 @@ impl<'a> Source<'a> {
         self.word() as usize % n.max(1)
     }
 
-    /// An A64 instruction word: anything, or mostly of an encoding that exists; branches mostly go to one of the `count`
-    /// words around `index`.
-    pub fn instruction(&mut self, index: usize, count: usize) -> u32 {
-        let raw = self.word();
-        let choice = self.byte();
-        if choice < 16 {
-            return raw;
-        }
-        let rows = rows();
-        let (mask, value) = rows[usize::from(u16::from_le_bytes(self.take())) % rows.len()].bits();
-        let word = value | raw & !mask;
-        let delta = self.below(count) as i64 - index as i64;
-        if choice & 7 == 0 { word } else { aim(word, delta) }
+    /// One of the instruction sets.
+    pub fn guest(&mut self) -> Guest {
+        Guest::ALL[usize::from(self.byte()) % Guest::ALL.len()]
     }
-}
-
-fn rows() -> &'static [&'static isa::a64::Row] {
-    static ROWS: std::sync::LazyLock<Vec<&isa::a64::Row>> =
-        std::sync::LazyLock::new(|| isa::a64::rows().collect());
-    &ROWS
-}
-
-/// `word` with its target, if it is a direct branch, `delta` words away.
-pub fn aim(word: u32, delta: i64) -> u32 {
-    use isa::Flow;
-    let d = delta as u32;
-    let (shift, bits) = match isa::a64::flow(word, GuestAddr(1 << 32)) {
-        Flow::Jump(_) | Flow::Call(_) if word >> 24 & 0x7c == 0x14 => (0, 26),
-        Flow::Branch(_) if word >> 24 & 0x7e == 0x36 => (5, 14),
-        Flow::Branch(_) | Flow::Jump(_) => (5, 19),
-        _ => return word,
-    };
-    let mask = ((1u32 << bits) - 1) << shift;
-    word & !mask | d << shift & mask
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn branches_go_where_they_are_aimed() {
-        for word in [0x1400_0000, 0x9412_3456, 0x5400_0001, 0x3500_0003, 0xb600_0001, 0x3780_0001] {
-            for delta in [-3, 0, 1, 1000] {
-                let target = GuestAddr((1u64 << 32).wrapping_add_signed(4 * delta));
-                let flow = isa::a64::flow(aim(word, delta), GuestAddr(1 << 32));
-                use isa::Flow::{Branch, Call, Jump};
-                assert!(matches!(flow, Jump(t) | Branch(t) | Call(t) if t == target), "{word:#x} {flow:?}");
-            }
-        }
-        assert_eq!(aim(0xd503_201f, 7), 0xd503_201f);
-    }
 
     #[test]
     fn inputs_differ_and_repeat() {

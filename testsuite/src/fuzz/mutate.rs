@@ -2,6 +2,10 @@
 //! and damage drawn from arbitrary bytes.
 
 use super::Source;
+use super::elf::{Sizes, TEXT};
+use super::instructions::{bytes, word};
+use crate::guest::Target;
+use isa::Isa;
 
 /// A numeric field of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,12 +19,34 @@ pub struct Field {
 }
 
 /// Sizes of the fields of each table's rows.
-const EHDR: &[usize] = &[1, 1, 1, 1, 1, 1, 1, 1, 8, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2];
-const PHDR: &[usize] = &[4, 4, 8, 8, 8, 8, 8, 8];
-const SHDR: &[usize] = &[4, 4, 8, 8, 8, 8, 4, 4, 8, 8];
-const SYM: &[usize] = &[4, 1, 1, 2, 8, 8];
-const RELA: &[usize] = &[8, 4, 4, 8];
-const DYN: &[usize] = &[8, 8];
+struct Rows {
+    header: &'static [usize],
+    segment: &'static [usize],
+    section: &'static [usize],
+    symbol: &'static [usize],
+    relocation: &'static [usize],
+    dynamic: &'static [usize],
+}
+
+const ROWS64: Rows = Rows {
+    header: &[1, 1, 1, 1, 1, 1, 1, 1, 8, 2, 2, 4, 8, 8, 8, 4, 2, 2, 2, 2, 2, 2],
+    segment: &[4, 4, 8, 8, 8, 8, 8, 8],
+    section: &[4, 4, 8, 8, 8, 8, 4, 4, 8, 8],
+    symbol: &[4, 1, 1, 2, 8, 8],
+    relocation: &[8, 4, 4, 8],
+    dynamic: &[8, 8],
+};
+
+const ROWS32: Rows = Rows {
+    header: &[1, 1, 1, 1, 1, 1, 1, 1, 8, 2, 2, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2],
+    segment: &[4; 8],
+    section: &[4; 10],
+    symbol: &[4, 4, 4, 1, 1, 2],
+    // REL: of r_info, one byte is the type.
+    relocation: &[4, 1, 1, 2],
+    dynamic: &[4, 4],
+};
+
 const WORD: &[usize] = &[4];
 
 /// A number of `size` bytes at `at`, if the file has them.
@@ -53,23 +79,29 @@ pub fn fields(file: &[u8]) -> Vec<Field> {
             }
         }
     };
-    let long = |at| get(file, at, 8).unwrap_or(0) as usize;
+    // ELFCLASS64 or ELFCLASS32.
+    let isa = if file.get(4) == Some(&1) { Isa::A32 } else { Isa::A64 };
+    let (sizes, rows) = (Sizes::of(isa), if isa == Isa::A64 { ROWS64 } else { ROWS32 });
+    let (word, segment, section) = (sizes.word as usize, sizes.program as usize, sizes.section as usize);
+    let long = |at| get(file, at, word).unwrap_or(0) as usize;
     let half = |at| get(file, at, 2).unwrap_or(0) as usize;
-    table("header", 0, EHDR, 64);
-    for i in 0..half(56) {
-        table("segment", long(32) + 56 * i, PHDR, 56);
+    // e_phoff and e_shoff stand behind e_entry; e_phnum and e_shnum before the end of the header.
+    let (headers, end) = (24 + word, sizes.file as usize);
+    table("header", 0, rows.header, end);
+    for i in 0..half(end - 8) {
+        table("segment", long(headers) + segment * i, rows.segment, segment);
     }
-    for i in 0..half(60) {
-        let header = long(40) + 64 * i;
-        table("section", header, SHDR, 64);
-        let (offset, size) = (long(header + 24), long(header + 32));
+    for i in 0..half(end - 4) {
+        let header = long(headers + word) + section * i;
+        table("section", header, rows.section, section);
+        let (offset, size) = (long(header + 8 + 2 * word), long(header + 8 + 3 * word));
         match get(file, header + 4, 4) {
-            Some(2 | 11) => table("symbol", offset, SYM, size),
-            Some(4) => table("relocation", offset, RELA, size),
-            Some(6) => table("dynamic", offset, DYN, size),
+            Some(2 | 11) => table("symbol", offset, rows.symbol, size),
+            Some(4 | 9) => table("relocation", offset, rows.relocation, size),
+            Some(6) => table("dynamic", offset, rows.dynamic, size),
             Some(7 | 14 | 19) => table("array", offset, WORD, size),
-            // Unwind tables have no type of their own; text is of this type, too.
-            Some(1) => table("frame", offset, WORD, size),
+            // Unwind tables have no type of their own in 64-bit files; text is of this type, too.
+            Some(1 | 0x7000_0001) => table("frame", offset, WORD, size),
             _ => {}
         }
     }
@@ -127,8 +159,8 @@ pub fn truncations(file: &[u8]) -> Vec<(String, Vec<u8>)> {
     at.into_iter().map(|a| (format!("cut to {a} bytes"), file[..a].to_vec())).collect()
 }
 
-/// `file` with damage as the source of choices says.
-pub fn damage(file: &[u8], s: &mut Source<'_>) -> Vec<u8> {
+/// `file`, which is for `target`, with damage as the source of choices says.
+pub fn damage(target: Target, file: &[u8], s: &mut Source<'_>) -> Vec<u8> {
     let mut out = file.to_vec();
     let fields = fields(file);
     for _ in 0..1 + s.below(6) {
@@ -151,8 +183,9 @@ pub fn damage(file: &[u8], s: &mut Source<'_>) -> Vec<u8> {
             }
             _ => {
                 // Text.
-                let at = 0x1000 + 4 * s.below(64);
-                set(&mut out, at, 4, u64::from(s.instruction(0, 1)));
+                let at = TEXT + 2 * s.below(128);
+                let new = bytes(target, word(s, target));
+                out[at..][..new.len()].copy_from_slice(&new);
             }
         }
     }

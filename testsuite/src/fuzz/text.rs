@@ -2,16 +2,20 @@
 //! again; what verifies survives the passes.
 
 use super::Source;
-use isa::a64::FILE;
+use super::instructions::Instructions;
+use crate::guest::Target;
+use crate::insns::Bytes;
+use isa::Isa;
 
-/// Words that texts are made of, so that arbitrary bytes come near to IR.
+/// Words that texts are made of, so that arbitrary bytes come near to IR. `ISA` and `REG` stand for the name of the register file
+/// and of its first register.
 const WORDS: &[&str] = &[
-    "function a64 f @0x1000\n",
-    "function a64 \"a;b\\n\\u{1f600}\" @0\n",
+    "function ISA f @0x1000\n",
+    "function ISA \"a;b\\n\\u{1f600}\" @0\n",
     "block b0 @0x1000:\n",
     "block b1 @4 resume:\n",
     ".0x1000\n",
-    "%0 = get x0\n",
+    "%0 = get REG\n",
     "%1 = i64 const 0x10\n",
     "%2 = i1 const 1\n",
     "%3 = i64 add %0, %1\n",
@@ -24,7 +28,7 @@ const WORDS: &[&str] = &[
     "%7 = i128 cas %3, %1, %2\n",
     "%8 = i32 storeex %3, %1\n",
     "%9 = f64 fadd.d %1, %1\n",
-    "x0 = %3\n",
+    "REG = %3\n",
     "switch %3 [",
     "0x1000: b0, ",
     "0x1004: b1",
@@ -65,35 +69,41 @@ const WORDS: &[&str] = &[
 /// Text (raw, made of words, or a printed function with damage) → parser → printer → parser.
 pub fn ir_text(data: &[u8]) {
     let s = &mut Source::new(data);
+    let target = s.guest();
+    let file = target.isa().file();
     let text = match s.byte() % 3 {
         0 => String::from_utf8_lossy(s.rest()).into_owned(),
-        1 => words(s),
-        _ => damaged(s),
+        1 => words(s, target.isa()),
+        _ => damaged(s, target),
     };
-    if let Err(e) = ir::parse_insts(&text, &FILE) {
+    if let Err(e) = ir::parse_insts(&text, file) {
         assert!(e.line >= 1 && e.column >= 1 && !e.message.is_empty());
     }
-    let Ok(functions) = ir::parse_functions(&text, &FILE) else { return };
+    let Ok(functions) = ir::parse_functions(&text, file) else { return };
     for mut f in functions {
-        let printed = f.display(&FILE).to_string();
-        match ir::parse_function(&printed, &FILE) {
+        let printed = f.display(file).to_string();
+        match ir::parse_function(&printed, file) {
             Ok(back) => assert!(back == f, "{printed}"),
             Err(e) => panic!("{e} in\n{printed}"),
         }
-        if ir::verify(&f, &FILE).is_empty() {
-            ir::pass::run_default(&mut f, &FILE);
-            let errors = ir::verify(&f, &FILE);
-            assert!(errors.is_empty(), "{errors:?}\n{printed}\nbecame\n{}", f.display(&FILE));
+        if ir::verify(&f, file).is_empty() {
+            ir::pass::run_default(&mut f, file);
+            let errors = ir::verify(&f, file);
+            assert!(errors.is_empty(), "{errors:?}\n{printed}\nbecame\n{}", f.display(file));
         }
     }
 }
 
-fn words(s: &mut Source<'_>) -> String {
+fn words(s: &mut Source<'_>, isa: Isa) -> String {
+    let (name, register) = match isa {
+        Isa::A64 => ("a64", "x0"),
+        Isa::A32 => ("a32", "r0"),
+    };
     let mut text = String::new();
     while !s.is_empty() {
         let n = usize::from(s.byte());
         match WORDS.get(n % (WORDS.len() + 2)) {
-            Some(w) => text.push_str(w),
+            Some(w) => text += &w.replace("ISA", name).replace("REG", register),
             // A long or deep repetition of the word before.
             None => text = text.repeat(if text.len() < 1 << 12 { 1 + n % 7 } else { 1 }),
         }
@@ -102,20 +112,15 @@ fn words(s: &mut Source<'_>) -> String {
 }
 
 /// A lifted function's text with some bytes changed, lines doubled, dropped or swapped.
-fn damaged(s: &mut Source<'_>) -> String {
-    let count = 1 + s.below(12);
-    let pc = ir::GuestAddr(0x1000);
-    let code: Vec<u32> = (0..count).map(|i| s.instruction(i, count)).collect();
-    struct At(Vec<u32>);
-    impl isa::Code for At {
-        fn word(&self, pc: ir::GuestAddr) -> Option<u32> {
-            self.0.get((pc.0.wrapping_sub(0x1000) / 4) as usize).copied()
-        }
-    }
-    let block = isa::BlockShape { start: pc, end: pc.offset(4 * count as i64), switch: None };
-    let shape = isa::FunctionShape { isa: isa::Isa::A64, name: "f".into(), entry: pc, blocks: vec![block] };
-    let f = isa::lift_function(&shape, &At(code));
-    let mut lines: Vec<String> = f.display(&FILE).to_string().lines().map(String::from).collect();
+fn damaged(s: &mut Source<'_>, target: Target) -> String {
+    let (isa, count) = (target.isa(), 1 + s.below(12));
+    let bytes = Instructions::draw(s, target, count).bytes();
+    let entry = ir::GuestAddr(0x1000 | u64::from(target == Target::T32));
+    let block =
+        isa::BlockShape { start: entry, end: ir::GuestAddr(0x1000 + bytes.len() as u64), switch: None };
+    let shape = isa::FunctionShape { isa, name: "f".into(), entry, blocks: vec![block] };
+    let f = isa::lift_function(&shape, &Bytes { start: 0x1000, bytes: &bytes });
+    let mut lines: Vec<String> = f.display(isa.file()).to_string().lines().map(String::from).collect();
     for _ in 0..s.below(4) {
         let (a, b) = (s.below(lines.len()), s.below(lines.len()));
         match s.byte() % 3 {

@@ -1,11 +1,11 @@
 //! The coverage ledgers: for each encoding of a decode table, what each engine makes of it and whether the random test
 //! compares it with qemu. Takes an instruction set, the lifter and the emitter, gives a committed page that may only improve.
 
-use super::{A32, A64, Encoding, InstructionSet};
+use super::{A32, A64, Bytes, Encoding, InstructionSet};
 use abi::symbol::SOFT_OP;
 use emit_llvm::{Checkpoints, Options, emit_raw_llvm_text};
 use ir::GuestAddr;
-use isa::{BlockShape, Code, Flow, FunctionShape, lift_function};
+use isa::{BlockShape, Flow, FunctionShape, lift_function};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,21 +53,6 @@ impl Translation {
 pub const LEDGERS: [(&str, &dyn InstructionSet); 2] =
     [("coverage-ledger.md", &A64), ("coverage-ledger-aarch32.md", &A32)];
 
-/// Instructions at address 0.
-struct Bytes<'a>(&'a [u8]);
-
-impl Code for Bytes<'_> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let bytes = self.0.get(pc.0 as usize..)?.first_chunk()?;
-        Some(u32::from_le_bytes(*bytes))
-    }
-
-    fn half(&self, pc: GuestAddr) -> Option<u16> {
-        let bytes = self.0.get(pc.0 as usize..)?.first_chunk()?;
-        Some(u16::from_le_bytes(*bytes))
-    }
-}
-
 /// Emits instructions as one run that begins at `entry`, with no pass, so that nothing is removed; gives what the runtime does
 /// for them.
 fn emitted(set: &dyn InstructionSet, entry: GuestAddr, code: &[u8], opt: u8) -> Translation {
@@ -75,7 +60,7 @@ fn emitted(set: &dyn InstructionSet, entry: GuestAddr, code: &[u8], opt: u8) -> 
     let end = GuestAddr(code.len() as u64);
     let block = BlockShape { start: entry, end, switch: None };
     let shape = FunctionShape { isa, name: "words".into(), entry, blocks: vec![block] };
-    let f = lift_function(&shape, &Bytes(code));
+    let f = lift_function(&shape, &Bytes { start: 0, bytes: code });
     let options = Options {
         opt,
         cpu: "x86-64-v2".into(),
@@ -112,7 +97,7 @@ fn translation(set: &dyn InstructionSet, encoding: &Encoding, opt: u8) -> Transl
     let samples = set.samples(encoding);
     let Some(first) = samples.first() else { return Translation::Undefined };
     let entry = set.entry(encoding);
-    match set.target().isa().leaving(&Bytes(first), entry).map(|l| l.flow) {
+    match set.target().isa().leaving(&Bytes { start: 0, bytes: first }, entry).map(|l| l.flow) {
         Some(Flow::Next) => {}
         Some(Flow::Syscall | Flow::Trap) => return Translation::Exit,
         _ => return emitted(set, entry, first, opt),

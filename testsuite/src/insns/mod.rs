@@ -2,15 +2,15 @@
 //! table for `guest/insn-cases.c`, which executes each case on many states and reports what it changed: one program, run under
 //! qemu-user and in every engine, whose reports are then compared execution by execution.
 
-mod a32;
-mod a64;
+pub(crate) mod a32;
+pub(crate) mod a64;
 mod excuse;
 mod ledger;
 mod plan;
 mod table;
 
 pub use a32::A32;
-pub use a64::{A64, describe};
+pub use a64::A64;
 pub use ledger::{LEDGERS, ledger, shrunk};
 pub use plan::{Plan, sequences, single};
 pub use table::{build_table, table};
@@ -43,6 +43,31 @@ impl Random {
     /// True once in `n` times.
     pub fn one_in(&mut self, n: u32) -> bool {
         self.below(n) == 0
+    }
+}
+
+/// Code bytes from an address on.
+pub struct Bytes<'a> {
+    /// Of the first byte.
+    pub start: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+impl Bytes<'_> {
+    fn read<const N: usize>(&self, addr: GuestAddr) -> Option<[u8; N]> {
+        let at = usize::try_from(addr.0.checked_sub(self.start)?).ok()?;
+        self.bytes.get(at..)?.first_chunk().copied()
+    }
+}
+
+impl isa::Code for Bytes<'_> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.read(pc).map(u32::from_le_bytes)
+    }
+
+    fn half(&self, pc: GuestAddr) -> Option<u16> {
+        self.read(pc).map(u16::from_le_bytes)
     }
 }
 
@@ -322,9 +347,9 @@ pub fn lines(o: &Outcome) -> Vec<String> {
     String::from_utf8_lossy(&o.stdout).lines().map(String::from).collect()
 }
 
-/// qemu with the features that xlate advertises, as far as it lets them be chosen, of AArch64.
-pub fn qemu(program: &Path, run: &Run) -> Outcome {
-    qemu_as(A64.processor(), program, run)
+/// qemu with the features that xlate advertises, as far as it lets them be chosen.
+pub fn qemu(set: &dyn InstructionSet, program: &Path, run: &Run) -> Outcome {
+    qemu_as(set.processor(), program, run)
 }
 
 fn qemu_as(cpu: &str, program: &Path, run: &Run) -> Outcome {

@@ -1,9 +1,10 @@
 //! What lifting one instruction says of it: whether it is defined, what it accesses, where control goes. Takes an instruction
 //! at a place; the cases around it are made accordingly, so that no encoding has to be described here again.
 
+use crate::insns::Bytes;
 use ir::{CallTarget, GuestAddr, Inst, IntBin, PureOp, Reg, TrapKind, Value};
+use isa::Exit;
 use isa::a32::{Place, lift_run, reg};
-use isa::{Code, Exit};
 
 /// An instruction, lifted as if its condition held.
 pub struct Meaning {
@@ -39,21 +40,6 @@ pub enum Leaves {
     Trap,
 }
 
-/// The bytes of instructions from an address on.
-struct Bytes<'a>(u32, &'a [u8]);
-
-impl Code for Bytes<'_> {
-    fn word(&self, pc: GuestAddr) -> Option<u32> {
-        let at = (pc.0 as u32).checked_sub(self.0)? as usize;
-        Some(u32::from_le_bytes(self.1.get(at..at + 4)?.try_into().ok()?))
-    }
-
-    fn half(&self, pc: GuestAddr) -> Option<u16> {
-        let at = (pc.0 as u32).checked_sub(self.0)? as usize;
-        Some(u16::from_le_bytes(self.1.get(at..at + 2)?.try_into().ok()?))
-    }
-}
-
 /// The length of an instruction, in Thumb state as [`isa::a32::decode`] takes it.
 pub fn length(thumb: bool, word: u32) -> u32 {
     if thumb && word >> 16 == 0 { 2 } else { 4 }
@@ -69,7 +55,7 @@ pub fn bytes(thumb: bool, word: u32) -> Vec<u8> {
 pub fn lift(word: u32, at: Place) -> Option<Meaning> {
     let bytes = bytes(at.thumb, word);
     let end = GuestAddr(u64::from(at.addr) + bytes.len() as u64);
-    let run = lift_run(&Bytes(at.addr, &bytes), at.tested().into(), end, 1);
+    let run = lift_run(&Bytes { start: at.addr.into(), bytes: &bytes }, at.tested().into(), end, 1);
     match run.exit {
         Exit::Trap { kind: TrapKind::Undefined, .. } => None,
         exit => Some(Meaning { insts: run.insts, exit }),

@@ -77,7 +77,7 @@ pub fn positions(c: &Case) -> Positions {
 }
 
 /// A direct branch with the offset from its own address.
-fn branch_to(thumb: bool, w: u32, offset: i32) -> u32 {
+pub fn branch_to(thumb: bool, w: u32, offset: i32) -> u32 {
     let field = |w: u32, bits: u32, at: u32, value: i32| {
         let mask = (1 << bits) - 1;
         w & !(mask << at) | (value as u32 & mask) << at

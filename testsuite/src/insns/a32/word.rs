@@ -73,7 +73,7 @@ pub fn of_words(t: &Tested) -> bool {
 }
 
 /// A word in the form in which Thumb has this A32 form of a shared encoding.
-fn thumb_form(w: u32) -> u32 {
+pub fn thumb_form(w: u32) -> u32 {
     match w >> 24 {
         0xf2 | 0xf3 => 0xef00_0000 | (w >> 24 & 1) << 28 | w & 0x00ff_ffff,
         0xf4 => 0xf900_0000 | w & 0x00ff_ffff,

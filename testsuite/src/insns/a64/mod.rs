@@ -12,6 +12,7 @@ use excused::{EXCLUDED, EXCUSES, OTHER_PROCESSOR};
 use ir::GuestAddr;
 use isa::a64::{Row, rows};
 use std::sync::LazyLock;
+pub(crate) use text::{branch_to, is_direct_branch};
 
 /// AArch64's instruction set.
 pub struct A64;
@@ -111,11 +112,6 @@ impl InstructionSet for A64 {
         };
         format!("{:?}\n{}", case.layout, case.items.iter().map(one).collect::<Vec<_>>().join("\n"))
     }
-}
-
-/// A readable line for each word: the row and the disassembly.
-pub fn describe(words: &[u32]) -> String {
-    words.iter().map(|w| line(*w, "")).collect::<Vec<_>>().join("\n")
 }
 
 fn line(w: u32, more: &str) -> String {

@@ -13,7 +13,7 @@ const EXIT: &str = "\tmsr tpidr_el0, x30\n\tadrp x30, run_ret\n\tadd x30, x30, :
 const EXIT_WORDS: i32 = 4;
 
 /// A direct branch with this offset in instructions.
-fn branch_to(w: u32, offset: i32) -> u32 {
+pub fn branch_to(w: u32, offset: i32) -> u32 {
     let field = |bits: u32, at: u32| {
         let mask = (1 << bits) - 1;
         w & !(mask << at) | (offset as u32 & mask) << at
@@ -25,7 +25,8 @@ fn branch_to(w: u32, offset: i32) -> u32 {
     }
 }
 
-fn is_direct_branch(w: u32) -> bool {
+/// True for branches whose target is in the instruction.
+pub fn is_direct_branch(w: u32) -> bool {
     matches!(w >> 24 & 0x7e, 0x14 | 0x16 | 0x34 | 0x36) || w >> 24 == 0x54
 }
 
