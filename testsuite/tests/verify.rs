@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use testsuite::compare::{Run, run_qemu, run_translated, translate};
 use testsuite::guest::{Libc, Target, ours_for};
+use testsuite::packages::busybox;
 
 fn verified() -> Run<'static> {
     Run { env: vec![("XLATE_VERIFY", "1")], ..Run::default() }
@@ -42,6 +43,16 @@ fn right_run_time_code_passes() {
             "{target:?}"
         );
     }
+}
+
+/// FPSR is the guest's while regions are compiled one by one, too: a shell has many of them, and no floating point.
+#[test]
+fn right_run_time_code_of_a_shell_passes() {
+    let program = busybox();
+    let args = vec!["sh", "-c", "i=0; while [ $i -lt 5 ]; do i=$((i+1)); done; echo $i"];
+    let translated = translate(&program, &["--no-lift"]).unwrap_or_else(|e| panic!("{e}"));
+    let expected = run_qemu(&program, &Run { args: args.clone(), ..Run::default() });
+    assert_eq!(run_translated(&translated, &Run { args, ..compiled() }), expected);
 }
 
 /// Code that changes, compiled as if it did not.

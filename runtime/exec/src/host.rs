@@ -25,6 +25,15 @@ pub(crate) fn set_mxcsr(word: u32) {
     unsafe { asm!("ldmxcsr [{}]", in(reg) &word, options(nostack, preserves_flags, readonly)) };
 }
 
+/// Does `f`, which computes with floating-point numbers of its own, in the default mode, and leaves MXCSR, flags and all, as it was.
+pub fn apart<T>(f: impl FnOnce() -> T) -> T {
+    let word = mxcsr();
+    set_mxcsr(MXCSR_DEFAULT);
+    let result = f();
+    set_mxcsr(word);
+    result
+}
+
 /// CNTVCT_EL0: nanoseconds of CLOCK_MONOTONIC, as `abi::COUNTER_HZ` says.
 pub(crate) fn counter() -> u64 {
     let mut t = libc::timespec { tv_sec: 0, tv_nsec: 0 };

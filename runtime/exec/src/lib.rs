@@ -11,6 +11,7 @@ mod shadow;
 mod soft;
 mod step;
 
+pub use host::apart;
 pub use interp::{Event, Interp};
 
 /// Builds what the engines build when they are first used. To be called before there are threads: one that is in the middle

@@ -364,7 +364,8 @@ impl Jit {
         };
         let first_link = space.things.links.len();
         let before = ticks();
-        let compiled = self.compiler.compile(&request, &mut space.things);
+        // The register allocator weighs in floating-point numbers, and FPSR is the guest's.
+        let compiled = exec::apart(|| self.compiler.compile(&request, &mut space.things));
         self.compiling += ticks().saturating_sub(before);
         let Some(compiled) = compiled else {
             if again.is_none() {
