@@ -27,11 +27,15 @@ fn compare(who: &str, cases: &[Case], got: &[String]) {
 }
 
 fn check(engine: usize) {
-    let (name, flags, env) = ENGINES[engine];
+    let (name, flags, engine) = ENGINES[engine];
+    check_run(name, flags, vec![("XLATE_ENGINE", engine)]);
+}
+
+fn check_run(name: &str, flags: &[&str], env: Vec<(&str, &str)>) {
     let mut cases = agreed();
     cases.extend(self::cases(include_str!("../cases/a64-unlike-qemu.txt")));
     let translated = translate(&program(&cases), flags).unwrap_or_else(|e| panic!("{e}"));
-    let run = Run { args: vec!["1"], env: vec![("XLATE_ENGINE", env)], ..Run::default() };
+    let run = Run { args: vec!["1"], env, ..Run::default() };
     compare(name, &cases, &lines(&run_translated(&translated, &run)));
 }
 
@@ -48,6 +52,11 @@ fn llvm_unoptimised() {
 #[test]
 fn llvm_optimised() {
     check(2);
+}
+
+#[test]
+fn llvm_optimised_on_a_lesser_host() {
+    check_run("a lesser host", ENGINES[2].1, vec![("XLATE_HOST_WITHOUT", "fma,aes,pclmul,sha")]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use crate::function::Fx;
 use crate::llvm::{IPred, V};
 use crate::op_float_int::ToInt;
-use ir::{Helper, Inst, IntCmp, Lane, PureOp, Type, Value};
+use ir::{Inst, IntCmp, Lane, PureOp, Type, Value};
 
 impl Fx<'_, '_> {
     pub(crate) fn pure(&mut self, i: usize, op: PureOp, ty: Type, args: &[Value]) {
@@ -125,7 +125,7 @@ impl Fx<'_, '_> {
             PureOp::VLow64 if self.zero_above(args[0], 64) => self.value(args[0]),
             PureOp::VLow64 => self.low64(self.value(args[0])),
             PureOp::VPMull8 { high } => self.vec_pmull8(high, args),
-            PureOp::Helper(h) => self.helper(op, h, ty, args),
+            PureOp::Helper(h) => return self.helper(i, op, h, ty, args),
         };
         self.define(i, v);
     }
@@ -210,66 +210,6 @@ impl Fx<'_, '_> {
                 let low = l.extract(l.bitcast(v, l.ivec_ty(32, 4)), 0);
                 l.trunc(low, self.unit.ty(ty))
             }
-        }
-    }
-
-    fn helper(&mut self, op: PureOp, h: Helper, ty: Type, args: &[Value]) -> V {
-        let l = self.l;
-        let features = self.unit.features;
-        let zero = l.zero(l.ivec_ty(64, 2));
-        match h {
-            Helper::Crc32c { bits } => {
-                let (acc, data) = (self.value(args[0]), self.value(args[1]));
-                if bits == 64 {
-                    let acc = l.zext(acc, l.i64_ty());
-                    let r = l.intrinsic("llvm.x86.sse42.crc32.64.64", &[], &[acc, data]);
-                    return l.trunc(r, l.int_ty(32));
-                }
-                let data = l.trunc(data, l.int_ty(bits as u32));
-                l.intrinsic(&format!("llvm.x86.sse42.crc32.32.{bits}"), &[], &[acc, data])
-            }
-            Helper::AesE if features.aes => {
-                let x = l.xor(self.value(args[0]), self.value(args[1]));
-                l.intrinsic("llvm.x86.aesni.aesenclast", &[], &[x, zero])
-            }
-            Helper::AesD if features.aes => {
-                let x = l.xor(self.value(args[0]), self.value(args[1]));
-                l.intrinsic("llvm.x86.aesni.aesdeclast", &[], &[x, zero])
-            }
-            Helper::AesMc if features.aes => {
-                // The inverse of shifting rows and substituting bytes first leaves mixing columns alone.
-                let x = l.intrinsic("llvm.x86.aesni.aesdeclast", &[], &[self.value(args[0]), zero]);
-                l.intrinsic("llvm.x86.aesni.aesenc", &[], &[x, zero])
-            }
-            Helper::AesImc if features.aes => {
-                l.intrinsic("llvm.x86.aesni.aesimc", &[], &[self.value(args[0])])
-            }
-            Helper::PMull64 if features.pclmul => {
-                let vec = |v: Value| l.insert(zero, self.value(v), 0);
-                let byte = l.int(l.int_ty(8), 0);
-                l.intrinsic("llvm.x86.pclmulqdq", &[], &[vec(args[0]), vec(args[1]), byte])
-            }
-            Helper::Crc32 { .. }
-            | Helper::AesE
-            | Helper::AesD
-            | Helper::AesMc
-            | Helper::AesImc
-            | Helper::PMull64
-            | Helper::Sha1C
-            | Helper::Sha1P
-            | Helper::Sha1M
-            | Helper::Sha1H
-            | Helper::Sha1Su0
-            | Helper::Sha1Su1
-            | Helper::Sha256H
-            | Helper::Sha256H2
-            | Helper::Sha256Su0
-            | Helper::Sha256Su1
-            | Helper::Sha512H
-            | Helper::Sha512H2
-            | Helper::Sha512Su0
-            | Helper::Sha512Su1
-            | Helper::JsCvt => self.soft_pure(op, ty, args),
         }
     }
 

@@ -7,7 +7,7 @@
 use crate::float_result::{Look, Native};
 use crate::function::Fx;
 use crate::llvm::{AsmText, Bb, IPred, T, V};
-use abi::{GuestState, symbol};
+use abi::{GuestState, HostFeature};
 use ir::{FBin, FCmp, FShape, FUn, Inst, IntUn, PureOp, Round, Type, Value};
 use std::mem::offset_of;
 
@@ -245,7 +245,7 @@ impl Fx<'_, '_> {
     }
 
     /// The assembly of an instruction of two operands, and its constraints.
-    fn two_operands(&self, name: &str) -> (String, &'static str) {
+    pub(crate) fn two_operands(&self, name: &str) -> (String, &'static str) {
         if self.unit.features.avx {
             (format!("v{name} $2, $1, $0"), "=x,x,x")
         } else {
@@ -256,33 +256,7 @@ impl Fx<'_, '_> {
     /// A two-operand instruction on `a` and `b`, which leaves what it does not compute as it is in `a`.
     pub(crate) fn in_place(&self, name: &str, ret: T, a: V, b: V, soft: Bb) -> V {
         let (text, constraints) = self.two_operands(name);
-        self.float_site(symbol::FLOAT_SECTION, &text, constraints, ret, &[a, b], soft)
-    }
-
-    /// An instruction that can underflow, with its way to the evaluator in a table: see [`abi::FloatSite`].
-    pub(crate) fn float_site(
-        &self,
-        section: &str,
-        text: &str,
-        constraints: &str,
-        ret: T,
-        inputs: &[V],
-        soft: Bb,
-    ) -> V {
-        let l = self.l;
-        if self.at_end_of_run() && section == symbol::FLOAT_SECTION {
-            // Without FZ, nothing traps.
-            return l.asm_call(text, constraints, ret, inputs, &[]);
-        }
-        let label = inputs.len() + 1;
-        let text = format!(
-            "1: {text}\n.pushsection {section},\"a\",@progbits\n.long 1b-.\n.long ${{{label}:l}}-.\n.popsection"
-        );
-        let asm = AsmText { text: &text, constraints: &format!("{constraints},!i"), mem: &[] };
-        let next = l.block(self.func, "");
-        let r = l.asm_callbr(&asm, ret, inputs, next, soft);
-        l.at_end(next);
-        r
+        self.float_site(&AsmText { text: &text, constraints, mem: &[] }, ret, &[a, b], soft)
     }
 
     /// A scalar operation of one operand, whose destination's lanes above stay as they are: zero.
@@ -360,8 +334,6 @@ impl Fx<'_, '_> {
             let v = self.soft_pure(op, shape.ty(), args);
             return self.define(i, v);
         }
-        // The code must run on hosts without FMA, but nearly all have it: there the runtime puts a jump to the label in
-        // the instruction's place (5 bytes, its whole length).
         let full = self.full_float(shape);
         // The lanes above come from the operand that the result replaces: the addend or a factor.
         let clean = |n: usize| shape.is_vector() || !self.unit.vector_regs || self.wide(args[n]).is_some();
@@ -384,8 +356,12 @@ impl Fx<'_, '_> {
 
     /// A fused operation; the first operand is the one that is replaced.
     pub(crate) fn fused_site(&self, form: &str, suffix: &str, inputs: &[V; 3], ret: T, soft: Bb) -> V {
-        let section = if self.unit.features.fma { symbol::FLOAT_SECTION } else { symbol::FMA_SECTION };
-        self.float_site(section, &format!("vfmadd{form}{suffix} $3, $2, $0"), "=x,0,x,x", ret, inputs, soft)
+        let text = format!("vfmadd{form}{suffix} $3, $2, $0");
+        let asm = AsmText { text: &text, constraints: "=x,0,x,x", mem: &[] };
+        match self.unit.features.fma {
+            true => self.float_site(&asm, ret, inputs, soft),
+            false => self.host_site(HostFeature::Fma, &asm, ret, inputs, soft),
+        }
     }
 
     pub(crate) fn float_cmp(
@@ -502,7 +478,8 @@ impl Fx<'_, '_> {
         let text = if self.unit.features.avx { "vcvtpd2ps $1, $0" } else { "cvtpd2ps $1, $0" };
         let soft = self.soft_block();
         let full = self.full_float(FShape::V2S);
-        let value = self.float_site(symbol::FLOAT_SECTION, text, "=x,x", full, &[v], soft);
+        let asm = AsmText { text, constraints: "=x,x", mem: &[] };
+        let value = self.float_site(&asm, full, &[v], soft);
         let native = Native { value, zero_above: false };
         self.define_float_or(i, FShape::V2S, Look::NanOrSmallest, &native, op, args, soft);
     }

@@ -1,6 +1,7 @@
 //! The LLVM target machine of one emission, its pass pipeline and code generation. Takes a module, gives bytes.
 
 use crate::{Error, Options};
+use abi::HostFeature;
 use inkwell::OptimizationLevel;
 use inkwell::module::Module;
 use inkwell::passes::PassBuilderOptions;
@@ -24,6 +25,20 @@ pub(crate) struct Features {
     pub(crate) aes: bool,
     /// PCLMULQDQ.
     pub(crate) pclmul: bool,
+    /// The SHA extensions.
+    pub(crate) sha: bool,
+}
+
+impl Features {
+    /// True if the target, hence every host of the code, has that.
+    pub(crate) fn has(&self, feature: HostFeature) -> bool {
+        match feature {
+            HostFeature::Fma => self.fma,
+            HostFeature::Aes => self.aes,
+            HostFeature::Pclmul => self.pclmul,
+            HostFeature::Sha => self.sha,
+        }
+    }
 }
 
 /// What `compile` gives.
@@ -147,6 +162,7 @@ impl Target {
             avx512: cpu == "x86-64-v4" || has("avx512f"),
             aes: has("aes"),
             pclmul: has("pclmul"),
+            sha: has("sha"),
         };
         // SSSE3, SSE4.1, SSE4.2 and CMPXCHG16B are taken for granted by the lowerings.
         let feature_text = match feature_text.as_str() {

@@ -243,8 +243,8 @@ impl Writer {
             // Undefined, hence null, when no code was lifted.
             (offset_of!(ImageDesc, checkpoints), "__start_xl_ckpt", true),
             (offset_of!(ImageDesc, checkpoints_end), "__stop_xl_ckpt", true),
-            (offset_of!(ImageDesc, fma_sites), "__start_xl_fma", true),
-            (offset_of!(ImageDesc, fma_sites_end), "__stop_xl_fma", true),
+            (offset_of!(ImageDesc, host_sites), "__start_xl_host", true),
+            (offset_of!(ImageDesc, host_sites_end), "__stop_xl_host", true),
             (offset_of!(ImageDesc, float_sites), "__start_xl_float", true),
             (offset_of!(ImageDesc, float_sites_end), "__stop_xl_float", true),
             (offset_of!(ImageDesc, code), "__start_xl_text", true),

@@ -44,14 +44,14 @@ pub struct ImageDesc {
     pub checkpoints: *const CheckpointEntry,
     /// End of the checkpoints.
     pub checkpoints_end: *const CheckpointEntry,
-    /// Fused multiply-adds in lifted code that does not take FMA3 for granted.
-    pub fma_sites: *const FloatSite,
+    /// Instructions that not every host has.
+    pub host_sites: *const HostSite,
     /// Their end.
-    pub fma_sites_end: *const FloatSite,
-    /// Other floating-point instructions that can underflow.
-    pub float_sites: *const FloatSite,
+    pub host_sites_end: *const HostSite,
+    /// Floating-point instructions that can underflow, and are not among those.
+    pub float_sites: *const SoftWay,
     /// Their end.
-    pub float_sites_end: *const FloatSite,
+    pub float_sites_end: *const SoftWay,
     /// First byte of lifted code.
     pub code: *const u8,
     /// End of lifted code.
@@ -150,19 +150,53 @@ pub struct CheckpointEntry {
     pub state: u32,
 }
 
-/// A floating-point instruction of lifted code, and the code there that leaves its operation to the evaluator instead: for
-/// fused multiply-adds (VEX-encoded, five bytes or longer) on hosts without FMA3, where the runtime writes a `jmp rel32` to
-/// `soft` over them; and for what traps under FPCR.FZ.
+/// An instruction of lifted code, and the code there that leaves its operation to the evaluator instead, as where the
+/// instruction traps under FPCR.FZ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]
-pub struct FloatSite {
+pub struct SoftWay {
     /// Host address of the instruction − address of this field.
     pub site: i32,
     /// Host address of the code that leaves the operation to the evaluator − address of this field.
     pub soft: i32,
 }
 
-impl FloatSite {
+/// Instructions beyond x86-64-v2 that lifted code uses where the host has them. Each is a bit of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum HostFeature {
+    /// FMA3, and AVX for the VEX encoding.
+    Fma = 1 << 0,
+    /// AES-NI.
+    Aes = 1 << 1,
+    /// PCLMULQDQ.
+    Pclmul = 1 << 2,
+    /// The SHA extensions.
+    Sha = 1 << 3,
+}
+
+impl HostFeature {
+    /// All of them, with their names in the environment variable `XLATE_HOST_WITHOUT`.
+    pub const ALL: [(HostFeature, &str); 4] = [
+        (HostFeature::Fma, "fma"),
+        (HostFeature::Aes, "aes"),
+        (HostFeature::Pclmul, "pclmul"),
+        (HostFeature::Sha, "sha"),
+    ];
+}
+
+/// Instructions of lifted code, together at least five bytes, that only hosts with a feature have: on others the runtime writes
+/// a `jmp rel32` to the other way over them, before anything runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
+pub struct HostSite {
+    /// The instructions, and what does without them.
+    pub way: SoftWay,
+    /// The [`HostFeature`].
+    pub feature: u32,
+}
+
+impl SoftWay {
     /// Host addresses of the instruction and of the other code. To be called on the entry in its table.
     pub fn addresses(&self) -> (u64, u64) {
         let at = |field: &i32| (field as *const i32 as u64).wrapping_add_signed(*field as i64);

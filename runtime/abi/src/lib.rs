@@ -70,9 +70,9 @@ pub mod symbol {
     pub const LEAVE: &str = "xl_leave";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
-    /// Section of [`super::FloatSite`] records of fused multiply-adds.
-    pub const FMA_SECTION: &str = "xl_fma";
-    /// Section of [`super::FloatSite`] records of other instructions.
+    /// Section of [`super::HostSite`] records.
+    pub const HOST_SECTION: &str = "xl_host";
+    /// Section of [`super::SoftWay`] records of floating-point instructions that every host has.
     pub const FLOAT_SECTION: &str = "xl_float";
     /// Section of lifted code (an identifier, so that the linker defines `__start_` and `__stop_` symbols for it).
     pub const TEXT_SECTION: &str = "xl_text";
@@ -108,7 +108,8 @@ pub const ABI_HASH: u64 = {
         size_of::<ImageDesc>(),
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),
-        size_of::<FloatSite>(),
+        size_of::<SoftWay>(),
+        size_of::<HostSite>(),
         size_of::<FunctionEntry>(),
         size_of::<CodeRange>(),
         HOT_GPRS,

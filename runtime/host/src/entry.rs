@@ -8,7 +8,7 @@
 
 use crate::heap;
 use crate::hostcall::{Errno, check, syscall};
-use abi::GuestState;
+use abi::{GuestState, HostFeature};
 use std::arch::global_asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count, _xgetbv};
 use std::mem::offset_of;
@@ -159,12 +159,15 @@ pub fn soft_op_address() -> u64 {
     xl_rt_soft_op as *const () as u64
 }
 
-/// Looks at the processor; true if it has FMA3. Called once, before any other thread exists.
-pub fn init() -> bool {
+/// Looks at the processor; gives a set of [`abi::HostFeature`]s. Called once, before any other thread exists.
+pub fn init() -> u32 {
     // By hand: the standard library's detection asks CPUID some ten times, each of which costs microseconds in a
     // virtual machine, and programs start often.
     const OSXSAVE_AVX: u32 = 1 << 27 | 1 << 28;
     const FMA: u32 = 1 << 12;
+    const AES: u32 = 1 << 25;
+    const PCLMUL: u32 = 1 << 1;
+    const SHA: u32 = 1 << 29;
     const SSE_STATE: u64 = 1 << 1;
     const XGETBV_OF_XINUSE: u32 = 1 << 2;
     let features = __cpuid(1).ecx;
@@ -179,7 +182,15 @@ pub fn init() -> bool {
     };
     // SAFETY: no other thread and no lifted code runs yet.
     unsafe { (&raw mut UPPER_HALVES).write(upper_halves) };
-    avx && features & FMA != 0
+    // Nobody has the SHA extensions without AES-NI.
+    let sha = features & AES != 0 && __cpuid_count(7, 0).ebx & SHA != 0;
+    let found = [
+        (HostFeature::Fma, avx && features & FMA != 0),
+        (HostFeature::Aes, features & AES != 0),
+        (HostFeature::Pclmul, features & PCLMUL != 0),
+        (HostFeature::Sha, sha),
+    ];
+    found.iter().filter(|f| f.1).fold(0, |set, f| set | f.0 as u32)
 }
 
 /// Where a signal handler sends lifted code whose state is complete; with rdi = the state.

@@ -10,7 +10,7 @@ use crate::hostcall;
 use crate::signal::{SigInfo, host};
 use crate::thread::{self, Shared};
 use crate::trace::{self, Topic};
-use crate::{entry, float_sites, polycode, verify};
+use crate::{entry, polycode, sites, verify};
 use abi::Exit;
 use exec::Flushed;
 
@@ -130,7 +130,7 @@ fn flush(s: &Shared, ctx: &mut Context<'_>) -> bool {
         None => return false,
         Some(Flushed::Again(word)) => *mxcsr = word,
         Some(Flushed::Evaluate(word)) => {
-            match thread::try_process().and_then(|p| float_sites::soft_way(p.image.desc, rip)) {
+            match thread::try_process().and_then(|p| sites::soft_way(p.image.desc, rip)) {
                 Some(to) => {
                     *mxcsr = word;
                     ctx.set_rip(to);

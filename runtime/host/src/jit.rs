@@ -35,8 +35,8 @@ use crate::recall;
 use crate::stats::ticks;
 use crate::thread::{self, Process, Shared, Thread};
 use crate::trace::Topic;
-use abi::GuestState;
 use abi::flag::FPCR_FZ;
+use abi::{GuestState, HostFeature};
 use ir::GuestAddr;
 use jit::{Arena, Compiler, Features, First, Left, Link, Request, Table};
 use region::{Fetch, Key, Patch, Region};
@@ -210,7 +210,7 @@ fn features() -> Features {
 impl Jit {
     fn new(process: &Process) -> Option<Jit> {
         let mut features = features();
-        features.fma &= !process.options.no_fma;
+        features.fma &= process.options.without & HostFeature::Fma as u32 == 0;
         let compiler = Compiler::new(features)?;
         let size = crate::mem::page_up(process.options.jit_cache.clamp(4 * PAGE, 1 << 30))?;
         let most = (size / LEAST) as usize;

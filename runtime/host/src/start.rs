@@ -9,7 +9,7 @@ use crate::hostcall::syscall;
 use crate::signal::{self, Actions};
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, float_sites, loader, polycode, profile, recall, stack};
+use crate::{dispatch, entry, loader, polycode, profile, recall, sites, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc};
 use isa::Isa;
 use std::ffi::{CStr, CString, c_char};
@@ -73,7 +73,7 @@ fn exec_name(exe: &CStr) -> CString {
 /// `argv` and `envp` are `main`'s; `desc` is the image of this executable. Called once, on the initial thread.
 pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc: &'static ImageDesc) -> ! {
     let isa = check(desc);
-    let has_fma = entry::init();
+    let features = entry::init();
     let (argv, envp) = (strings(argv), strings(envp));
     let var = |name: &str| {
         let value = |e: &CString| e.to_str().ok()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
@@ -81,7 +81,7 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     };
     let mut options = Options::from_env(var);
     profile::start(var);
-    if (!has_fma || options.no_fma) && float_sites::avoid_fma(desc).is_err() {
+    if sites::avoid_missing(desc, features & !options.without).is_err() {
         // The system forbids changing code: what remains is exact, and slow.
         options.interpreter_only = true;
     }

@@ -3,6 +3,7 @@
 //! written from signal handlers: nothing is allocated.
 
 use crate::hostcall::syscall;
+use abi::HostFeature;
 use std::fmt::Write;
 
 /// What the environment asks for.
@@ -20,8 +21,8 @@ pub struct Options {
     pub jit_cache: u64,
     /// `XLATE_STATS`: counts at the end.
     pub stats: bool,
-    /// Do as on a host without FMA3 (`XLATE_HOST_FMA=0`), for tests.
-    pub no_fma: bool,
+    /// `XLATE_HOST_WITHOUT=fma,aes,pclmul,sha`: do as on a host without these [`abi::HostFeature`]s, for tests.
+    pub without: u32,
     /// `XLATE_VERIFY`: compare lifted code with the interpreter.
     pub verify: bool,
     /// `XLATE_NO_INVALIDATION`: go on with lifted code of text that has changed. For tests of the tests.
@@ -83,7 +84,14 @@ impl Options {
             Some("writes") => o.no_checks = true,
             Some(_) => o.no_invalidation = true,
         }
-        o.no_fma = var("XLATE_HOST_FMA").is_some_and(|v| v == "0");
+        for word in var("XLATE_HOST_WITHOUT").iter().flat_map(|v| v.split(',')).filter(|w| !w.is_empty()) {
+            match HostFeature::ALL.iter().find(|(_, name)| *name == word) {
+                Some((feature, _)) => o.without |= *feature as u32,
+                None => {
+                    line(format_args!("XLATE_HOST_WITHOUT={word}: unknown (known: fma, aes, pclmul, sha)"))
+                }
+            }
+        }
         o.stats = var("XLATE_STATS").is_some_and(|v| v != "0");
         (o.interpreter_only, o.jit, o.jit_threshold) = (false, true, AUTO_THRESHOLD);
         match var("XLATE_ENGINE").as_deref() {
