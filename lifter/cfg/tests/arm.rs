@@ -189,21 +189,8 @@ divide:
 
 #[test]
 fn division_enters_one_of_equal_pieces() {
-    for named in [true, false] {
-        let mut image = gcc32(DIVISION, "S", &[]);
-        let divide = image.symbols.iter().find(|s| s.name == "divide").expect("a symbol").addr;
-        if !named {
-            image.symbols.clear();
-            image.mapping.clear();
-        }
-        let p = cfg::discover(&image, &Options::default());
-        check(&p);
-        let f = p.functions.iter().find(|f| f.shape.entry.0 == divide).expect("it is called");
-        // And what stands behind the last.
-        assert_eq!(targets(f), [33], "{}", p.cfg_report());
-        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
-        assert!(p.coverage() > 0.98, "{}", p.report());
-    }
+    // And what stands behind the last.
+    check_table(gcc32(DIVISION, "S", &[]), "divide", 33);
 }
 
 /// Hand-written code that is entered by the magnitude of a size, through offsets that stand right before it, and whose symbol
@@ -240,20 +227,7 @@ copy:
 
 #[test]
 fn a_table_ends_where_its_code_begins() {
-    for named in [true, false] {
-        let mut image = gcc32(BY_MAGNITUDE, "S", &[]);
-        let copy = image.symbols.iter().find(|s| s.name == "copy").expect("a symbol").addr;
-        if !named {
-            image.symbols.clear();
-            image.mapping.clear();
-        }
-        let p = cfg::discover(&image, &Options::default());
-        check(&p);
-        let f = p.functions.iter().find(|f| f.shape.entry.0 == copy).expect("it is called");
-        assert_eq!(targets(f), [3], "{}", p.cfg_report());
-        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
-        assert!(p.coverage() > 0.98, "{}", p.report());
-    }
+    check_table(gcc32(BY_MAGNITUDE, "S", &[]), "copy", 3);
 }
 
 const HOSTED: &str = r#"

@@ -75,7 +75,7 @@ pub fn bytes(target: Target, word: u32) -> Vec<u8> {
     }
 }
 
-/// An instruction: anything, or mostly of an encoding that exists. Thumb's is as [`isa::a32::decode`] takes it: the first halfword
+/// An instruction: anything, or mostly of an encoding that exists. Thumb's is as [`isa::a32::decode()`] takes it: the first halfword
 /// in bits 31:16, or one in the low half.
 pub fn word(s: &mut Source<'_>, target: Target) -> u32 {
     let (raw, choice) = (s.word(), s.byte());

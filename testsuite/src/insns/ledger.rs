@@ -19,7 +19,7 @@ pub enum Translation {
     Soft,
     /// So for some forms of its operands.
     Partly,
-    /// Host code, but the runtime evaluates rare inputs.
+    /// Host code, but the runtime evaluates rare inputs, or all on hosts that lack an instruction.
     Corner,
     /// Host code.
     Native,
@@ -131,8 +131,8 @@ pub fn ledger(set: &dyn InstructionSet) -> String {
          For each encoding of the decode table: what lifted code makes of it (target x86-64-v2), and whether the random test\n\
          (`cargo test -p xlate-testsuite --test insns`) compares it with qemu in the interpreter, at -O0 and at -O2. The\n\
          interpreter executes every encoding. A test fails when an encoding gets worse.\n\n\
-         - native: host code. corners soft: host code, and the runtime evaluates rare inputs. partly soft: the runtime\n  \
-         evaluates some forms of the operands. soft: all. exit: leaves lifted code by its nature. undefined: SIGILL always.\n\
+         - native: host code. corners soft: host code, and the runtime evaluates rare inputs, or all on hosts\n  \
+         without AES, PCLMULQDQ, SHA or FMA. partly soft: the runtime evaluates some forms of the operands. soft: all. exit: leaves lifted code by its nature. undefined: SIGILL always.\n\
          - Letters behind yes: executions with that property are excused.\n\n",
     );
     for (i, e) in set.excuses().iter().enumerate() {

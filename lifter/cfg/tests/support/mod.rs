@@ -119,6 +119,23 @@ pub fn entries(p: &Program) -> BTreeSet<u64> {
     p.functions.iter().map(|f| f.shape.entry.0).collect()
 }
 
+/// Discovers the image with its symbols and without, checks both, and that the function of that name has one table with that
+/// many targets, and nothing is unresolved.
+pub fn check_table(image: Image, name: &str, wanted: usize) {
+    let entry = image.symbols.iter().find(|s| s.name == name).expect("a symbol").addr;
+    let mut stripped = image.clone();
+    stripped.symbols.clear();
+    stripped.mapping.clear();
+    for image in [image, stripped] {
+        let p = discover(&image);
+        check(&p);
+        let f = p.functions.iter().find(|f| f.shape.entry.0 == entry).expect("it is called");
+        assert_eq!(targets(f), [wanted], "{}", p.cfg_report());
+        assert!(p.unresolved_jumps.is_empty(), "{}", p.report());
+        assert!(p.coverage() > 0.95, "{}", p.report());
+    }
+}
+
 /// What every program must satisfy whatever it was made from.
 pub fn check(p: &Program) {
     let names: BTreeSet<&str> = p.functions.iter().map(|f| f.shape.name.as_str()).collect();
