@@ -28,7 +28,9 @@ impl Place {
 
     /// `xlate tiny -o out`, to be run by the test itself.
     fn translate(&self) -> Command {
-        let mut c = Command::new(assert_cmd::cargo::cargo_bin!("xlate"));
+        // Whoever runs the tests may ignore signals, as `nohup` and shells' background jobs do.
+        let mut c = Command::new("env");
+        c.arg("--default-signal=HUP,INT,TERM").arg(assert_cmd::cargo::cargo_bin!("xlate"));
         c.env("XLATE_CACHE", cache());
         c.arg(self.path("tiny")).arg("-o").arg(self.path("out")).env("TMPDIR", self.path("tmp"));
         c.stdout(Stdio::piped()).stderr(Stdio::piped());
