@@ -9,7 +9,7 @@ use testsuite::fuzz::elf::{self, Header, Sizes};
 use testsuite::fuzz::instructions::{self, Instructions};
 use testsuite::fuzz::{self, TARGETS, mutate};
 use testsuite::guest::{Libc, Target, ours, ours_for};
-use testsuite::insns::{A64, qemu};
+use testsuite::insns::{A32, A64, InstructionSet, qemu};
 use testsuite::tools;
 
 /// Names the input when something under test panics.
@@ -109,28 +109,42 @@ fn exit(isa: Isa) -> Vec<u8> {
     words.iter().flat_map(|w| w.to_le_bytes()).collect()
 }
 
-/// The exit program with one more segment of zeros only.
-fn with_zeros(isa: Isa, vaddr: u64, size: u64) -> Vec<u8> {
-    let (start, code) = (Sizes::of(isa).behind(2), exit(isa));
-    let text = Header::load(5, 0, elf::BASE, start + code.len() as u64);
+/// A program of `text` with one more segment of zeros only.
+fn with_zeros(target: Target, text: &[u8], vaddr: u64, size: u64) -> Vec<u8> {
+    let isa = target.isa();
+    let start = Sizes::of(isa).behind(2);
+    let code = Header::load(5, 0, elf::BASE, start + text.len() as u64);
     let zeros = Header { filesz: 0, memsz: size, ..Header::load(6, 0, vaddr, 0) };
-    let mut f = elf::headers(isa, 2, elf::BASE + start, &[text, zeros]);
-    f.extend(code);
+    let entry = elf::BASE + start + u64::from(target == Target::T32);
+    let mut f = elf::headers(isa, 2, entry, &[code, zeros]);
+    f.extend_from_slice(text);
     f
 }
 
-/// A64 words that are mostly instructions. System calls could do anything, and there are instructions that qemu executes
-/// otherwise: NOP stands for them. (Of A32 and T32 qemu executes many UNPREDICTABLE words otherwise.)
-fn random_program(seed: u64, count: usize) -> Instructions {
-    let bytes = fuzz::input(seed, 20 * count);
-    let mut all = Instructions::draw(&mut fuzz::Source::new(&bytes), Target::A64, count);
-    let harmless = |w: u32| {
-        let name = isa::a64::decode(w).map_or("", |r| r.name);
-        let other = ["DC ", "IC ", "SYS", "MSR (imm", "MRS", "HLT"].iter().any(|n| name.starts_with(n));
-        w & 0xffe0_001f != 0xd400_0001 && !other
+/// Where the memory of random programs begins, and its size.
+const MEMORY: (u32, u32) = (0x1000_0000, 0x1_0000);
+
+/// Sets all general registers, to small numbers and addresses of the program's memory, which do not differ from run to run.
+fn prologue(target: Target, s: &mut fuzz::Source<'_>) -> Vec<u8> {
+    let (sp, all) = if target.isa().is_32() { (13, 0..15) } else { (31, 0..31) };
+    let (base, size) = MEMORY;
+    let mut value = || match s.byte() & 3 {
+        0 => u32::from(s.byte()),
+        _ => base + 8 * s.below(size as usize / 8) as u32,
     };
-    all.words_mut().iter_mut().filter(|w| !harmless(**w)).for_each(|w| *w = 0xd503_201f);
-    all
+    let mut words = instructions::set_register(target, sp, base + size / 2);
+    words.extend(all.filter(|r| *r != sp).flat_map(|r| instructions::set_register(target, r, value())));
+    words.iter().flat_map(|w| instructions::bytes(target, *w)).collect()
+}
+
+/// A program of words that are mostly instructions, of what can be compared with qemu. Gives the file, and its instructions' listing.
+fn random_program(target: Target, seed: u64, count: usize) -> (Vec<u8>, String) {
+    let bytes = fuzz::input(seed, 40 * count);
+    let s = &mut fuzz::Source::new(&bytes);
+    let start = prologue(target, s);
+    let all = Instructions::draw_some(s, target, count, |w| instructions::comparable(target, w));
+    let (base, size) = MEMORY;
+    (with_zeros(target, &[start, all.bytes()].concat(), base.into(), size.into()), all.listing())
 }
 
 #[test]
@@ -250,12 +264,12 @@ fn extreme_layouts_are_translated_and_run() {
     let [a64, a32] = [Isa::A64, Isa::A32].map(exit);
     let random = fuzz::input(3, 1 << 20);
     for (name, file) in [
-        ("4 GiB of zeros", with_zeros(Isa::A64, 0x1000_0000, 4 << 30)),
+        ("4 GiB of zeros", with_zeros(Target::A64, &a64, 0x1000_0000, 4 << 30)),
         ("texts 4 GiB apart", spread(Isa::A64, &a64, &[4 << 30])),
         ("texts 64 TiB apart", spread(Isa::A64, &a64, &[1 << 45])),
         ("1100 segments", spread(Isa::A64, &a64, &many)),
         ("1 MiB of random text", elf::tiny(Target::A64, &[&a64[..], &random].concat())),
-        ("2 GiB of zeros, A32", with_zeros(Isa::A32, 0x1000_0000, 2 << 30)),
+        ("2 GiB of zeros, A32", with_zeros(Target::A32, &a32, 0x1000_0000, 2 << 30)),
         ("texts 3 GiB apart, A32", spread(Isa::A32, &a32, &[3 << 30])),
         // Of its words most are instructions.
         ("64 KiB of random text, A32", elf::tiny(Target::A32, &[&a32[..], &random[..1 << 16]].concat())),
@@ -267,7 +281,7 @@ fn extreme_layouts_are_translated_and_run() {
         assert_eq!(outcome.status, 42, "{name}: {outcome:?}");
     }
     // More than there is: an error, not a crash.
-    let large = with_zeros(Isa::A64, 0x1000_0000, 1 << 45);
+    let large = with_zeros(Target::A64, &a64, 0x1000_0000, 1 << 45);
     let outcome = run_translated(&place.translate(&large), &Run::default());
     assert_eq!(outcome.status, 2, "{outcome:?}");
     assert!(String::from_utf8_lossy(&outcome.stderr).contains("memory"), "{outcome:?}");
@@ -277,17 +291,20 @@ fn extreme_layouts_are_translated_and_run() {
 fn random_programs_end_as_under_qemu() {
     let place = Directory::new();
     let count = if testsuite::full() { 300 } else { 16 };
+    let run = Run { timeout: Some(std::time::Duration::from_secs(2)), ..Run::default() };
     let mut different = Vec::new();
-    for seed in 0..count {
-        let program = random_program(seed, 40);
-        let file = elf::tiny(Target::A64, &program.bytes());
-        let out = place.translate(&file);
-        let run = Run { timeout: Some(std::time::Duration::from_secs(5)), ..Run::default() };
-        let expected = qemu(&A64, &place.0.path().join("the-input"), &run);
-        let got = run_translated(&out, &run);
-        if got.status != expected.status {
-            let listing = program.listing();
-            different.push(format!("seed {seed}: {got:?} and under qemu {expected:?}\n{listing}"));
+    for target in Target::ALL {
+        for seed in 0..count {
+            let (file, listing) = random_program(target, seed, 40);
+            let out = place.translate(&file);
+            let set: &dyn InstructionSet = if target == Target::A64 { &A64 } else { &A32 };
+            let expected = qemu(set, &place.0.path().join("the-input"), &run);
+            let got = run_translated(&out, &run);
+            // qemu raises SIGBUS for misaligned accesses of several words, which Linux completes (decision 0025).
+            let otherwise = target != Target::A64 && expected.status == -libc::SIGBUS;
+            if got.status != expected.status && !otherwise {
+                different.push(format!("{target:?} {seed}: {got:?} and under qemu {expected:?}\n{listing}"));
+            }
         }
     }
     assert!(different.is_empty(), "{}", different.join("\n"));

@@ -18,7 +18,18 @@ pub struct Instructions {
 impl Instructions {
     /// Draws `count` instructions.
     pub fn draw(s: &mut Source<'_>, target: Target, count: usize) -> Instructions {
-        let words: Vec<u32> = (0..count).map(|_| word(s, target)).collect();
+        Instructions::draw_some(s, target, count, |_| true)
+    }
+
+    /// Draws `count` instructions among those that `accept` takes. Zero must be one of them: it is drawn when the source is used up.
+    pub fn draw_some(
+        s: &mut Source<'_>,
+        target: Target,
+        count: usize,
+        accept: impl Fn(u32) -> bool,
+    ) -> Instructions {
+        let drawn = std::iter::repeat_with(|| word(s, target));
+        let words: Vec<u32> = drawn.filter(|&w| accept(w)).take(count).collect();
         let mut all = Instructions { target, words };
         let starts = all.starts();
         for (word, &here) in all.words.iter_mut().zip(&starts) {
@@ -42,11 +53,6 @@ impl Instructions {
     /// The words.
     pub fn words(&self) -> &[u32] {
         &self.words
-    }
-
-    /// The words, to be changed by others of the same length.
-    pub fn words_mut(&mut self) -> &mut [u32] {
-        &mut self.words
     }
 
     /// Their bytes.
@@ -133,6 +139,44 @@ pub fn aim(target: Target, word: u32, delta: i32) -> u32 {
     }
 }
 
+/// False for instructions whose execution cannot be compared with qemu's: system calls, which could do anything, and what qemu
+/// executes otherwise.
+pub fn comparable(target: Target, word: u32) -> bool {
+    let is = |name: &str, prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
+    match target {
+        Target::A64 => {
+            let name = isa::a64::decode(word).map_or("", |r| r.name);
+            let call = word & 0xffe0_001f == 0xd400_0001;
+            !call && !is(name, &["DC ", "IC ", "SYS", "MSR (imm", "MRS", "HLT"])
+        }
+        Target::A32 | Target::T32 => a32::comparable(target == Target::T32, word),
+    }
+}
+
+/// The instructions that set a general register, or the stack pointer (31 or 13), to an address below 4 GiB.
+pub fn set_register(target: Target, register: u32, value: u32) -> Vec<u32> {
+    let (low, high) = (value & 0xffff, value >> 16);
+    match target {
+        // MOVZ, MOVK; to SP by way of X0.
+        Target::A64 if register == 31 => [set_register(target, 0, value), vec![0x9100_001f]].concat(),
+        Target::A64 => vec![0xd280_0000 | low << 5 | register, 0xf2a0_0000 | high << 5 | register],
+        // MOVW, MOVT; in Thumb, to SP by way of R0.
+        Target::A32 => [(0xe300_0000, low), (0xe340_0000, high)]
+            .map(|(op, half)| op | half >> 12 << 16 | register << 12 | half & 0xfff)
+            .to_vec(),
+        Target::T32 if register == 13 => [set_register(target, 0, value), vec![0x4685]].concat(),
+        Target::T32 => [(0xf240_0000, low), (0xf2c0_0000, high)]
+            .map(|(op, half)| {
+                op | half >> 12 << 16
+                    | (half >> 11 & 1) << 26
+                    | (half >> 8 & 7) << 12
+                    | register << 8
+                    | half & 0xff
+            })
+            .to_vec(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +207,24 @@ mod tests {
             }
         }
         assert_eq!(aim(Target::A64, 0xd503_201f, 28), 0xd503_201f);
+    }
+
+    #[test]
+    fn registers_are_set() {
+        let set = |target, register| {
+            Instructions { target, words: set_register(target, register, 0x1234_fedc) }.listing()
+        };
+        let a64 = "d29fdb80 mov x0, #0xfedc [MOVZ]\n\
+            f2a24680 movk x0, #0x1234, lsl #16 [MOVK]\n\
+            9100001f mov sp, x0 [ADD (immediate)]\n";
+        assert_eq!(set(Target::A64, 31), a64);
+        let a32 = "e30fdedc mov sp, 0xfedc [MOV, MOVS (immediate) A2]\n\
+            e341d234 movt sp, 0x1234 [MOVT]\n";
+        assert_eq!(set(Target::A32, 13), a32);
+        let t32 = "f64f60dc mov r0, 0xfedc [MOV, MOVS (immediate) T3]\n\
+            f2c12034 movt r0, 0x1234 [MOVT]\n\
+            4685 mov sp, r0 [MOV, MOVS (register) T1]\n";
+        assert_eq!(set(Target::T32, 13), t32);
     }
 
     #[test]

@@ -1,17 +1,17 @@
 //! What cannot be compared with qemu 7.2, with the reason: whole encodings, single words, and single executions.
 
-use super::{Tested, text};
+use super::text;
 use crate::insns::Case;
 use crate::insns::excuse::{Excuse, at_the_end, both_fault_alike, sigbus};
-use isa::a32::{Place, decode, unpredictable};
+use isa::a32::{Place, Row, decode, unpredictable};
 
 /// Encodings that no case executes, with the reason.
 pub const EXCLUDED: &[(&str, &str)] = &[("MRRC", "reads the counter")];
 
 /// Why a word of an encoding, as executed at `at`, is not compared: words that are UNPREDICTABLE and that we and qemu take for
 /// different things, and what changes more than registers.
-pub fn unusable(t: &Tested, w: u32, at: Place) -> Option<&'static str> {
-    let name = t.row.name;
+pub fn unusable(row: &Row, w: u32, at: Place) -> Option<&'static str> {
+    let name = row.name;
     let is = |prefixes: &[&str]| prefixes.iter().any(|p| name.starts_with(p));
     if at.in_it() && is(&["IT", "CBNZ", "B T1", "B T3", "CPS", "SETEND", "BKPT"]) {
         return Some("UNPREDICTABLE in IT blocks");
@@ -32,6 +32,11 @@ pub fn unusable(t: &Tested, w: u32, at: Place) -> Option<&'static str> {
         }
     }
     unpredictable(at, &decode(at, w))
+}
+
+/// True for accesses whose alignment to 32 bytes qemu does not check.
+pub fn aligned_to_32(row: &Row, w: u32) -> bool {
+    row.name.starts_with('V') && several(row.name) && row.pattern.contains("aa") && w >> 4 & 3 == 3
 }
 
 /// Why single executions may differ.

@@ -15,7 +15,7 @@ use isa::a32::{Place, Row, Set, decode, decode::disassemble, is_it, rows};
 pub(crate) use meaning::bytes;
 use std::sync::LazyLock;
 pub(crate) use text::{branch_to, is_direct_branch};
-pub(crate) use word::thumb_form;
+pub(crate) use word::{comparable, thumb_form};
 
 /// AArch32's instruction sets. A program has A32 and Thumb cases.
 pub struct A32;

@@ -1,7 +1,7 @@
 //! Random sequences in few registers, with conditional instructions, IT blocks and branches, so that instructions meet each
 //! other's results: what an optimiser can get wrong. Takes a length and random numbers, gives instructions.
 
-use super::excused::{EXCLUDED, several, unusable};
+use super::excused::{EXCLUDED, aligned_to_32, unusable};
 use super::meaning::{Leaves, lift};
 use super::word::{DATA, INDICES, POINTERS, Registers, fpscr_operand, is_simd};
 use super::{START, TESTED, Tested, word};
@@ -42,11 +42,7 @@ static ROWS: LazyLock<[[Vec<&'static Tested>; 4]; 2]> = LazyLock::new(|| {
 
 /// True if the word may stand at `at` in a sequence: it goes on to the next, and leaves bases and indices alone.
 fn fits(t: &Tested, w: u32, at: Place) -> bool {
-    if !t.is(at, w) || unusable(t, w, at).is_some() {
-        return false;
-    }
-    // Accesses whose alignment to 32 bytes qemu does not check.
-    if t.row.name.starts_with('V') && several(t.row.name) && t.row.pattern.contains("aa") && w >> 4 & 3 == 3 {
+    if !t.is(at, w) || unusable(t.row, w, at).is_some() || aligned_to_32(t.row, w) {
         return false;
     }
     lift(w, at).is_some_and(|m| {
