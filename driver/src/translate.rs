@@ -90,7 +90,11 @@ impl std::fmt::Display for Report<'_> {
             s.cache_hits,
             s.functions - s.cache_hits
         )?;
-        writeln!(f, "objects       {:>9}  bytes; output {} bytes", s.object_bytes, s.output_bytes)?;
+        writeln!(
+            f,
+            "objects       {:>9}  bytes; output {} bytes; {} of each are the guest file",
+            s.object_bytes, s.output_bytes, s.guest_file_bytes
+        )?;
         let total: f64 = s.seconds.iter().map(|t| t.1).sum();
         let parts: Vec<String> = s.seconds.iter().map(|(k, t)| format!("{} {t:.2}", k.name())).collect();
         writeln!(f, "time          {total:>9.2}  s ({})", parts.join(", "))

@@ -121,6 +121,32 @@ fn bad_inputs_get_a_message_and_status_2() {
     assert_eq!(message(&mut xlate()).0, Some(2));
 }
 
+/// Programs read their own file: data behind what ELF describes are part of it.
+#[test]
+fn the_output_contains_the_whole_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (arm, out) = (dir.path().join("tiny"), dir.path().join("out"));
+    let mut program = tiny();
+    program.extend((0..5000u32).map(|i| (i * i) as u8));
+    std::fs::write(&arm, &program).unwrap();
+    let (status, text) = message(xlate().arg(&arm).arg("-o").arg(&out).arg("--stats"));
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains(&format!("; {} of each are the guest file", program.len())), "{text}");
+    let output = std::fs::read(&out).unwrap();
+    // On pages of its own.
+    let pages = output.chunks(4096).enumerate();
+    let starts: Vec<usize> =
+        pages.filter(|(_, page)| page.starts_with(&program[..4096])).map(|(i, _)| 4096 * i).collect();
+    let [start] = starts[..] else { panic!("{starts:?}") };
+    let end = start + program.len();
+    assert_eq!(&output[start..end], program);
+    assert!(output[end..end.next_multiple_of(4096)].iter().all(|b| *b == 0));
+    // What it is now is said by name.
+    let (status, text) = message(xlate().arg(&out));
+    assert_eq!(status, Some(2), "{text}");
+    assert!(text.contains("x86-64"), "{text}");
+}
+
 #[test]
 fn an_existing_output_survives_a_failure() {
     let dir = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ pub mod compare;
 pub mod fuzz;
 pub mod guest;
 pub mod insns;
+pub mod own_file;
 pub mod packages;
 pub mod pages;
 pub mod pty;

@@ -57,6 +57,13 @@ program!(flush, "flush.c", Musl, &["-O2", "-march=armv8-a+simd"]);
 program!(vectors, "vectors32.c", Musl, &["-O1", "-mfpu=neon-fp-armv8"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
 
+#[test]
+fn own_file() {
+    for target in [Target::A32, Target::T32] {
+        testsuite::own_file::check(target, &[(&["-O0", "--no-lift"], "jit")]);
+    }
+}
+
 /// The kernel interface, which checks itself: qemu has some of it wrong.
 #[test]
 fn kernel_interface() {

@@ -71,6 +71,11 @@ fn changing() {
     }
 }
 
+#[test]
+fn own_file() {
+    testsuite::own_file::check(Target::A64, &[INTERPRETED, COMPILED, QUICK]);
+}
+
 program!(hello_glibc, "hello.c", Glibc, &["-O2"]);
 program!(hello_static_pie, "hello.c", Glibc, &["-O2", "-static-pie"]);
 program!(setjmp, "setjmp.c", Musl, &["-O2"]);

@@ -1,6 +1,8 @@
 //! Why a file cannot be translated. Every message names the file, the field with its offset, what is wrong with it, and
 //! what to do. "Unsupported" (a sound file of a kind not handled) and "malformed" are separate variants.
 
+use object::elf;
+
 /// A reason to refuse a file.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -92,6 +94,9 @@ impl std::fmt::Display for Feature {
             }
             Feature::Arm64Class => {
                 f.write_str("AArch32 (32-bit ARM) programs in 64-bit files are not supported")
+            }
+            Feature::Machine(m) if *m == elf::EM_X86_64.0 => {
+                f.write_str("machine 62 is x86-64, as translated programs are, not ARM")
             }
             Feature::Machine(m) => write!(f, "machine {m} is not ARM"),
             Feature::BigEndian => f.write_str("big-endian programs are not supported"),

@@ -29,12 +29,13 @@ fn the_minimal_file_loads() {
 #[test]
 fn refusals_name_field_offset_and_remedy() {
     assert!(matches!(load("prog", Vec::new()), Err(Error::NotElf { .. })));
-    let cases: [(&str, String); 18] = [
+    let cases: [(&str, String); 19] = [
         (
             "prog: AArch32 (32-bit ARM) programs in 64-bit files are not supported (e_ident[EI_CLASS] at offset 0x4)",
             message(|f| put(f, 18, &[40])),
         ),
-        ("machine 62 is not ARM", message(|f| put(f, 18, &[62]))),
+        ("machine 62 is x86-64, as translated programs are, not ARM", message(|f| put(f, 18, &[62]))),
+        ("machine 8 is not ARM", message(|f| put(f, 18, &[8]))),
         ("ILP32", message(|f| put(f, 4, &[1]))),
         (
             "this is an object file, not a program (e_type at offset 0x10); link it first",

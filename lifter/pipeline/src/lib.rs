@@ -108,6 +108,7 @@ pub fn translate(
         let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;
         Ok(vec![code, glue, tables])
     })?;
+    stats.guest_file_bytes = image.file.len() as u64;
     stats.object_bytes = objects.iter().map(|o| o.len() as u64).sum();
     Ok(Translation { objects, stats })
 }

@@ -89,6 +89,8 @@ pub struct Stats {
     pub learned_ignored: usize,
     /// Functions taken from the cache instead of being compiled.
     pub cache_hits: usize,
+    /// Bytes of the guest file, which the objects and the output contain as it is.
+    pub guest_file_bytes: u64,
     /// Bytes of objects handed to the linker.
     pub object_bytes: u64,
     /// Bytes of the output file.

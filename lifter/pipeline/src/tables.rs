@@ -58,12 +58,12 @@ impl Writer {
         section: &str,
         kind: SectionKind,
         name: &str,
-        data: &[u8],
+        data: Vec<u8>,
         align: u64,
     ) -> object::write::SectionId {
         let id = self.obj.add_section(Vec::new(), section.as_bytes().to_vec(), kind);
-        self.obj.append_section_data(id, data, align);
         let symbol = self.symbol(name, SymbolSection::Section(id), data.len() as u64, false);
+        self.obj.set_section_data(id, data, align);
         self.externs.insert(name.to_string(), symbol);
         id
     }
@@ -110,7 +110,7 @@ impl Writer {
     /// `i32 host entry − table` per unit of text.
     fn dispatch(&mut self, layout: &Layout, functions: &[Function]) -> Result<(), Error> {
         let data = vec![0; (layout.text_size / layout.unit * 4) as usize];
-        let id = self.section(".rodata.xl_dispatch", SectionKind::ReadOnlyData, DISPATCH, &data, 64);
+        let id = self.section(".rodata.xl_dispatch", SectionKind::ReadOnlyData, DISPATCH, data, 64);
         for f in functions {
             let offset = (f.entry.0 - layout.text_base) / layout.unit * 4;
             let symbol = self.named(&format!("{}{}", symbol::FUNCTION_PREFIX, f.name), false);
@@ -129,7 +129,7 @@ impl Writer {
             data.extend_from_slice(&p.index.to_le_bytes());
             data.extend_from_slice(&[0; 4]);
         }
-        let id = self.section(".rodata.xl_resume", SectionKind::ReadOnlyData, "xl_resume", &data, 8);
+        let id = self.section(".rodata.xl_resume", SectionKind::ReadOnlyData, "xl_resume", data, 8);
         for (i, p) in points.iter().enumerate() {
             let symbol = self.named(&p.function, false);
             let offset = (i * size_of::<ResumeEntry>() + offset_of!(ResumeEntry, function)) as u64;
@@ -164,14 +164,15 @@ impl Writer {
                 }
             }
         }
-        let id = self.section(".rodata.xl_functions", SectionKind::ReadOnlyData, "xl_functions", &data, 8);
+        let id = self.section(".rodata.xl_functions", SectionKind::ReadOnlyData, "xl_functions", data, 8);
         for (i, (f, _)) in order.iter().enumerate() {
             let symbol = self.named(&format!("{}{}", symbol::FUNCTION_PREFIX, f.name), false);
             let offset = (i * size_of::<FunctionEntry>() + offset_of!(FunctionEntry, host)) as u64;
             self.relocate(id, offset, symbol, elf::R_X86_64_PC32, 0)?;
         }
-        self.section(".rodata.xl_ranges", SectionKind::ReadOnlyData, "xl_ranges", &ranges, 8);
-        Ok(ranges.len() / size_of::<CodeRange>())
+        let count = ranges.len() / size_of::<CodeRange>();
+        self.section(".rodata.xl_ranges", SectionKind::ReadOnlyData, "xl_ranges", ranges, 8);
+        Ok(count)
     }
 
     fn segments(&mut self, image: &Image) {
@@ -183,20 +184,24 @@ impl Writer {
             }
         }
         const { assert!(size_of::<SegmentDesc>() == 40) };
-        self.section(".rodata.xl_segments", SectionKind::ReadOnlyData, "xl_segments", &data, 8);
+        self.section(".rodata.xl_segments", SectionKind::ReadOnlyData, "xl_segments", data, 8);
     }
 
-    /// Page-aligned, so that the runtime maps the guest's segments straight from the output file.
+    /// All of it, with debug information and what was appended, because the guest may read its own file. Page-aligned, so that
+    /// the runtime maps the guest's segments straight from the output file.
     fn file(&mut self, image: &Image) {
-        let mut data = image.file.to_vec();
-        data.resize(data.len().next_multiple_of(4096), 0);
-        self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", &data, 4096);
+        const PAGE: usize = 4096;
+        let len = image.file.len().next_multiple_of(PAGE);
+        let mut data = Vec::with_capacity(len);
+        data.extend_from_slice(&image.file);
+        data.resize(len, 0);
+        self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", data, PAGE as u64);
     }
 
     fn identity(&mut self, image: &Image) {
         let mut text = crate::profile::identity(image).into_bytes();
         text.push(0);
-        self.section(".rodata.xl_identity", SectionKind::ReadOnlyData, "xl_identity", &text, 1);
+        self.section(".rodata.xl_identity", SectionKind::ReadOnlyData, "xl_identity", text, 1);
     }
 
     fn description(

@@ -7,6 +7,7 @@
 
 use crate::hostcall::syscall;
 use crate::signal::{self, Actions};
+use crate::sys::OwnFile;
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
 use crate::{dispatch, entry, loader, polycode, profile, recall, sites, stack};
@@ -95,9 +96,12 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     });
     let (image, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
     let exe = exe_path();
-    let initial = stack::build(top, &image, &exec_name(&exe), &argv, &envp)
+    let name = exec_name(&exe);
+    let own = OwnFile::new(image.file(), &name);
+    let initial = stack::build(top, &image, &name, &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
-    let process = thread::publish(Process { image, mem, auxv: initial.auxv, argv, exe, options, trampoline });
+    let auxv = initial.auxv;
+    let process = thread::publish(Process { image, mem, auxv, argv, own, exe, options, trampoline });
     polycode::start(process);
 
     let (stack_top, limit) = entry::new_stack(entry::STACK).unwrap_or_else(|e| {

@@ -11,7 +11,7 @@ use crate::hostcall::syscall;
 use crate::image::Loaded;
 use crate::mem::AddressSpace;
 use crate::signal::{Actions, Group, SigInfo, ThreadSignals, UNBLOCKABLE_SET};
-use crate::sys::Limits;
+use crate::sys::{Limits, OwnFile};
 use crate::trace::Options;
 use crate::verify::{Capture, Verify};
 use abi::GuestState;
@@ -32,6 +32,8 @@ pub struct Process {
     pub auxv: Vec<(u64, u64)>,
     /// `argv` as the guest got it.
     pub argv: Vec<CString>,
+    /// The output file, and what the guest sees of it.
+    pub own: OwnFile,
     /// Path of the output file (what AT_EXECFN and `/proc/self/exe` say).
     pub exe: CString,
     /// What the XLATE_* variables ask for.

@@ -65,7 +65,7 @@ pub(super) fn translate(arm: &Path, unchecked: bool, options: &Options) -> (Path
         user_s: cost.user,
         peak_memory: cost.peak_memory,
         guest_instructions: number("guest_instructions"),
-        object_bytes: number("object_bytes"),
+        object_bytes: number("object_bytes") - number("guest_file_bytes"),
         output_bytes: number("output_bytes"),
     };
     (out, translation)

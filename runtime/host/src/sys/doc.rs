@@ -79,6 +79,9 @@ const FOOT: &str = "
   host kernel decides. Everything else, translated programs included, is executed by the host kernel.
 - `/proc/self/{maps,smaps,auxv,stat}` and `/proc/cpuinfo` show the guest when they are opened by these names or by those of
   its pid and its threads. Other processes see the host program, and so does the guest when it looks at them.
+- A program that opens its own file for reading, by whatever name, gets a memory file with the bytes of the ARM program, and `stat` gives that
+  size. Locks, modes, owners and attributes set through the descriptor are the memory file's (decisions/0036-own-file.md). What the
+  program executes, and what other programs see, is the translated file.
 - RLIMIT_AS, RLIMIT_DATA and RLIMIT_STACK hold for the guest's memory, not for the runtime's, and go to the host with
   `execve`.
 - Requests in the rings of io_uring reach the host kernel as they are: open flags that differ, and epoll events, have

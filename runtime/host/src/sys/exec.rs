@@ -2,6 +2,7 @@
 //! whose interpreter is one) through `xlate run`. Takes calls, gives x0 if the program could not be executed.
 
 use super::guest::{self, PATH_MAX};
+use super::own::EXE;
 use super::{Call, err, file, limits};
 use crate::hostcall::{ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
 use crate::thread::Exec;
@@ -140,6 +141,9 @@ fn command(
 /// `execve`.
 pub fn execve(c: &mut Call<'_>) -> i64 {
     let [path, argv, envp, ..] = c.args;
+    if c.thread.process.own.is_view_at(libc::AT_FDCWD as i64 as u64, path, 0) {
+        return execute_own(c, argv, envp);
+    }
     match file::path(path) {
         Ok(p) => execute(c, p, false, argv, envp),
         Err(e) => e.as_return(),
@@ -156,6 +160,9 @@ pub fn execveat(c: &mut Call<'_>) -> i64 {
     if flags & AT_EXECVE_CHECK != 0 {
         // Asks only whether it might be executed.
         return c.host(c.args);
+    }
+    if c.thread.process.own.is_view_at(c.args[0], c.args[1], flags) {
+        return execute_own(c, argv, envp);
     }
     let nofollow = flags & libc::AT_SYMLINK_NOFOLLOW as u64 != 0;
     let full = if path.starts_with(b"/") || c.int(0) == libc::AT_FDCWD {
@@ -215,6 +222,16 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
             }
         }
     };
+    execute_on_host(c, nr, args)
+}
+
+/// A descriptor of the program's own file (`fexecve`) shows the guest file; what is executed is the output.
+fn execute_own(c: &mut Call<'_>, argv: u64, envp: u64) -> i64 {
+    execute_on_host(c, libc::SYS_execve, [EXE.as_ptr() as u64, argv, envp, 0, 0, 0])
+}
+
+/// The host's call, with the guest's signals and limits in force.
+fn execute_on_host(c: &mut Call<'_>, nr: i64, args: [u64; 6]) -> i64 {
     // A signal noted but not delivered would be lost: as the kernel, begin again after it.
     signal::block_host();
     if c.state.pending != 0 {

@@ -2,6 +2,7 @@
 
 use super::guest::{self, PATH_MAX};
 use super::layout::{HostStat, Stat, open_flags_from_host, open_flags_to_host};
+use super::own::{EXE, OwnFile, VIEW};
 use super::table::Interrupt;
 use super::{Call, err, procfs, ret};
 use crate::hostcall::{self, Errno};
@@ -13,12 +14,17 @@ fn with_flags(c: &Call<'_>, i: usize) -> i64 {
     c.host(a)
 }
 
+/// The same for a call that opens a file.
+fn open_with_flags(c: &Call<'_>, i: usize) -> i64 {
+    c.thread.process.own.opened(with_flags(c, i), open_flags_to_host(c.args[i]))
+}
+
 /// `openat`.
 pub fn openat(c: &mut Call<'_>) -> i64 {
     if let Some(r) = procfs::open(c, c.int(0), c.args[1], c.args[2] as u32) {
         return r;
     }
-    with_flags(c, 2)
+    open_with_flags(c, 2)
 }
 
 /// `openat2`: the flags stand in `struct open_how`.
@@ -39,14 +45,16 @@ pub fn openat2(c: &mut Call<'_>) -> i64 {
     {
         return r;
     }
-    bytes[..8].copy_from_slice(&open_flags_to_host(flags).to_le_bytes());
+    let flags = open_flags_to_host(flags);
+    bytes[..8].copy_from_slice(&flags.to_le_bytes());
     let a = c.args;
-    c.host([a[0], a[1], bytes.as_ptr() as u64, a[3], 0, 0])
+    let fd = c.host([a[0], a[1], bytes.as_ptr() as u64, a[3], 0, 0]);
+    c.thread.process.own.opened(fd, flags)
 }
 
 /// `open_by_handle_at`.
 pub fn open_by_handle_at(c: &mut Call<'_>) -> i64 {
-    with_flags(c, 2)
+    open_with_flags(c, 2)
 }
 
 /// `pipe2`: O_DIRECT asks for packets.
@@ -94,24 +102,59 @@ pub fn ioctl(c: &mut Call<'_>) -> i64 {
     }
 }
 
-fn stat_with(call: impl FnOnce(u64) -> i64, to: u64) -> i64 {
+fn stat_with(own: &OwnFile, call: impl FnOnce(u64) -> i64, to: u64) -> i64 {
     let mut buffer = HostStat::default();
-    let r = call(buffer.as_mut_ptr() as u64);
+    let r = call(buffer.at());
     if r < 0 {
         return r;
     }
+    own.correct(&mut buffer);
     ret(guest::write(to, Stat::from_host(&buffer)).map(|()| 0))
 }
 
 /// `fstat`.
 pub fn fstat(c: &mut Call<'_>) -> i64 {
-    stat_with(|b| c.host([c.args[0], b, 0, 0, 0, 0]), c.args[1])
+    stat_with(&c.thread.process.own, |b| c.host([c.args[0], b, 0, 0, 0, 0]), c.args[1])
 }
 
 /// `newfstatat`.
 pub fn newfstatat(c: &mut Call<'_>) -> i64 {
     let a = c.args;
-    stat_with(|b| hostcall::syscall(libc::SYS_newfstatat, [a[0], a[1], b, a[3], 0, 0]), a[2])
+    let call = |b| hostcall::syscall(libc::SYS_newfstatat, [a[0], a[1], b, a[3], 0, 0]);
+    stat_with(&c.thread.process.own, call, a[2])
+}
+
+/// `statx`.
+pub fn statx(c: &mut Call<'_>) -> i64 {
+    let [directory, path, flags, mask, to, _] = c.args;
+    // The inode tells the program's own file.
+    let mask = mask | libc::STATX_INO as u64;
+    match c.host([directory, path, flags, mask, to, 0]) {
+        r if r < 0 => r,
+        _ => ret(c.thread.process.own.correct_statx([directory, path, flags, mask, to]).map(|()| 0)),
+    }
+}
+
+/// `readlinkat`.
+pub fn readlinkat(c: &mut Call<'_>) -> i64 {
+    read_link_to(c, c.args[2], c.args[3])
+}
+
+/// Forwards a call that reads a symbolic link to `size` bytes at `to`. That of a descriptor of the program's own file leads to it.
+pub fn read_link_to(c: &Call<'_>, to: u64, size: u64) -> i64 {
+    let (mut before, mut text) = ([0; VIEW.len()], [0; VIEW.len()]);
+    let _ = guest::copy_from_guest(&mut before, to);
+    let r = c.forward();
+    let is_view =
+        r == VIEW.len() as i64 && guest::copy_from_guest(&mut text, to).is_ok() && text == VIEW.as_bytes();
+    if !is_view {
+        return r;
+    }
+    // What is behind the shorter of the two texts is not written.
+    match guest::copy_to_guest(to, &before) {
+        Ok(()) => hostcall::syscall(libc::SYS_readlink, [EXE.as_ptr() as u64, to, size, 0, 0, 0]),
+        Err(e) => e.as_return(),
+    }
 }
 
 /// True if the call's descriptor is a socket on which a time limit is set for what the call does: then it is not
@@ -171,6 +214,7 @@ mod tests {
         let nr = libc::SYS_newfstatat;
         let at = libc::AT_FDCWD as i64 as u64;
         let r = stat_with(
+            &OwnFile::new(&[], c""),
             |b| hostcall::syscall(nr, [at, c"/".as_ptr() as u64, b, 0, 0, 0]),
             s.as_mut_ptr() as u64,
         );

@@ -11,6 +11,10 @@ use crate::hostcall::Errno;
 // SAFETY: see the module's heading.
 unsafe impl Plain for super::layout::Stat {}
 // SAFETY: as above.
+unsafe impl Plain for super::layout::HostStat {}
+// SAFETY: as above; libc names its padding.
+unsafe impl Plain for libc::statx {}
+// SAFETY: as above.
 unsafe impl Plain for super::layout::EpollEvent {}
 // SAFETY: as above.
 unsafe impl Plain for super::layout::SemidDs {}

@@ -37,29 +37,67 @@ pub struct Stat {
     unused: [u32; 2],
 }
 
-/// `struct stat` of x86-64 (asm/stat.h) as 8-byte words: mode and uid, then gid and padding share one.
-pub type HostStat = [u64; 18];
+/// `struct stat` of x86-64 (asm/stat.h).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+#[repr(C)]
+pub struct HostStat {
+    /// Device.
+    pub dev: u64,
+    /// Inode.
+    pub ino: u64,
+    /// Links.
+    pub nlink: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    pad: u32,
+    /// Device number of a device file.
+    pub rdev: u64,
+    /// Bytes.
+    pub size: i64,
+    /// Preferred block size.
+    pub blksize: i64,
+    /// 512-byte blocks.
+    pub blocks: i64,
+    /// Access time: seconds, nanoseconds.
+    pub atime: [i64; 2],
+    /// Modification time.
+    pub mtime: [i64; 2],
+    /// Change time.
+    pub ctime: [i64; 2],
+    unused: [u64; 3],
+}
+
+impl HostStat {
+    /// Where the kernel is to write it.
+    pub fn at(&mut self) -> u64 {
+        &raw mut *self as u64
+    }
+}
 
 impl Stat {
     /// From the host's.
     pub fn from_host(h: &HostStat) -> Stat {
         Stat {
-            dev: h[0],
-            ino: h[1],
+            dev: h.dev,
+            ino: h.ino,
             // The kernel's own count of links has 32 bits.
-            nlink: h[2] as u32,
-            mode: h[3] as u32,
-            uid: (h[3] >> 32) as u32,
-            gid: h[4] as u32,
-            rdev: h[5],
+            nlink: h.nlink as u32,
+            mode: h.mode,
+            uid: h.uid,
+            gid: h.gid,
+            rdev: h.rdev,
             pad1: 0,
-            size: h[6] as i64,
-            blksize: h[7] as i32,
+            size: h.size,
+            blksize: h.blksize as i32,
             pad2: 0,
-            blocks: h[8] as i64,
-            atime: [h[9] as i64, h[10] as i64],
-            mtime: [h[11] as i64, h[12] as i64],
-            ctime: [h[13] as i64, h[14] as i64],
+            blocks: h.blocks,
+            atime: h.atime,
+            mtime: h.mtime,
+            ctime: h.ctime,
             unused: [0; 2],
         }
     }
@@ -170,17 +208,19 @@ mod tests {
         assert_eq!(size_of::<Stat>(), 128);
         assert_eq!(size_of::<libc::stat>(), size_of::<HostStat>());
         for (have, want) in [
-            (offset_of!(libc::stat, st_nlink), 2),
-            (offset_of!(libc::stat, st_mode), 3),
-            (offset_of!(libc::stat, st_gid), 4),
-            (offset_of!(libc::stat, st_rdev), 5),
-            (offset_of!(libc::stat, st_size), 6),
-            (offset_of!(libc::stat, st_blksize), 7),
-            (offset_of!(libc::stat, st_blocks), 8),
-            (offset_of!(libc::stat, st_atime), 9),
-            (offset_of!(libc::stat, st_ctime), 13),
+            (offset_of!(HostStat, nlink), offset_of!(libc::stat, st_nlink)),
+            (offset_of!(HostStat, mode), offset_of!(libc::stat, st_mode)),
+            (offset_of!(HostStat, uid), offset_of!(libc::stat, st_uid)),
+            (offset_of!(HostStat, gid), offset_of!(libc::stat, st_gid)),
+            (offset_of!(HostStat, rdev), offset_of!(libc::stat, st_rdev)),
+            (offset_of!(HostStat, size), offset_of!(libc::stat, st_size)),
+            (offset_of!(HostStat, blksize), offset_of!(libc::stat, st_blksize)),
+            (offset_of!(HostStat, blocks), offset_of!(libc::stat, st_blocks)),
+            (offset_of!(HostStat, atime), offset_of!(libc::stat, st_atime)),
+            (offset_of!(HostStat, mtime), offset_of!(libc::stat, st_mtime)),
+            (offset_of!(HostStat, ctime), offset_of!(libc::stat, st_ctime)),
         ] {
-            assert_eq!(have, want * 8);
+            assert_eq!(have, want);
         }
         for (have, want) in [
             (offset_of!(Stat, dev), 0),

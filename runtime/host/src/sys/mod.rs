@@ -13,6 +13,8 @@ mod ipc;
 mod layout;
 mod limits;
 mod memory;
+mod memory_file;
+mod own;
 mod process;
 mod procfs;
 mod rows;
@@ -24,6 +26,7 @@ mod text;
 
 pub use doc::markdown;
 pub use limits::Limits;
+pub use own::OwnFile;
 pub use process::begin;
 pub use table::{Arg, Interrupt, Policy, Ret, Row, find, table};
 

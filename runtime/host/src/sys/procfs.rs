@@ -1,14 +1,17 @@
 //! Files of the process in /proc that would show the runtime instead of the guest: maps, smaps, auxv, stat, and the CPU of
 //! /proc/cpuinfo. Takes an open, gives a descriptor of a memory file with the guest's view; everything else in /proc
-//! (exe, cmdline, fd …) is true as it is, because a translated program is a process with its own file and arguments.
+//! (cmdline, fd …) is true as it is, because a translated program is a process with its own file and arguments; exe is one of the
+//! names of its file (see `own`).
 
 use super::exec::read_link;
 use super::layout::open_flags_to_host;
-use super::{Call, file, identity};
-use crate::hostcall::{Errno, check, syscall};
+use super::memory_file::MemoryFile;
+use super::{Call, file, identity, own};
+use crate::hostcall::syscall;
 use crate::mem::{EXEC, Kind, PAGE, READ, Vma, WRITE};
 use crate::thread::Process;
 use isa::{Isa, a32, a64};
+use std::ffi::CString;
 use std::fmt::Write;
 
 /// A file with a guest view.
@@ -82,41 +85,11 @@ pub fn open(c: &Call<'_>, dirfd: i32, path: u64, flags: u32) -> Option<i64> {
             cpuinfo(c.thread.process.isa(), processors).into_bytes()
         }
     };
-    let cloexec = flags & libc::O_CLOEXEC as u64;
+    let Ok(label) = CString::new(last) else { return Some(real) };
+    let file = MemoryFile { name: &label, bytes: &text, mtime: None };
     // Without a memory file the true one is better than nothing.
-    Some(replace(real, &text, last, cloexec).map_or(real, |()| real))
-}
-
-/// Makes descriptor `fd` a read-only file with that content.
-fn replace(fd: i64, text: &[u8], name: &str, cloexec: u64) -> Result<(), Errno> {
-    let mut label = name.as_bytes().to_vec();
-    label.push(0);
-    let memory = check(syscall(
-        libc::SYS_memfd_create,
-        [label.as_ptr() as u64, libc::MFD_CLOEXEC as u64, 0, 0, 0, 0],
-    ))?;
-    let mut done = 0;
-    while done < text.len() {
-        let rest = &text[done..];
-        match check(syscall(libc::SYS_write, [memory, rest.as_ptr() as u64, rest.len() as u64, 0, 0, 0])) {
-            Ok(n) => done += n as usize,
-            Err(_) => break,
-        }
-    }
-    let again = format!("/proc/thread-self/fd/{memory}\0");
-    let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
-    let at = libc::AT_FDCWD as i64 as u64;
-    let read_only = check(syscall(libc::SYS_openat, [at, again.as_ptr() as u64, flags, 0, 0, 0]));
-    let from = read_only.unwrap_or(memory);
-    if read_only.is_err() {
-        syscall(libc::SYS_lseek, [memory, 0, libc::SEEK_SET as u64, 0, 0, 0]);
-    }
-    let r = check(syscall(libc::SYS_dup3, [from, fd as u64, cloexec, 0, 0, 0]));
-    syscall(libc::SYS_close, [memory, 0, 0, 0, 0, 0]);
-    if let Ok(fd) = read_only {
-        syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
-    }
-    r.map(|_| ())
+    let _ = file.replace(real as u64, flags & libc::O_CLOEXEC as u64);
+    Some(real)
 }
 
 fn read_whole(path: &str) -> String {
@@ -169,6 +142,8 @@ fn maps(process: &Process, host: &str, details: bool) -> String {
             .find(|s| link >= s.vaddr & !(PAGE - 1) && link < s.vaddr + s.memsz)?;
         Some((s.offset & !(PAGE - 1)) + (link - (s.vaddr & !(PAGE - 1))))
     };
+    let lines = || host.lines().filter_map(host_line);
+    let output = lines().find(|h| (h.start..h.end).contains(&process.own.address()));
     let mut out = String::new();
     let mut shown = false;
     for line in host.lines() {
@@ -181,6 +156,13 @@ fn maps(process: &Process, host: &str, details: bool) -> String {
                 out.push('\n');
             }
             continue;
+        };
+        // What the program mapped of its own file is of the output, as its segments are.
+        let h = match &output {
+            Some(o) if h.name == own::VIEW => {
+                HostLine { device: o.device, inode: o.inode, name: o.name, ..h }
+            }
+            _ => h,
         };
         shown = false;
         for v in areas.iter().filter(|v| v.start < h.end && v.end > h.start) {
@@ -326,13 +308,5 @@ mod tests {
         assert!(
             text.contains("Features\t: swp half thumb ") && text.contains(" sb\nCPU implementer\t: 0x41\n")
         );
-    }
-
-    #[test]
-    fn a_descriptor_can_be_replaced() {
-        let fd = check(syscall(libc::SYS_openat, [0, c"/dev/null".as_ptr() as u64, 0, 0, 0, 0])).unwrap();
-        replace(fd as i64, b"text", "maps", 0).unwrap();
-        assert_eq!(std::fs::read_to_string(format!("/proc/self/fd/{fd}")).unwrap(), "text");
-        syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
     }
 }

@@ -65,6 +65,9 @@ macro_rules! nosys {
 }
 
 const OPEN_BITS: &str = "O_DIRECTORY, O_NOFOLLOW, O_DIRECT and O_LARGEFILE have other values";
+const OPEN: &str = "open flags have other values; the program's own file, and those of the process in /proc, are the guest's";
+const OWN: &str = "the program's own file is the guest's";
+const STATUS: &str = "struct stat has another layout; the program's own file is the guest's";
 const TIME64: &str = "exists for 32-bit tasks only";
 const VMA: &str = "the runtime's own ranges are refused; the guest's map is kept";
 const MASK: &str = "the temporary signal mask also governs the guest's pending signals";
@@ -131,7 +134,7 @@ const TABLE: &[Row] = &[
     fwd!(fchmodat Never [At, Path, Mode]),
     fwd!(fchownat Never [At, Path, Int, Int, AtFlags]),
     fwd!(fchown Never [Fd, Int, Int]),
-    over!(Convert openat Restart [At, Path, OpenFlags, Mode] Int file::openat, "open flags have other values; files of the process in /proc show the guest"),
+    over!(Convert openat Restart [At, Path, OpenFlags, Mode] Int file::openat, OPEN),
     fwd!(close Eintr [Fd]),
     fwd!(vhangup Never []),
     over!(Convert pipe2 Never [Ptr, OpenFlags] Int file::pipe2, OPEN_BITS),
@@ -153,9 +156,9 @@ const TABLE: &[Row] = &[
     fwd!(vmsplice Restart [Fd, Ptr, Size, Hex]),
     fwd!(splice Socket [Fd, Ptr, Fd, Ptr, Size, Hex]),
     fwd!(tee Restart [Fd, Fd, Size, Hex]),
-    fwd!(readlinkat Never [At, Path, Ptr, Size]),
-    own!(Convert fstatat Never [At, Path, Ptr, AtFlags] Int file::newfstatat, "struct stat has another layout"),
-    over!(Convert fstat Never [Fd, Ptr] Int file::fstat, "struct stat has another layout"),
+    over!(Convert readlinkat Never [At, Path, Ptr, Size] Int file::readlinkat, OWN),
+    own!(Convert fstatat Never [At, Path, Ptr, AtFlags] Int file::newfstatat, STATUS),
+    over!(Convert fstat Never [Fd, Ptr] Int file::fstat, STATUS),
     fwd!(sync Never []),
     fwd!(fsync Never [Fd]),
     fwd!(fdatasync Never [Fd]),
@@ -324,7 +327,7 @@ const TABLE: &[Row] = &[
     over!(Convert fanotify_init Never [Hex, OpenFlags] Int file::fanotify_init, OPEN_BITS),
     fwd!(fanotify_mark Never [Fd, Hex, Hex, At, Path]),
     fwd!(name_to_handle_at Never [At, Path, Ptr, Ptr, AtFlags]),
-    over!(Convert open_by_handle_at Restart [Fd, Ptr, OpenFlags] Int file::open_by_handle_at, OPEN_BITS),
+    over!(Convert open_by_handle_at Restart [Fd, Ptr, OpenFlags] Int file::open_by_handle_at, OPEN),
     fwd!(clock_adjtime Never [Clock, Ptr]),
     fwd!(syncfs Never [Fd]),
     fwd!(setns Never [Fd, CloneFlags]),
@@ -350,7 +353,7 @@ const TABLE: &[Row] = &[
     over!(Emulate pkey_mprotect Never [Ptr, Size, Prot, Int] Int memory::pkey_mprotect, NO_KEYS),
     over!(Emulate pkey_alloc Never [Hex, Hex] Int memory::pkey_alloc, NO_KEYS),
     over!(Emulate pkey_free Never [Int] Int memory::pkey_free, NO_KEYS),
-    fwd!(statx Never [At, Path, AtFlags, Hex, Ptr]),
+    over!(Convert statx Never [At, Path, AtFlags, Hex, Ptr] Int file::statx, OWN),
     over!(Emulate io_pgetevents NoHandler [Hex, Long, Long, Ptr, Timespec, Ptr] Int event::io_pgetevents, MASK),
     nosys!(rseq "the kernel would have to know the guest's critical sections; C libraries do without"),
     fwd!(kexec_file_load Never [Fd, Fd, Size, Str, Hex]),
@@ -387,7 +390,7 @@ const TABLE: &[Row] = &[
     fwd!(pidfd_open Never [Int, FdFlags]),
     over!(Emulate clone3 Never [Ptr, Size] Int process::clone3, "the child goes on in translated code, one in the same memory on stacks of its own"),
     fwd!(close_range Never [Int, Int, Hex]),
-    over!(Convert openat2 Restart [At, Path, Ptr, Size] Int file::openat2, "open flags have other values; files of the process in /proc show the guest"),
+    over!(Convert openat2 Restart [At, Path, Ptr, Size] Int file::openat2, OPEN),
     fwd!(pidfd_getfd Never [Fd, Fd, Hex]),
     fwd!(faccessat2 Never [At, Path, Hex, AtFlags]),
     over!(Convert process_madvise Never [Fd, Ptr, Size, Advice, Hex] Int memory::process_madvise, VMA),

@@ -198,7 +198,34 @@ pub fn setgroups(c: &mut Call<'_>) -> i64 {
 pub fn stat(c: &mut Call<'_>) -> i64 {
     let mut b = Buffer::new();
     let r = c.host([c.args[0], b.at(), 0, 0, 0, 0]);
-    if r < 0 { r } else { ret(old_stat(&b).and_then(|s| guest::copy_to_guest(c.args[1], &s)).map(|()| 0)) }
+    if r < 0 {
+        return r;
+    }
+    let own = &c.thread.process.own;
+    let written = own.correct_at(b.at()).and_then(|()| old_stat(&b));
+    ret(written.and_then(|s| guest::copy_to_guest(c.args[1], &s)).map(|()| 0))
+}
+
+/// `stat64`, `lstat64`, `fstat64`, the structure being in the host's form.
+pub fn stat64(c: &mut Call<'_>) -> i64 {
+    correct(c, 1)
+}
+
+/// `fstatat64`, in the same form.
+pub fn fstatat64(c: &mut Call<'_>) -> i64 {
+    correct(c, 2)
+}
+
+fn correct(c: &Call<'_>, to: usize) -> i64 {
+    match c.forward() {
+        r if r < 0 || c.args[to] == 0 => r,
+        _ => ret(c.thread.process.own.correct_at(c.args[to]).map(|()| 0)),
+    }
+}
+
+/// `readlink`.
+pub fn readlink(c: &mut Call<'_>) -> i64 {
+    file::read_link_to(c, c.args[1], c.args[2])
 }
 
 /// The old structure, or EOVERFLOW.

@@ -103,8 +103,9 @@ const DISPOSITION: &str = "guest dispositions, masks and frames are the runtime'
 const INFO: &str = "siginfo_t has another layout";
 const LIMIT: &str =
     "32 bits; limits that would hit the runtime itself are kept, reported and handed to executed programs";
-const OPEN: &str =
-    "open flags have other values, long files need O_LARGEFILE; files of the process in /proc show the guest";
+const OPEN: &str = "open flags have other values, long files need O_LARGEFILE; the program's own file, and those of the process in /proc, are the guest's";
+const OWN: &str = "the program's own file is the guest's";
+const STATUS: &str = "the structure has another layout; the program's own file is the guest's";
 const GONE: &str = "no kernel has it any more";
 const CHILD: &str = "the child goes on in translated code";
 const EXECUTE: &str = "vectors of 32-bit pointers; ARM programs go through `xlate run`";
@@ -175,7 +176,7 @@ pub static ROWS: &[Row] = &[
     over!(Convert getgroups Never [Int, Ptr] file32::getgroups, IDS),
     over!(Convert setgroups Never [Int, Ptr] file32::setgroups, IDS),
     fwd!(symlink Never [Path, Path]),
-    fwd!(readlink Never [Path, Ptr, Size]),
+    over!(Convert readlink Never [Path, Ptr, Size] file32::readlink, OWN),
     fwd!(uselib Never [Path]),
     same!(swapon),
     same!(reboot),
@@ -191,9 +192,9 @@ pub static ROWS: &[Row] = &[
     same!(syslog),
     shaped!(setitimer Never [Int, Ptr, Ptr] [1 In TIMES, 2 Out TIMES] forward, TIMES32),
     shaped!(getitimer Never [Int, Ptr] [1 Out TIMES] forward, TIMES32),
-    over!(Convert stat Never [Path, Ptr] file32::stat, STRUCTURE),
-    over!(Convert lstat Never [Path, Ptr] file32::stat, STRUCTURE),
-    over!(Convert fstat Never [Fd, Ptr] file32::stat, STRUCTURE),
+    over!(Convert stat Never [Path, Ptr] file32::stat, STATUS),
+    over!(Convert lstat Never [Path, Ptr] file32::stat, STATUS),
+    over!(Convert fstat Never [Fd, Ptr] file32::stat, STATUS),
     same!(vhangup),
     shaped!(wait4 Restart [Int, Ptr, Hex, Ptr] [3 Out RUSAGE] forward, TIMES32),
     same!(swapoff),
@@ -270,9 +271,9 @@ pub static ROWS: &[Row] = &[
     },
     over!(Convert truncate64 => truncate Never [Path, Skip, Pair, Skip] file32::pairs, PAIRS),
     over!(Convert ftruncate64 => ftruncate Never [Fd, Skip, Pair, Skip] file32::pairs, PAIRS),
-    shaped!(stat64 => stat Never [Path, Ptr] [1 Out STAT64] forward, STRUCTURE),
-    shaped!(lstat64 => lstat Never [Path, Ptr] [1 Out STAT64] forward, STRUCTURE),
-    shaped!(fstat64 => fstat Never [Fd, Ptr] [1 Out STAT64] forward, STRUCTURE),
+    shaped!(stat64 => stat Never [Path, Ptr] [1 Out STAT64] file32::stat64, STATUS),
+    shaped!(lstat64 => lstat Never [Path, Ptr] [1 Out STAT64] file32::stat64, STATUS),
+    shaped!(fstat64 => fstat Never [Fd, Ptr] [1 Out STAT64] file32::stat64, STATUS),
     fwd!(lchown32 => lchown Never [Path, Int, Int]),
     same!(getuid32 = getuid),
     same!(getgid32 = getgid),
@@ -401,7 +402,7 @@ pub static ROWS: &[Row] = &[
     same!(mknodat),
     same!(fchownat),
     shaped!(futimesat Never [At, Path, Ptr] [2 In TIMES] forward, TIMES32),
-    shaped!(fstatat64 => newfstatat Never [At, Path, Ptr, AtFlags] [2 Out STAT64] forward, STRUCTURE),
+    shaped!(fstatat64 => newfstatat Never [At, Path, Ptr, AtFlags] [2 Out STAT64] file32::fstatat64, STATUS),
     same!(unlinkat),
     same!(renameat),
     same!(linkat),
