@@ -147,7 +147,7 @@ pub fn comparable(target: Target, word: u32) -> bool {
         Target::A64 => {
             let name = isa::a64::decode(word).map_or("", |r| r.name);
             let call = word & 0xffe0_001f == 0xd400_0001;
-            !call && !is(name, &["DC ", "IC ", "SYS", "MSR (imm", "MRS", "HLT"])
+            !call && !is(name, &["DC ", "IC ", "SYS", "MSR (imm", "MRS", "HLT", "STX", "STLX"])
         }
         Target::A32 | Target::T32 => a32::comparable(target == Target::T32, word),
     }
