@@ -661,7 +661,7 @@ impl<'a> Fx<'a, '_> {
                 // May take back what was raised.
                 self.compares.clear();
             }
-            if let Inst::WriteSys(SysReg::Fpcr, _) = inst {
+            if let Inst::WriteSys(SysReg::Fpcr | SysReg::Endian, _) = inst {
                 // Everything that was compiled for the old mode stops here; the interpreter goes on.
                 return self.exit(Exit::Fallback, self.pc);
             }
@@ -872,6 +872,7 @@ impl<'a> Fx<'a, '_> {
                         self.soft_value("read.fpsr", self.l.i64_ty(), &[])
                     }
                     SysReg::Counter => self.soft_value("read.counter", self.l.i64_ty(), &[]),
+                    SysReg::Endian => self.soft_value("read.endian", self.l.i64_ty(), &[]),
                 };
                 self.define(i, v);
             }
@@ -885,7 +886,7 @@ impl<'a> Fx<'a, '_> {
                     }
                 }
                 // `block_body` ends the block before it, and nothing writes the counter.
-                SysReg::Fpcr | SysReg::Counter => {}
+                SysReg::Fpcr | SysReg::Endian | SysReg::Counter => {}
             },
         }
     }

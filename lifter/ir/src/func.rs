@@ -109,6 +109,9 @@ pub enum SysReg {
     Fpsr,
     /// CNTVCT_EL0, i64: virtual counter, `abi::COUNTER_HZ` ticks a second. Read only.
     Counter,
+    /// CPSR.E of AArch32, i64: 1 if data are big-endian in memory, else 0. Lifted code has its value as a constant: writing it is for
+    /// an engine that lifts what follows anew.
+    Endian,
 }
 
 /// One instruction. An instruction defines at most one value, named by its own index in the block.

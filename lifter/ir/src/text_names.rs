@@ -79,7 +79,7 @@ names! {
     }
     Fence { Full = "full", Load = "load", Store = "store", Instruction = "instruction" }
     CacheOp { InvalidateCode = "invalidate", CleanData = "clean", Prefetch = "prefetch" }
-    SysReg { Fpcr = "fpcr", Fpsr = "fpsr", Counter = "counter" }
+    SysReg { Fpcr = "fpcr", Fpsr = "fpsr", Counter = "counter", Endian = "endian" }
 }
 
 impl Type {

@@ -155,6 +155,23 @@ impl Isa {
         }
     }
 
+    /// As [`Isa::lift_run`], for the modes that a thread may have (A64 has none).
+    pub fn lift_run_in(self, modes: a32::Modes, code: &dyn Code, pc: GuestAddr, max_insns: usize) -> Run {
+        let end = GuestAddr(u64::MAX);
+        match self {
+            Isa::A64 => a64::lift_run(code, pc, end, max_insns),
+            Isa::A32 => a32::lift_run_in(modes, code, pc, end, max_insns),
+        }
+    }
+
+    /// The modes of a thread, which decide what its instructions mean.
+    pub fn modes(self, state: &abi::GuestState) -> a32::Modes {
+        match self {
+            Isa::A64 => a32::Modes::default(),
+            Isa::A32 => a32::Modes::of(state),
+        }
+    }
+
     /// Lifts what stands from `start` to `end`: one run, A32: and those behind conditions (see [`a32::lift_block`]).
     pub fn lift_block(self, code: &dyn Code, start: GuestAddr, end: GuestAddr) -> Vec<Run> {
         match self {

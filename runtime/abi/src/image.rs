@@ -210,7 +210,7 @@ impl SoftWay {
 #[repr(C)]
 pub struct SoftOp {
     /// NUL-terminated text: `<result type> <mnemonic>` as in the IR's text form, for example `f64 fadd.d`, or
-    /// `read.fpcr`, `write.fpcr`, `read.fpsr`, `write.fpsr`, `read.counter`, `ic.ivau`.
+    /// `read.fpcr`, `write.fpcr`, `read.fpsr`, `write.fpsr`, `read.counter`, `read.endian`, `ic.ivau`.
     pub text: *const u8,
     /// 0 until first used; then the runtime's parsed form.
     pub parsed: core::sync::atomic::AtomicU64,

@@ -7,6 +7,7 @@ use crate::step::{Step, steps};
 use std::cell::RefCell;
 
 use ir::{CallTarget, GuestAddr, Inst, Type, Value};
+use isa::a32::Modes;
 use isa::{Code, Exit, Isa, Run};
 
 /// Instructions in one run at most.
@@ -18,6 +19,8 @@ const HOT: u32 = 32;
 #[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) pc: u64,
+    /// What it was lifted for.
+    modes: Modes,
     /// Guest instructions in it.
     pub(crate) count: u64,
     /// The bytes it was lifted from.
@@ -52,8 +55,8 @@ impl Cache {
         Cache { max_insns: 1, ..Cache::runs(isa, log2) }
     }
 
-    /// The run at `pc`. Fails if there is no code that the guest may execute.
-    pub(crate) fn get(&mut self, pc: u64, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
+    /// The run at `pc` in these modes. Fails if there is no code that the guest may execute.
+    pub(crate) fn get(&mut self, pc: u64, modes: Modes, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
         // Neighbouring entries of a loop must not collide; those of far functions may.
         let unit = pc >> self.isa.alignment(pc).trailing_zeros();
         let index = (unit ^ unit >> 12) as usize & (self.size - 1);
@@ -62,9 +65,11 @@ impl Cache {
             self.runs.resize_with(self.size, || None);
         }
         let entry = &mut self.runs[index];
-        let valid = entry.as_ref().is_some_and(|r| r.pc == pc && mem.code_is(isa.bytes_at(pc), &r.bytes));
+        let valid = entry
+            .as_ref()
+            .is_some_and(|r| (r.pc, r.modes) == (pc, modes) && mem.code_is(isa.bytes_at(pc), &r.bytes));
         if !valid {
-            *entry = Some(Box::new(compile(isa, pc, mem, self.max_insns)?));
+            *entry = Some(Box::new(compile(isa, pc, modes, mem, self.max_insns)?));
         }
         let run = entry.as_mut().expect("invariant: filled above");
         run.entered = run.entered.saturating_add(1);
@@ -110,7 +115,13 @@ impl<M: GuestMemory> Code for Fetch<'_, M> {
     }
 }
 
-fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Result<Compiled, Fault> {
+fn compile(
+    isa: Isa,
+    pc: u64,
+    modes: Modes,
+    mem: &impl GuestMemory,
+    max_insns: usize,
+) -> Result<Compiled, Fault> {
     let start = isa.bytes_at(pc);
     if !isa.is_aligned(pc) {
         return Err(Fault { kind: FaultKind::Alignment, access: Access::Execute, addr: start });
@@ -118,7 +129,7 @@ fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Resul
     let mut max = max_insns;
     loop {
         let code = Fetch { mem, start, bytes: RefCell::default() };
-        let run = isa.lift_run(&code, GuestAddr(pc), GuestAddr(u64::MAX), max);
+        let run = isa.lift_run_in(modes, &code, GuestAddr(pc), max);
         let types = types(isa, &run.insts);
         if let Some(steps) = steps(&run.insts, &types, isa.file()) {
             let Run { len, insts, exit, .. } = run;
@@ -137,6 +148,7 @@ fn compile(isa: Isa, pc: u64, mem: &impl GuestMemory, max_insns: usize) -> Resul
             let count = insts.iter().filter(|i| matches!(i, Inst::Mark(_))).count() as u64;
             return Ok(Compiled {
                 pc,
+                modes,
                 count,
                 bytes: bytes.into(),
                 insts: insts.into(),

@@ -77,7 +77,7 @@ impl Interp {
         let isa = self.singles.isa;
         loop {
             state.pc = isa.code_addr(state.pc);
-            let run = match self.singles.get(state.pc, mem) {
+            let run = match self.singles.get(state.pc, isa.modes(state), mem) {
                 Ok(run) => run,
                 Err(fault) => return Event::Fault(fault),
             };
@@ -106,7 +106,7 @@ impl Interp {
         let isa = self.runs.isa;
         loop {
             state.pc = isa.code_addr(state.pc);
-            let run = match self.runs.get(state.pc, mem) {
+            let run = match self.runs.get(state.pc, isa.modes(state), mem) {
                 Ok(run) => run,
                 Err(fault) => return Event::Fault(fault),
             };

@@ -289,7 +289,11 @@ fn unequal(isa: Isa, a: &GuestState, fpsr: u32, b: &GuestState) -> Vec<Unequal> 
         let get = |s| registers::get(s, r.offset, r.ty) & r.ty.mask();
         (r.name, get(a), get(b))
     });
-    let others = [("fpcr", a.fpcr as u128, b.fpcr as u128), ("fpsr", fpsr as u128, b.fpsr as u128)];
+    let others = [
+        ("fpcr", a.fpcr as u128, b.fpcr as u128),
+        ("fpsr", fpsr as u128, b.fpsr as u128),
+        ("endian", a.big_endian as u128, b.big_endian as u128),
+    ];
     homes
         // Neither is the guest's: QC is FPSR's, and `ret` means something between a return and its caller only.
         .filter(|r| !matches!(r.0, "qc" | "ret"))

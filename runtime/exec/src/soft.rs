@@ -8,8 +8,8 @@ use abi::flag::{FPCR_FZ, FPSR_IXC as IXC};
 use ir::eval::{Bits, FpEnv, eval};
 use ir::{SysReg, TypedOp};
 
-/// Bits of FPCR that exist: AHP, DN, FZ, RMode, FZ16.
-const FPCR_BITS: u32 = 0x07c8_0000;
+/// Bits of FPCR that exist: AHP, DN, FZ, RMode, FZ16; of AArch32's FPSCR also STRIDE and LEN, which A64's instructions and frames leave out.
+const FPCR_BITS: u32 = 0x07ff_0000;
 /// Bits of FPSR that exist: QC, IDC, IXC, UFC, OFC, DZC, IOC.
 const FPSR_BITS: u32 = 0x0800_009f;
 const FPSR_QC: u32 = 1 << 27;
@@ -122,6 +122,7 @@ pub(crate) fn read_sys(state: &GuestState, reg: SysReg) -> u64 {
         SysReg::Fpcr => state.fpcr as u64,
         SysReg::Fpsr => fpsr(state) as u64,
         SysReg::Counter => host::counter(),
+        SysReg::Endian => state.big_endian as u64,
     }
 }
 
@@ -129,6 +130,7 @@ pub(crate) fn write_sys(state: &mut GuestState, reg: SysReg, value: u64) {
     match reg {
         SysReg::Fpcr => set_fpcr(state, value as u32),
         SysReg::Fpsr => set_fpsr(state, value as u32),
+        SysReg::Endian => state.big_endian = value as u8 & 1,
         // The verifier rejects it: the counter is read only.
         SysReg::Counter => {}
     }
@@ -149,9 +151,9 @@ pub fn eval_in(state: &mut GuestState, op: &TypedOp, args: &[u128]) -> u128 {
 pub enum Soft {
     /// A data operation: `f64 fadd.d`, `i1 cmp.ult (i32,i32)`.
     Op(TypedOp),
-    /// `read.fpcr`, `read.fpsr`, `read.counter`: into the result.
+    /// `read.fpcr`, `read.fpsr`, `read.counter`, `read.endian`: into the result.
     Read(SysReg),
-    /// `write.fpcr`, `write.fpsr`: from the first operand.
+    /// `write.fpcr`, `write.fpsr`, `write.endian`: from the first operand.
     Write(SysReg),
     /// `ic.ivau`: code at the address in the first operand is stale.
     InvalidateCode,

@@ -2,14 +2,14 @@
 //! reference to the instruction. Takes a run's instructions, gives a list that the interpreter's loop walks; the fast
 //! integer forms compute what `ir::eval` defines, which a test checks for every operation.
 
-use ir::{CacheOp, Fence, Inst, IntBin, IntCmp, IntUn, Order, PureOp, RegFile, Type, Value};
+use ir::{CacheOp, Fence, Inst, IntBin, IntCmp, IntUn, Order, PureOp, RegFile, SysReg, Type, Value};
 
 /// One step. Value slots are `u16`: a run with more values is cut shorter.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// A guest instruction begins.
     Mark(u64),
-    /// The same, behind an instruction whose effect on code must be seen by this one: the run is left here.
+    /// The same, behind an instruction whose effect on code, or on its meaning, must be seen by this one: the run is left here.
     LeaveMark(u64),
     Const {
         dst: u16,
@@ -139,7 +139,9 @@ pub(crate) fn steps(insts: &[Inst], types: &[Type], regs: &RegFile) -> Option<Bo
             _ => {
                 leave |= matches!(
                     inst,
-                    Inst::Fence(Fence::Instruction) | Inst::Cache { op: CacheOp::InvalidateCode, .. }
+                    Inst::Fence(Fence::Instruction)
+                        | Inst::Cache { op: CacheOp::InvalidateCode, .. }
+                        | Inst::WriteSys(SysReg::Fpcr | SysReg::Endian, _)
                 );
                 step(i as u16, inst, types, regs)
             }

@@ -52,7 +52,10 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
             alone = false;
             continue;
         }
-        let lifted = !process.options.interpreter_only && !polycode::refused();
+        // Nothing is translated for other modes.
+        let translatable = image.isa.modes(s).are_usual();
+        let lifted = translatable && !process.options.interpreter_only && !polycode::refused();
+        let compiles = translatable && process.options.jit;
         let found = if lifted && !alone { image.entry(s.pc) } else { None };
         let event = match found {
             Some(e) => {
@@ -95,7 +98,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
             }
             None => {
                 profile::arrived(process, s.pc, std::mem::take(&mut via));
-                if process.options.jit && !profile::learns(process, s.pc) {
+                if compiles && !profile::learns(process, s.pc) {
                     stats::begin(stats);
                     verify::start(t, s);
                     // SAFETY: the thread's state; the references above are not used until it is back.
@@ -120,8 +123,7 @@ pub unsafe fn run(thread: *mut Thread) -> ! {
                 } else {
                     crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
                 }
-                let may_compile =
-                    process.options.jit.then_some((jit::mode(s), process.options.jit_threshold));
+                let may_compile = compiles.then_some((jit::mode(s), process.options.jit_threshold));
                 interpreted(t, s, stats, |t, s| {
                     t.interp.run(s, &mut memory, |pc| {
                         lifted && image.entry(pc).is_some()
@@ -288,9 +290,9 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
         // Whoever changes the epoch from here on calls this thread.
         set_in_lifted(state, true);
         compiler_fence(Ordering::SeqCst);
-        if s.code_epoch != polycode::epoch() {
+        if s.code_epoch != polycode::epoch() || !t.process.image.isa.modes(s).are_usual() {
             set_in_lifted(state, false);
-            // Frames may be of functions whose guest code has changed.
+            // Frames may be of functions whose guest code has changed, and nothing is translated for the modes that a frame may have had.
             s.exit = Exit::Pc as u32;
             verify::start(t, s);
             stats::begin(stats);

@@ -611,7 +611,7 @@ impl Fx<'_> {
                 self.define(i, v);
             }
             Inst::ReadSys(reg) => {
-                let n = self.iconst(types::I64, if reg == SysReg::Fpsr { 1 } else { 2 });
+                let n = self.iconst(types::I64, reg as u64);
                 let state = self.state;
                 let v = self.call(self.request.helpers.read_sys, &[state, n], Helper::Giving);
                 self.define(i, v.expect("invariant: it has a result"));

@@ -283,7 +283,7 @@ fn shorten(f: &mut Function, i: usize) -> bool {
             }
             Inst::Mark(pc) => mark = Some((n, *pc)),
             Inst::Fence(Fence::Instruction) => barrier = true,
-            Inst::WriteSys(SysReg::Fpcr | SysReg::Fpsr | SysReg::Counter, _)
+            Inst::WriteSys(SysReg::Fpcr | SysReg::Fpsr | SysReg::Endian | SysReg::Counter, _)
             | Inst::Cache { op: CacheOp::InvalidateCode, .. } => {
                 if let Some((n, pc)) = mark {
                     end = Some((n, Term::Fallback { pc }));

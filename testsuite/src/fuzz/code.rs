@@ -306,5 +306,6 @@ pub fn interp(data: &[u8]) {
 }
 
 fn same_registers(a: &GuestState, b: &GuestState) -> bool {
-    (a.x, a.sp, a.nzcv, a.a32_flags, a.v, a.fpcr) == (b.x, b.sp, b.nzcv, b.a32_flags, b.v, b.fpcr)
+    (a.x, a.sp, a.nzcv, a.a32_flags, a.v, a.fpcr, a.big_endian)
+        == (b.x, b.sp, b.nzcv, b.a32_flags, b.v, b.fpcr, b.big_endian)
 }

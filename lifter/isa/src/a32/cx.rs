@@ -2,10 +2,10 @@
 //! block builder and the instruction's place; knows registers, not encodings. Lifters write registers only through
 //! [`Cx::set`] and what is built on it, so that an instruction can be made conditional without a branch.
 
-use super::{Place, reg};
+use super::{Modes, Place, reg};
 use crate::Exit;
 use crate::cond::FlagSource;
-use ir::{Builder, GuestAddr, IntBin, IntCmp, Reg, Type, Value};
+use ir::{Builder, GuestAddr, IntBin, IntCmp, IntUn, PureOp, Reg, Type, Value};
 use std::ops::{Deref, DerefMut};
 
 pub use crate::cx::{Lift, Undefined, bit, bits, sbits};
@@ -17,6 +17,8 @@ pub struct Cx<'b, 'r> {
     pub at: Place,
     /// Its length in bytes.
     pub len: u32,
+    /// What it is lifted for.
+    pub modes: Modes,
     /// Registers are written only if it holds.
     predicate: Option<Predicate>,
 }
@@ -65,7 +67,7 @@ pub const fn rs(word: u32) -> u32 {
 }
 
 impl<'b, 'r> Cx<'b, 'r> {
-    /// A context for the instruction of `len` bytes at `at`.
+    /// A context for the instruction of `len` bytes at `at`, lifted for the usual modes.
     pub(super) fn new(
         b: &'b mut Builder<'r>,
         flags: &'b mut Option<FlagSource>,
@@ -73,7 +75,7 @@ impl<'b, 'r> Cx<'b, 'r> {
         len: u32,
         predicate: Option<Predicate>,
     ) -> Self {
-        Cx { core: crate::cx::Cx { b, pc: at.into(), flags }, at, len, predicate }
+        Cx { core: crate::cx::Cx { b, pc: at.into(), flags }, at, len, modes: Modes::default(), predicate }
     }
 
     /// Writes a register; kept as it is if the instruction is conditional and its condition does not hold.
@@ -205,6 +207,42 @@ impl<'b, 'r> Cx<'b, 'r> {
         }
         let compare = crate::cond::Compare::Result(result);
         *self.flags = Some(FlagSource { compare, guard: None });
+    }
+
+    /// What is stored for `v`, or loaded as `v`: elements of `bytes` bytes each, in the order of the addresses, are turned round if
+    /// data are big-endian. `v` is an integer or a float, or a v128.
+    pub fn in_memory(&mut self, v: Value, bytes: u32) -> Value {
+        let ty = self.b.ty(v);
+        if !self.modes.big_endian || bytes == 1 {
+            return v;
+        }
+        if bytes == ty.bytes() {
+            let bits = self.b.bitcast(Type::int(ty.bits()), v);
+            let turned = self.b.un(IntUn::Bswap, bits);
+            return self.b.bitcast(ty, turned);
+        }
+        let turned = PureOp::VShuffle(std::array::from_fn(|i| i as u8 ^ (bytes as u8 - 1)));
+        if ty == Type::V128 {
+            return self.b.pure(turned, &[v, v]);
+        }
+        let half = self.b.bitcast(Type::F64, v);
+        let half = self.b.pure(PureOp::VFromScalar, &[half]);
+        let half = self.b.pure(turned, &[half, half]);
+        let half = self.b.pure_ty(PureOp::VToScalar, Type::F64, &[half]);
+        self.b.bitcast(ty, half)
+    }
+
+    /// A load of a value that is one element.
+    pub fn load(&mut self, ty: Type, addr: Value) -> Value {
+        let v = self.b.load(ty, addr);
+        self.in_memory(v, ty.bytes())
+    }
+
+    /// A store of a value that is one element.
+    pub fn store(&mut self, addr: Value, value: Value) {
+        let bytes = self.b.ty(value).bytes();
+        let value = self.in_memory(value, bytes);
+        self.b.store(addr, value);
     }
 
     /// D`n` as f64.

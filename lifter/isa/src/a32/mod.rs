@@ -4,6 +4,7 @@
 mod cx;
 pub mod decode;
 pub mod features;
+mod modes;
 mod place;
 mod regs;
 mod run;
@@ -18,10 +19,11 @@ mod loadstore;
 mod simd;
 
 pub use cx::{Cx, Lift, Undefined};
+pub use modes::{Modes, ShortVectors};
 pub use place::Place;
 pub use regs::{FILE, reg};
 pub(crate) use run::leaving;
-pub use run::{fetch, lift_block, lift_run};
+pub use run::{fetch, lift_block, lift_run, lift_run_in};
 pub use table::{Feature, Insn, Row, Set, decode, is_wide, rows};
 pub use unpredictable::unpredictable;
 

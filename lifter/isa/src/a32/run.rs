@@ -5,7 +5,7 @@
 
 use super::cx::{Cx, Predicate};
 use super::table::{self, Insn, Set, is_wide};
-use super::{FILE, Place, reg};
+use super::{FILE, Modes, Place, reg};
 use crate::cond::FlagSource;
 use crate::{Code, Exit, Flow, Leaving, Run};
 use ir::{Builder, CallTarget, GuestAddr, Inst, PureOp, Reg, Term, TrapKind, Value};
@@ -36,10 +36,13 @@ fn lift(
     flags: &mut Option<FlagSource>,
     insn: &Insn,
     at: Place,
+    modes: Modes,
     predicate: Option<Predicate>,
 ) -> crate::cx::Lift {
     let Some(row) = insn.row else { return Err(crate::cx::Undefined) };
-    (row.lift)(&mut Cx::new(b, flags, at, insn.len, predicate), insn.word)
+    let mut cx = Cx::new(b, flags, at, insn.len, predicate);
+    cx.modes = modes;
+    (row.lift)(&mut cx, insn.word)
 }
 
 /// The instructions from `from` on change nothing but registers without flags, and only by selection.
@@ -176,6 +179,7 @@ struct Lifting<'a, 'r> {
     /// Behind the last byte looked at.
     seen: u32,
     end: GuestAddr,
+    modes: Modes,
 }
 
 impl Lifting<'_, '_> {
@@ -211,7 +215,7 @@ impl Lifting<'_, '_> {
                 self.b.mark(place.into());
             }
             let from = self.b.len();
-            let lifted = lift(&mut self.b, &mut self.flags, &i, place, Some(predicate));
+            let lifted = lift(&mut self.b, &mut self.flags, &i, place, self.modes, Some(predicate));
             if lifted != Ok(None) || !only_selects(self.b.insts(), from) {
                 self.b.truncate(start);
                 self.flags = flags;
@@ -228,7 +232,7 @@ impl Lifting<'_, '_> {
         // Past all that does not hold either; the first of the inverse condition holds.
         let els = group.iter().find(|(_, i)| i.cond != insn.cond).map_or(behind, |(p, _)| p.tested());
         let mut alone = Builder::new(&FILE, at.into());
-        let then = match lift(&mut alone, &mut None, &insn, at, None) {
+        let then = match lift(&mut alone, &mut None, &insn, at, self.modes, None) {
             Ok(Some(Exit::Jump(target))) => target,
             _ => at.tested().into(),
         };
@@ -240,11 +244,17 @@ impl Lifting<'_, '_> {
 /// instruction that transfers control. Bytes that cannot be fetched end it with `Exit::Next` there (if they are not the first;
 /// the first give `Fallback`).
 pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
+    lift_run_in(Modes::default(), code, pc, end, max_insns)
+}
+
+/// As [`lift_run`], for other modes than the usual ones.
+pub fn lift_run_in(modes: Modes, code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize) -> Run {
     let start = Place::from(pc);
     // Conditional instructions are lifted in groups; one alone is none.
     let alone = (max_insns <= 1).then(|| fetch(code, start)).flatten();
     let end = alone.map_or(end, |first| end.min(GuestAddr(start.next(first.len).addr.into())));
-    let mut l = Lifting { code, b: Builder::new(&FILE, pc), flags: None, known: None, seen: start.addr, end };
+    let b = Builder::new(&FILE, pc);
+    let mut l = Lifting { code, b, flags: None, known: None, seen: start.addr, end, modes };
     let mut at = start;
     let mut exit = None;
     for n in 0..max_insns.max(1) {
@@ -274,7 +284,7 @@ pub fn lift_run(code: &dyn Code, pc: GuestAddr, end: GuestAddr, max_insns: usize
             }
         }
         let from = l.b.len();
-        match lift(&mut l.b, &mut l.flags, &insn, at, None) {
+        match lift(&mut l.b, &mut l.flags, &insn, at, modes, None) {
             Ok(None) => {
                 if sets_flags(&l.b.insts()[from..]) {
                     l.known = None;
@@ -319,7 +329,7 @@ fn follows_link(code: &dyn Code, at: Place) -> bool {
 pub fn leaving(code: &dyn Code, at: Place) -> Option<Leaving> {
     let insn = fetch(code, at)?;
     let mut b = Builder::new(&FILE, at.into());
-    let lifted = lift(&mut b, &mut None, &insn, at, None);
+    let lifted = lift(&mut b, &mut None, &insn, at, Modes::default(), None);
     let mut next = at.next(insn.len);
     let flow = match lifted {
         Err(crate::cx::Undefined) => Flow::Trap,

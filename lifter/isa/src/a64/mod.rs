@@ -23,6 +23,7 @@ pub use crate::cond::{Compare, FlagSource};
 pub use cx::{Cx, Lift, Undefined};
 pub use integer_imm::bit_mask_immediate;
 pub use regs::{FILE, reg};
+pub use system::FPCR_MASK;
 pub use table::{Feature, Row, decode, rows};
 
 /// The encoding rows of each group.

@@ -144,7 +144,7 @@ const CNTVCT_EL0: u32 = sysreg(3, 3, 14, 0, 2);
 const CNTVCTSS_EL0: u32 = sysreg(3, 3, 14, 0, 6);
 
 /// FPCR bits that can be written: AHP, DN, FZ, RMode, FZ16 (trapped exceptions are not implemented).
-const FPCR_MASK: u64 = 0x07c8_0000;
+pub const FPCR_MASK: u64 = 0x07c8_0000;
 /// FPSR bits that can be written: QC and the cumulative exceptions.
 const FPSR_MASK: u64 = 0x0800_009f;
 const FPSR_QC: u32 = 27;

@@ -118,13 +118,13 @@ impl<G: Guest> Machine<G> {
             Inst::StoreEx { .. } => 1,
             Inst::ReadSys(SysReg::Fpcr) => self.env.fpcr as u128,
             Inst::ReadSys(SysReg::Fpsr) => self.env.fpsr as u128,
-            Inst::ReadSys(SysReg::Counter) => 0,
+            Inst::ReadSys(SysReg::Counter | SysReg::Endian) => 0,
             Inst::WriteSys(r, v) => {
                 let v = self.value(v) as u32;
                 match r {
                     SysReg::Fpcr => self.env.fpcr = v,
                     SysReg::Fpsr => self.env.fpsr = v,
-                    SysReg::Counter => {}
+                    SysReg::Counter | SysReg::Endian => {}
                 }
                 0
             }

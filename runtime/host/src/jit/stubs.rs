@@ -149,7 +149,7 @@ unsafe extern "C" fn settle(state: *mut GuestState) {
 }
 
 unsafe extern "C" fn read_sys(state: *mut GuestState, reg: u64) -> u64 {
-    let reg = [SysReg::Fpcr, SysReg::Fpsr, SysReg::Counter][reg as usize];
+    let reg = [SysReg::Fpcr, SysReg::Fpsr, SysReg::Counter, SysReg::Endian][reg as usize];
     // SAFETY: compiled code passes its thread's state.
     let state = unsafe { &mut *state };
     Soft::Read(reg).run(state);

@@ -156,7 +156,7 @@ pub fn pop(s: &mut GuestState) -> Restored {
     };
     let word = |at: usize| u64::from_le_bytes(fp[at..at + 8].try_into().expect("invariant: 8 bytes"));
     exec::set_fpsr(s, word(8) as u32);
-    exec::set_fpcr(s, (word(8) >> 32) as u32);
+    exec::set_fpcr(s, (word(8) >> 32 & isa::a64::FPCR_MASK) as u32);
     for (i, v) in s.v.iter_mut().enumerate() {
         *v = [word(16 + 16 * i), word(24 + 16 * i)];
     }

@@ -45,8 +45,11 @@ const OLD_FRAME: u32 = 0x5ac3_c35a;
 /// What of FPSCR the kernel takes from a frame: condition flags and what is cumulative, and control.
 const FPSCR_STATUS: u32 = 0xf800_009f;
 const FPSCR_CONTROL: u32 = 0x07f7_9f00;
+/// FPSCR.STRIDE and FPSCR.LEN.
+const FPSCR_VECTORS: u32 = 0x0037_0000;
 
 const CPSR_T: u32 = 1 << 5;
+const CPSR_E: u32 = 1 << 9;
 const CPSR_MODE: u32 = 0x1f;
 const CPSR_USER: u32 = 0x10;
 /// Masks of asynchronous aborts, interrupts and fast interrupts, which a program never has set.
@@ -60,7 +63,8 @@ pub fn cpsr(s: &GuestState) -> u32 {
     let ge: u32 = s.a32_flags[1..5].iter().zip(16..).map(|(f, i)| flag(*f, i)).sum();
     let it = (place.it as u32 & 3) << 25 | (place.it as u32 >> 2) << 10;
     let t = if place.thumb { CPSR_T } else { 0 };
-    nzcv | flag(s.a32_flags[0], 27) | it | ge | t | CPSR_USER
+    let e = if s.big_endian != 0 { CPSR_E } else { 0 };
+    nzcv | flag(s.a32_flags[0], 27) | it | ge | e | t | CPSR_USER
 }
 
 /// Takes flags and state from a CPSR, and the address of the next instruction.
@@ -73,6 +77,7 @@ fn set_cpsr(s: &mut GuestState, cpsr: u32, pc: u32) {
     for (i, f) in s.a32_flags[1..5].iter_mut().enumerate() {
         *f = flag(16 + i as u32);
     }
+    s.big_endian = (cpsr & CPSR_E != 0) as u8;
     let thumb = cpsr & CPSR_T != 0;
     let it = if thumb { (cpsr >> 25 & 3 | cpsr >> 10 << 2 & 0xfc) as u8 } else { 0 };
     // Returning from an exception clears the bits that an address of the state cannot have.
@@ -167,7 +172,9 @@ pub fn push(
         _ => action.restorer as u32 as u64,
     };
     s.sp = frame;
-    // What the kernel calls PSR_f is cleared, N to Q, and IT; GE stays.
+    // What the kernel calls PSR_f is cleared, N to Q, and IT; GE stays. Data are little-endian, and there are no vectors.
+    s.big_endian = 0;
+    exec::set_fpcr(s, s.fpcr & !FPSCR_VECTORS);
     s.nzcv = [0; 4];
     s.a32_flags[0] = 0;
     s.pc = GuestAddr::from(Place::from(GuestAddr(action.handler as u32 as u64))).0;
@@ -227,14 +234,15 @@ mod tests {
     fn places_and_flags_go_through_cpsr() {
         let place = Place { addr: 0x8004, thumb: true, it: 0b0100_1101, passed: true };
         let mut s = GuestState { pc: GuestAddr::from(place).0, nzcv: [1, 0, 1, 0], ..GuestState::default() };
-        s.a32_flags = [1, 1, 0, 0, 1, 0, 0];
+        s.a32_flags = [1, 1, 0, 0, 1, 0];
+        s.big_endian = 1;
         let v = cpsr(&s);
-        assert_eq!(v & 0xf8ff_03ff, 0xa809_0030);
+        assert_eq!(v & 0xf8ff_03ff, 0xa809_0230);
         assert_eq!((v >> 25 & 3, v >> 10 & 0x3f), (1, 0b01_0011));
         let mut t = GuestState::default();
         set_cpsr(&mut t, v, 0x8004);
         assert_eq!(Place::from(GuestAddr(t.pc)), Place { passed: false, ..place });
-        assert_eq!((t.nzcv, t.a32_flags), (s.nzcv, s.a32_flags));
+        assert_eq!((t.nzcv, t.a32_flags, t.big_endian), (s.nzcv, s.a32_flags, s.big_endian));
         set_cpsr(&mut t, CPSR_USER, 0x8007);
         assert_eq!(t.pc, 0x8004);
     }

@@ -16,8 +16,9 @@ pub fn unusable(row: &Row, w: u32, at: Place) -> Option<&'static str> {
     if at.in_it() && is(&["IT", "CBNZ", "B T1", "B T3", "CPS", "SETEND", "BKPT"]) {
         return Some("UNPREDICTABLE in IT blocks");
     }
-    if is(&["MSR ("]) && w >> if at.thumb { 9 } else { 17 } & 1 != 0 {
-        return Some("may make data big-endian in qemu");
+    let sets_e = is(&["MSR ("]) && w >> if at.thumb { 9 } else { 17 } & 1 != 0;
+    if sets_e || is(&["SETEND"]) && w >> if at.thumb { 3 } else { 9 } & 1 != 0 {
+        return Some("the case program does not go on with big-endian data");
     }
     if is(&["SVC"]) && at.thumb && w & 0xff == 0xab {
         return Some("semihosting in qemu");

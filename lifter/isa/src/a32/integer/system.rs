@@ -90,9 +90,13 @@ pub fn hint(_: &mut Cx<'_, '_>, _: u32) -> Lift {
     Ok(None)
 }
 
-/// `SETEND LE|BE`. Data are always little-endian here: BE traps as under a kernel that does not allow SETEND.
-pub fn setend(_: &mut Cx<'_, '_>, big: bool) -> Lift {
-    if big { Err(Undefined) } else { Ok(None) }
+/// `SETEND LE|BE`.
+pub fn setend(cx: &mut Cx<'_, '_>, big: bool) -> Lift {
+    if big != cx.modes.big_endian {
+        let e = cx.b.i64(u64::from(big));
+        cx.b.push(Inst::WriteSys(SysReg::Endian, e), None);
+    }
+    Ok(None)
 }
 
 /// `DSB|DMB option`: option<1:0> 1 orders loads, 2 stores, else everything.
@@ -119,13 +123,15 @@ fn fence_of(cx: &mut Cx<'_, '_>, fence: Fence) -> Lift {
 const FLAGS: [(Reg, u32); 5] = [(reg::N, 31), (reg::Z, 30), (reg::C, 29), (reg::V, 28), (reg::Q, 27)];
 /// The lowest GE bit in APSR.
 const GE: u32 = 16;
+/// CPSR.E.
+const E: u32 = 9;
 /// The mode field of CPSR in user mode; interrupts are not masked.
 const USER: u32 = 0x10;
 
 /// `MRS Rd, APSR|CPSR`: T and ITSTATE read as zero.
 fn mrs(cx: &mut Cx<'_, '_>, d: u32) -> Lift {
     no_pc(&[d])?;
-    let mut v = cx.i32(USER);
+    let mut v = cx.i32(USER | u32::from(cx.modes.big_endian) << E);
     let ge = (0..4).map(|i| (reg::ge(i), GE + i));
     for (r, at) in FLAGS.into_iter().chain(ge) {
         let f = cx.b.get(r);
@@ -144,10 +150,16 @@ fn msr_register(cx: &mut Cx<'_, '_>, mask: u32, n: u32) -> Lift {
     msr(cx, mask, v)
 }
 
-/// Bit 3 of `mask` writes the flags, bit 2 GE. User mode cannot write the rest but E, which stays 0: data are little-endian.
+/// Bit 3 of `mask` writes the flags, bit 2 GE, bit 1 E. User mode cannot write the rest. E comes first: engines may begin the instruction
+/// again before that.
 fn msr(cx: &mut Cx<'_, '_>, mask: u32, v: Value) -> Lift {
     if mask == 0 {
         return Err(Undefined);
+    }
+    if mask & 2 != 0 {
+        let e = cx.bit_of(v, E);
+        let e = cx.b.zext_or_trunc(Type::I64, e);
+        cx.b.push(Inst::WriteSys(SysReg::Endian, e), None);
     }
     if mask & 8 != 0 {
         for (r, at) in FLAGS {

@@ -68,13 +68,14 @@ pub static T32: &[Row] = row_table! { T32:
     "CLREX" "111100111011 oooo 10z0 oooo 0010 oooo" Base clear;
 };
 
-/// Rt, or Rt and Rt2, as a value of type `ty`.
+/// Rt, or Rt and Rt2, as a value of type `ty` in memory.
 fn stored(cx: &mut Cx<'_, '_>, ty: Type, t: u32, t2: u32) -> Value {
     if ty == I64 {
         return pair(cx, t, t2);
     }
     let v = cx.reg(t);
-    cx.b.zext_or_trunc(ty, v)
+    let v = cx.b.zext_or_trunc(ty, v);
+    cx.in_memory(v, ty.bytes())
 }
 
 /// Load-exclusive of Rt (I64: and Rt2).
@@ -95,6 +96,7 @@ fn load_exclusive(
     if ty == I64 {
         set_pair(cx, v, t, t2);
     } else {
+        let v = cx.in_memory(v, ty.bytes());
         cx.set_reg(t, v);
     }
     Ok(None)
@@ -151,6 +153,7 @@ fn load_acquire(cx: &mut Cx<'_, '_>, ty: Type, w: u32) -> Lift {
     }
     let addr = cx.base(n);
     let v = cx.b.push(Inst::Load { ty, addr, order: Acquire, align: Align::Natural }, Some(ty));
+    let v = cx.in_memory(v, ty.bytes());
     cx.set_reg(t, v);
     Ok(None)
 }
@@ -176,6 +179,7 @@ fn swap(cx: &mut Cx<'_, '_>, ty: Type, w: u32) -> Lift {
     let addr = cx.base(n);
     let op = RmwOp::Swap;
     let old = cx.b.push(Inst::Rmw { op, ty, addr, value, order: Order::AcqRel }, Some(ty));
+    let old = cx.in_memory(old, ty.bytes());
     cx.set_reg(t, old);
     Ok(None)
 }

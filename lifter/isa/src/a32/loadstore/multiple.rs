@@ -125,7 +125,7 @@ fn store(cx: &mut Cx<'_, '_>, block: Block) -> Lift {
     for (r, offset) in block.registers().zip((block.start()..).step_by(4)) {
         let addr = cx.displaced(base, offset);
         let v = cx.reg(r);
-        cx.b.store(addr, v);
+        cx.store(addr, v);
     }
     block.write_back(cx, base);
     Ok(None)
@@ -140,7 +140,7 @@ fn load(cx: &mut Cx<'_, '_>, block: Block) -> Lift {
     let mut loaded = Vec::with_capacity(16);
     for (r, offset) in block.registers().zip((block.start()..).step_by(4)) {
         let addr = cx.displaced(base, offset);
-        loaded.push((r, cx.b.load(Type::I32, addr)));
+        loaded.push((r, cx.load(Type::I32, addr)));
     }
     block.write_back(cx, base);
     for (r, v) in loaded {

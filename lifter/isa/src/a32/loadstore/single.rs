@@ -234,11 +234,11 @@ fn transfer(cx: &mut Cx<'_, '_>, what: Move, t: u32, t2: u32, a: Address) -> Lif
             }
             let v = cx.reg(t);
             let v = cx.b.zext_or_trunc(ty, v);
-            cx.b.store(addr, v);
+            cx.store(addr, v);
             writeback(cx);
         }
         Move::Load(Type::I32) if t == 15 => {
-            let to = cx.b.load(Type::I32, addr);
+            let to = cx.load(Type::I32, addr);
             writeback(cx);
             return cx.exchange(to, a.n == 13 && a.writeback && !a.index);
         }
@@ -246,12 +246,12 @@ fn transfer(cx: &mut Cx<'_, '_>, what: Move, t: u32, t2: u32, a: Address) -> Lif
             return Err(Undefined);
         }
         Move::Load(ty) => {
-            let v = cx.b.load(ty, addr);
+            let v = cx.load(ty, addr);
             writeback(cx);
             cx.set_reg(t, v);
         }
         Move::LoadSigned(ty) => {
-            let v = cx.b.load(ty, addr);
+            let v = cx.load(ty, addr);
             let v = cx.b.sext_or_trunc(Type::I32, v);
             writeback(cx);
             cx.set_reg(t, v);
@@ -271,15 +271,17 @@ fn transfer(cx: &mut Cx<'_, '_>, what: Move, t: u32, t2: u32, a: Address) -> Lif
     Ok(None)
 }
 
-/// Rt and Rt2 as one i64, Rt at the lower address.
+/// Rt and Rt2 as one i64 in memory, Rt at the lower address.
 pub fn pair(cx: &mut Cx<'_, '_>, t: u32, t2: u32) -> Value {
     let (low, high) = (cx.base(t), cx.base(t2));
     let high = cx.b.shift_imm(IntBin::Shl, high, 32);
-    cx.b.or(high, low)
+    let v = cx.b.or(high, low);
+    cx.in_memory(v, 4)
 }
 
-/// The halves of an i64, to Rt and Rt2.
+/// The halves of an i64 in memory, to Rt and Rt2.
 pub fn set_pair(cx: &mut Cx<'_, '_>, v: Value, t: u32, t2: u32) {
+    let v = cx.in_memory(v, 4);
     let low = cx.b.pure_ty(PureOp::Trunc, Type::I32, &[v]);
     let high = cx.b.shift_imm(IntBin::Lshr, v, 32);
     cx.set_reg(t, low);
@@ -390,7 +392,7 @@ fn table_branch(cx: &mut Cx<'_, '_>, ty: Type, w: u32) -> Lift {
     let (base, index) = (cx.base(rn(w)), cx.reg(rm(w)));
     let index = if ty == Type::I16 { cx.b.shift_imm(IntBin::Shl, index, 1) } else { index };
     let addr = cx.indexed(base, index, true);
-    let distance = cx.b.load(ty, addr);
+    let distance = cx.load(ty, addr);
     let distance = cx.b.zext_or_trunc(Type::I32, distance);
     let distance = cx.b.shift_imm(IntBin::Shl, distance, 1);
     // PC is even, and so is the distance: bit 0 stays.

@@ -19,13 +19,21 @@ pub const ROWS: &[Row] = rows! { Vfp:
 /// What the accesses demand: Linux makes good for none of these what processors refuse, but sends SIGBUS.
 const ALIGN: Align = Align::To(4);
 
-fn load(cx: &mut Cx<'_, '_>, double: bool, addr: Value) -> Value {
-    let ty = if double { Type::F64 } else { Type::F32 };
-    cx.b.push(Inst::Load { ty, addr, order: Order::Relaxed, align: ALIGN }, Some(ty))
+/// Loads a D register (`wide`) or an S register; `bytes`: those of each register that the instruction names.
+fn load(cx: &mut Cx<'_, '_>, wide: bool, addr: Value, bytes: u32) -> Value {
+    let ty = if wide { Type::F64 } else { Type::F32 };
+    let v = cx.b.push(Inst::Load { ty, addr, order: Order::Relaxed, align: ALIGN }, Some(ty));
+    cx.in_memory(v, bytes)
 }
 
-fn store(cx: &mut Cx<'_, '_>, addr: Value, value: Value) {
+fn store(cx: &mut Cx<'_, '_>, addr: Value, value: Value, bytes: u32) {
+    let value = cx.in_memory(value, bytes);
     cx.b.push(Inst::Store { addr, value, order: Order::Relaxed, align: ALIGN }, None);
+}
+
+/// Bytes of the word's registers, by bit 8.
+const fn register_bytes(w: u32) -> u32 {
+    if bit(w, 8) { 8 } else { 4 }
 }
 
 /// Address of VLDR and VSTR: offset by up to 255 words.
@@ -42,7 +50,7 @@ fn address(cx: &mut Cx<'_, '_>, w: u32) -> Value {
 /// `VLDR Sd, [Rn, #imm]`
 fn vldr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     let addr = address(cx, w);
-    let v = load(cx, bit(w, 8), addr);
+    let v = load(cx, bit(w, 8), addr, register_bytes(w));
     cx.set_scalar_d(w, v);
     Ok(None)
 }
@@ -51,7 +59,7 @@ fn vldr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
 fn vstr(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     let addr = address(cx, w);
     let v = if bit(w, 8) { cx.double(dd(w)) } else { cx.single(sd(w)) };
-    store(cx, addr, v);
+    store(cx, addr, v, register_bytes(w));
     Ok(None)
 }
 
@@ -89,7 +97,7 @@ fn multiple(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
         let mut loaded = Vec::new();
         for &(offset, _, wide) in &moves {
             let addr = cx.displaced(base, offset);
-            loaded.push(load(cx, wide, addr));
+            loaded.push(load(cx, wide, addr, register_bytes(w)));
         }
         for (&(_, r, wide), v) in moves.iter().zip(loaded) {
             if wide { cx.set_double(r, v) } else { cx.set_single(r, v) }
@@ -98,7 +106,7 @@ fn multiple(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
         for &(offset, r, wide) in &moves {
             let addr = cx.displaced(base, offset);
             let v = if wide { cx.double(r) } else { cx.single(r) };
-            store(cx, addr, v);
+            store(cx, addr, v, register_bytes(w));
         }
     }
     if write_back {

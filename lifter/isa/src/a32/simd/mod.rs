@@ -1,8 +1,8 @@
 //! Floating point and Advanced SIMD of AArch32, one file per class of encodings (Arm ARM F4.1.19–F4.1.24), in A32's form. Takes
 //! words, gives IR. What computes on vectors is composed as A64's instructions are, with the same operations.
 //!
-//! Scalars compute under FPSCR, vectors under the standard FPSCR (shapes `n2s` and `n4s`). Short vectors do not exist: FPSCR.LEN
-//! and FPSCR.STRIDE read as zero (docs/decisions/0026-aarch32-floats.md).
+//! Scalars and VFP's short vectors of them compute under FPSCR, Advanced SIMD's vectors under the standard FPSCR (shapes `n2s` and
+//! `n4s`).
 
 use super::table::Row;
 

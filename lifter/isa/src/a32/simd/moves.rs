@@ -157,8 +157,8 @@ fn set_double_of(cx: &mut Cx<'_, '_>, n: u32, low: Value, high: Value) {
 
 /// The only register that user mode has; the others are UNDEFINED there.
 const FPSCR: u32 = 1;
-/// AHP, DN, FZ and RMode. LEN and STRIDE read as zero; FZ16 belongs to half-precision arithmetic.
-const FPCR_BITS: u64 = 0x07c0_0000;
+/// AHP, DN, FZ, RMode, STRIDE and LEN. FZ16 belongs to half-precision arithmetic.
+const FPCR_BITS: u64 = 0x07f7_0000;
 /// QC and the cumulative exceptions.
 const FPSR_BITS: u64 = 0x0800_009f;
 const QC: u32 = 27;

@@ -43,15 +43,17 @@ pub const ROWS: &[Row] = rows! { Neon:
 struct Memory {
     base: Value,
     align: Align,
+    /// Size of an element in bytes.
+    element: u32,
 }
 
 impl Memory {
-    fn new(cx: &mut Cx<'_, '_>, w: u32, align: u32) -> Result<Memory, Undefined> {
+    fn new(cx: &mut Cx<'_, '_>, w: u32, align: u32, element: u32) -> Result<Memory, Undefined> {
         if rn(w) == 15 {
             return Err(Undefined);
         }
         let align = if align > 1 { Align::To(align as u8) } else { Align::Any };
-        Ok(Memory { base: cx.base(rn(w)), align })
+        Ok(Memory { base: cx.base(rn(w)), align, element })
     }
 
     fn align(&self, offset: u32) -> Align {
@@ -61,12 +63,14 @@ impl Memory {
     fn load(&self, cx: &mut Cx<'_, '_>, ty: Type, offset: u32) -> Value {
         let addr = cx.displaced(self.base, offset as i32);
         let align = self.align(offset);
-        cx.b.push(Inst::Load { ty, addr, order: Order::Relaxed, align }, Some(ty))
+        let v = cx.b.push(Inst::Load { ty, addr, order: Order::Relaxed, align }, Some(ty));
+        cx.in_memory(v, self.element)
     }
 
     fn store(&self, cx: &mut Cx<'_, '_>, value: Value, offset: u32) {
         let addr = cx.displaced(self.base, offset as i32);
         let align = self.align(offset);
+        let value = cx.in_memory(value, self.element);
         cx.b.push(Inst::Store { addr, value, order: Order::Relaxed, align }, None);
     }
 
@@ -118,8 +122,8 @@ fn multiple(cx: &mut Cx<'_, '_>, w: u32, n: u32, registers: u32) -> Lift {
     if groups.iter().flatten().any(|r| *r > 31) {
         return Err(Undefined);
     }
-    let memory = Memory::new(cx, w, aligned(align))?;
     let bytes = 1 << size;
+    let memory = Memory::new(cx, w, aligned(align), bytes)?;
     // Memory in vectors of two registers; the last may be one.
     let chunk = |k: u32| if 2 * k + 1 < registers { Type::V128 } else { Type::F64 };
     let count = registers.div_ceil(2);
@@ -219,8 +223,8 @@ fn single(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     if dd(w) + (n - 1) * spacing > 31 {
         return Err(Undefined);
     }
-    let memory = Memory::new(cx, w, align)?;
     let bytes = lane.bits() / 8;
+    let memory = Memory::new(cx, w, align, bytes)?;
     let registers: Vec<u32> = (0..n).map(|i| dd(w) + i * spacing).collect();
     if bit(w, 21) {
         let mut loaded = Vec::new();
@@ -263,7 +267,7 @@ fn replicate(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     if registers.iter().any(|r| *r > 31) {
         return Err(Undefined);
     }
-    let memory = Memory::new(cx, w, align)?;
+    let memory = Memory::new(cx, w, align, bytes)?;
     let lane = Lane::of_bits(8 * bytes);
     let mut loaded = Vec::new();
     for i in 0..n {

@@ -1,8 +1,8 @@
 //! Floating-point data processing in single and double precision (Arm ARM F4.1.19): arithmetic, comparison, selection, rounding.
-//! Computes under FPSCR.
+//! Computes under FPSCR, of which LEN and STRIDE ask for short vectors.
 
 use super::operands::*;
-use crate::a32::cx::{Cx, Lift, bit, bits};
+use crate::a32::cx::{Cx, Lift, Undefined, bit, bits};
 use crate::a32::reg;
 use crate::a32::table::Row;
 use crate::a64::simd::shift::expand_float;
@@ -69,24 +69,33 @@ const fn shape(w: u32) -> FShape {
 }
 
 impl Cx<'_, '_> {
+    /// S`n` or D`n`.
+    fn scalar(&mut self, double: bool, n: u32) -> Value {
+        if double { self.double(n) } else { self.single(n) }
+    }
+
+    fn set_scalar(&mut self, double: bool, n: u32, v: Value) {
+        if double { self.set_double(n, v) } else { self.set_single(n, v) }
+    }
+
     /// Sd or Dd.
     fn scalar_d(&mut self, w: u32) -> Value {
-        if is_double(w) { self.double(dd(w)) } else { self.single(sd(w)) }
+        self.scalar(is_double(w), Element::first(w).d)
     }
 
     /// Sn or Dn.
     fn scalar_n(&mut self, w: u32) -> Value {
-        if is_double(w) { self.double(dn(w)) } else { self.single(sn(w)) }
+        self.scalar(is_double(w), Element::first(w).n)
     }
 
     /// Sm or Dm.
     pub(super) fn scalar_m(&mut self, w: u32) -> Value {
-        if is_double(w) { self.double(dm(w)) } else { self.single(sm(w)) }
+        self.scalar(is_double(w), Element::first(w).m)
     }
 
     /// Writes Sd or Dd.
     pub(super) fn set_scalar_d(&mut self, w: u32, v: Value) {
-        if is_double(w) { self.set_double(dd(w), v) } else { self.set_single(sd(w), v) }
+        self.set_scalar(is_double(w), Element::first(w).d, v);
     }
 
     fn negate(&mut self, w: u32, v: Value) -> Value {
@@ -94,41 +103,81 @@ impl Cx<'_, '_> {
     }
 }
 
+/// Numbers of the registers, S or D, of one element of a vector, or of scalars.
+#[derive(Clone, Copy)]
+struct Element {
+    d: u32,
+    n: u32,
+    m: u32,
+}
+
+impl Element {
+    /// Those that the word names.
+    const fn first(w: u32) -> Element {
+        match is_double(w) {
+            true => Element { d: dd(w), n: dn(w), m: dm(w) },
+            false => Element { d: sd(w), n: sn(w), m: sm(w) },
+        }
+    }
+}
+
+/// Writes to Sd or Dd what `f` makes of each element: of one, or of as many as FPSCR.LEN says (Arm DDI 0406, appendix "VFP Vector
+/// Operation Support"). Vectors go round in banks of 8 S or 4 D registers. With Sd or Dd in a bank of scalars (the first; of D
+/// registers also the fifth) there is one element; with Sm or Dm there, that is every element's operand.
+fn each(cx: &mut Cx<'_, '_>, w: u32, f: impl Fn(&mut Cx<'_, '_>, Element) -> Value) -> Lift {
+    let double = is_double(w);
+    let bank = if double { 4 } else { 8 };
+    let is_scalar = |r: u32| (r / bank).is_multiple_of(4);
+    let mut e = Element::first(w);
+    let vectors = cx.modes.vectors.filter(|_| !is_scalar(e.d));
+    let (length, stride) = vectors.map_or((1, 1), |v| (v.length, v.stride));
+    let next = |r: u32| r / bank * bank + (r + stride) % bank;
+    for _ in 0..length {
+        let r = f(cx, e);
+        cx.set_scalar(double, e.d, r);
+        e = Element { d: next(e.d), n: next(e.n), m: if is_scalar(e.m) { e.m } else { next(e.m) } };
+    }
+    Ok(None)
+}
+
 /// `VADD.F32 Sd, Sn, Sm` and all that have no more to it.
 fn binary(cx: &mut Cx<'_, '_>, w: u32, op: FBin) -> Lift {
-    let (n, m) = (cx.scalar_n(w), cx.scalar_m(w));
-    let r = cx.b.pure(PureOp::F(op, shape(w)), &[n, m]);
-    cx.set_scalar_d(w, r);
-    Ok(None)
+    each(cx, w, |cx, e| {
+        let (n, m) = (cx.scalar(is_double(w), e.n), cx.scalar(is_double(w), e.m));
+        cx.b.pure(PureOp::F(op, shape(w)), &[n, m])
+    })
 }
 
 /// `VNMUL.F32 Sd, Sn, Sm`
 fn vnmul(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
-    let (n, m) = (cx.scalar_n(w), cx.scalar_m(w));
-    let product = cx.b.pure(PureOp::F(FBin::Mul, shape(w)), &[n, m]);
-    let r = cx.negate(w, product);
-    cx.set_scalar_d(w, r);
-    Ok(None)
+    each(cx, w, |cx, e| {
+        let (n, m) = (cx.scalar(is_double(w), e.n), cx.scalar(is_double(w), e.m));
+        let product = cx.b.pure(PureOp::F(FBin::Mul, shape(w)), &[n, m]);
+        cx.negate(w, product)
+    })
 }
 
 /// `VMLA.F32 Sd, Sn, Sm`: the product is rounded, then the sum, of which either may be negated.
 fn multiply_add(cx: &mut Cx<'_, '_>, w: u32, negate_d: bool, negate_product: bool) -> Lift {
-    let (n, m) = (cx.scalar_n(w), cx.scalar_m(w));
-    let mut product = cx.b.pure(PureOp::F(FBin::Mul, shape(w)), &[n, m]);
-    if negate_product {
-        product = cx.negate(w, product);
-    }
-    let mut d = cx.scalar_d(w);
-    if negate_d {
-        d = cx.negate(w, d);
-    }
-    let r = cx.b.pure(PureOp::F(FBin::Add, shape(w)), &[d, product]);
-    cx.set_scalar_d(w, r);
-    Ok(None)
+    each(cx, w, |cx, e| {
+        let (n, m) = (cx.scalar(is_double(w), e.n), cx.scalar(is_double(w), e.m));
+        let mut product = cx.b.pure(PureOp::F(FBin::Mul, shape(w)), &[n, m]);
+        if negate_product {
+            product = cx.negate(w, product);
+        }
+        let mut d = cx.scalar(is_double(w), e.d);
+        if negate_d {
+            d = cx.negate(w, d);
+        }
+        cx.b.pure(PureOp::F(FBin::Add, shape(w)), &[d, product])
+    })
 }
 
-/// `VFMA.F32 Sd, Sn, Sm`
+/// `VFMA.F32 Sd, Sn, Sm`, which has no vectors: UNPREDICTABLE in Armv7, UNDEFINED in Armv8.
 fn fused(cx: &mut Cx<'_, '_>, w: u32, negate_d: bool, negate_n: bool) -> Lift {
+    if cx.modes.vectors.is_some() {
+        return Err(Undefined);
+    }
     let (mut n, m) = (cx.scalar_n(w), cx.scalar_m(w));
     if negate_n {
         n = cx.negate(w, n);
@@ -144,26 +193,22 @@ fn fused(cx: &mut Cx<'_, '_>, w: u32, negate_d: bool, negate_n: bool) -> Lift {
 
 /// `VABS.F32 Sd, Sm`
 fn unary(cx: &mut Cx<'_, '_>, w: u32, op: FUn) -> Lift {
-    let m = cx.scalar_m(w);
-    let r = cx.b.pure(PureOp::FUn(op, shape(w)), &[m]);
-    cx.set_scalar_d(w, r);
-    Ok(None)
+    each(cx, w, |cx, e| {
+        let m = cx.scalar(is_double(w), e.m);
+        cx.b.pure(PureOp::FUn(op, shape(w)), &[m])
+    })
 }
 
 /// `VMOV.F32 Sd, Sm`
 fn vmov(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
-    let m = cx.scalar_m(w);
-    cx.set_scalar_d(w, m);
-    Ok(None)
+    each(cx, w, |cx, e| cx.scalar(is_double(w), e.m))
 }
 
 /// `VMOV.F32 Sd, #imm`
 fn vmov_immediate(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
     let shape = shape(w);
     let imm = expand_float(bits(w, 19, 16) << 4 | bits(w, 3, 0), shape.bits());
-    let v = cx.b.konst(shape.ty(), u128::from(imm));
-    cx.set_scalar_d(w, v);
-    Ok(None)
+    each(cx, w, |cx, _| cx.b.konst(shape.ty(), u128::from(imm)))
 }
 
 /// `VRINTZ.F32 Sd, Sm`
