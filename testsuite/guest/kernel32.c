@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -554,6 +555,60 @@ static void only_arm(void) {
     CHECK(getauxval(AT_PAGESZ) == 4096 && ((char *)getauxval(AT_PLATFORM))[0] == 'v' && getauxval(AT_PHENT) == 32);
 }
 
+// Kernel AIO: handles, rings and vectors have addresses of 32 bits, and times three forms.
+static void aio(void) {
+    struct ring {
+        unsigned id, nr, head, tail, magic, compatible, incompatible, header;
+    };
+    unsigned long context = 0, other = 1;
+    FAILS(syscall(SYS_io_setup, 10, &other), EINVAL);
+    FAILS(syscall(SYS_io_setup, 0, &context), EINVAL);
+    FAILS(syscall(SYS_io_setup, 10, 0), EFAULT);
+    CHECK(syscall(SYS_io_setup, 10, &context) == 0 && context != 0);
+    const struct ring *ring = (struct ring *)context;
+    CHECK(ring->magic == 0xa10a10a1 && ring->nr >= 10 && ring->header == sizeof *ring && ring->head == ring->tail);
+    int fd = memfd_create("aio", 0);
+    char text[] = "kernel aio", one[5] = "", two[7] = "";
+    struct iovec parts[2] = {{one, 4}, {two, 6}};
+    struct iocb write = {.aio_data = 1ll << 40, .aio_lio_opcode = IOCB_CMD_PWRITE, .aio_fildes = fd, .aio_buf = (uintptr_t)text,
+                         .aio_nbytes = 10, .aio_offset = 3};
+    struct iocb read = {.aio_data = 2, .aio_lio_opcode = IOCB_CMD_PREADV, .aio_fildes = fd, .aio_buf = (uintptr_t)parts,
+                        .aio_nbytes = 2, .aio_offset = 3};
+    struct iocb bad = {.aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = -1};
+    struct iocb *list[] = {&write, &bad};
+    struct io_event events[4];
+    CHECK(syscall(SYS_io_submit, context, 2, list) == 1);
+    CHECK(syscall(SYS_io_getevents, context, 1, 4, events, 0) == 1);
+    CHECK(events[0].data == 1ll << 40 && events[0].obj == (uintptr_t)&write && events[0].res == 10 && lseek(fd, 0, SEEK_END) == 13);
+    list[0] = &read;
+    CHECK(syscall(SYS_io_submit, context, 1, list) == 1);
+    CHECK(syscall(SYS_io_pgetevents, context, 1, 4, events, (int[]){5, 0}, 0) == 1 && events[0].res == 10);
+    CHECK(!strcmp(one, "kern") && !strcmp(two, "el aio") && ring->tail == 2);
+    // Nothing more comes: all three forms of times.
+    CHECK(syscall(SYS_io_getevents, context, 1, 4, events, (int[]){0, 1000000}) == 0);
+    CHECK(syscall(SYS_io_pgetevents, context, 1, 4, events, (int[]){0, 1000000}, (unsigned[]){0, 8}) == 0);
+    CHECK(syscall(SYS_io_pgetevents_time64, context, 1, 4, events, (int64_t[]){0, 1000000}, 0) == 0);
+    FAILS(syscall(SYS_io_submit, context, 1, &list[1]), EBADF);
+    FAILS(syscall(SYS_io_submit, context, 1, 0), EFAULT);
+    FAILS(syscall(SYS_io_submit, context, -1, list), EINVAL);
+    // One that waits, given up.
+    int p[2];
+    pipe(p);
+    struct iocb poll = {.aio_data = 3, .aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = p[0], .aio_buf = POLLIN};
+    list[0] = &poll;
+    CHECK(syscall(SYS_io_submit, context, 1, list) == 1);
+    int r = syscall(SYS_io_cancel, context, &poll, events);
+    CHECK(r == 0 || (r == -1 && (errno == EINPROGRESS || errno == EINVAL)));
+    CHECK(syscall(SYS_io_destroy, context) == 0);
+    FAILS(syscall(SYS_io_destroy, context), EINVAL);
+    FAILS(syscall(SYS_io_getevents, context, 0, 4, events, 0), EINVAL);
+    FAILS(msync((void *)context, 4096, MS_ASYNC), ENOMEM);
+    CHECK(mmap((void *)context, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (void *)context);
+    close(fd);
+    close(p[0]);
+    close(p[1]);
+}
+
 static void helpers(void) {
     typedef int exchange(int, int, volatile int *);
     typedef int exchange64(const int64_t *, const int64_t *, volatile int64_t *);
@@ -577,6 +632,7 @@ int main(void) {
     bad_frames();
     restarts();
     only_arm();
+    aio();
     helpers();
     printf("%d checks, %d failures\n", checks, failures);
     return failures != 0;

@@ -163,6 +163,8 @@ pub const I386_IOCTL: u32 = 54;
 pub const I386_GETDENTS: u32 = 141;
 /// Of `getdents64`.
 pub const I386_GETDENTS64: u32 = 220;
+/// Of `io_submit`.
+pub const I386_IO_SUBMIT: u32 = 248;
 /// Of `set_robust_list`.
 pub const I386_SET_ROBUST_LIST: u32 = 311;
 /// Of `get_robust_list`.

@@ -358,6 +358,19 @@ impl AddressSpace {
         Some(page_up(len).and_then(|len| inner.place(low, hint, len)).ok_or(ENOMEM))
     }
 
+    /// Moves what the host's kernel mapped elsewhere for the guest, readable and writable, into the reserved range. Gives its place there.
+    pub fn take_in(&self, from: u64, len: u64) -> Result<u64, Errno> {
+        let mut inner = self.lock_grown();
+        let to = inner.low.and_then(|low| inner.place(low, 0, len)).ok_or(ENOMEM)?;
+        let flags = (libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED) as u64;
+        let moved = check(syscall(libc::SYS_mremap, [from, len, len, flags, to, 0]));
+        let at = moved.inspect_err(|_| inner.release(to, to + len))?;
+        inner.insert(Vma { start: at, end: at + len, prot: READ | WRITE, kind: Kind::Mapped });
+        drop(inner);
+        self.changed(at, len);
+        Ok(at)
+    }
+
     /// Maps a page for the guest above what it can map itself (the kernel's helpers), read-only, with these bytes.
     pub fn map_vectors(&self, at: u64, bytes: &[u8]) -> Result<(), Errno> {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;

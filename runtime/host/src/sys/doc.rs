@@ -86,10 +86,10 @@ const FOOT: &str = "
   `execve`.
 - Requests in the rings of io_uring reach the host kernel as they are: open flags that differ, and epoll events, have
   the host's meaning there.
-- For 32-bit programs, kernel AIO (`io_setup`) and `kexec_load` are missing. Robust mutexes, `getdents`, `io_uring` and ioctl requests
+- For 32-bit programs, `kexec_load` is missing. Robust mutexes, `getdents`, `io_uring`, `io_submit` and ioctl requests
   that the runtime does not know use the host kernel's own interface for 32-bit programs (`int 0x80`); where a kernel or a seccomp filter
   does not offer it, a thread that dies with a robust mutex does not give it on, positions in
-  directories may have 64 bits, `io_uring_setup` answers ENOSYS, and such requests go to the host as they are.
+  directories may have 64 bits, `io_uring_setup` answers ENOSYS, `io_submit` EINVAL for requests with vectors, and such requests go to the host as they are.
 - A signalfd does not get SIGSEGV, SIGBUS, SIGILL, SIGFPE and SIGTRAP sent by `kill`.
 - The user address space has 47 bits.
 

@@ -71,7 +71,7 @@ pub fn before(isa: Isa, row: &Row, args: &[u64; 6]) {
         "io_submit" => {
             const IOCB_CMD_PREADV: u64 = 7;
             for i in 0..args[1].min(VECTOR_MAX) {
-                let control = word(args[2].wrapping_add(i * 8));
+                let control = words.get(args[2], i);
                 let command = word(control.wrapping_add(16)) & 0xffff;
                 let (at, n) = (word(control.wrapping_add(24)), word(control.wrapping_add(32)));
                 if command != IOCB_CMD_PREADV {
@@ -79,8 +79,7 @@ pub fn before(isa: Isa, row: &Row, args: &[u64; 6]) {
                     continue;
                 }
                 for k in 0..n.min(VECTOR_MAX) {
-                    let at = at.wrapping_add(k * 16);
-                    polycode::give_up(word(at), word(at.wrapping_add(8)).min(COUNT_MAX));
+                    polycode::give_up(words.get(at, 2 * k), words.get(at, 2 * k + 1).min(COUNT_MAX));
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! System calls of 32-bit ARM programs (EABI): the table, and what its calls need beyond arm64's. Pointers are addresses below
 //! 4 GiB, zero-extended, so that calls without structures are the host's as they stand; the others convert.
 
+mod aio;
 mod event;
 mod file;
 mod ioctl;

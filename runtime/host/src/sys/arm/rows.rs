@@ -5,7 +5,7 @@ use syscalls::arm::Sysno as Guest;
 use syscalls::x86_64::Sysno as Host;
 
 use super::layout::*;
-use super::{event as event32, file as file32, ioctl as ioctl32, ipc as ipc32};
+use super::{aio, event as event32, file as file32, ioctl as ioctl32, ipc as ipc32};
 use super::{process as process32, signals as signals32, socket};
 use crate::sys::rows::named;
 use crate::sys::shape::{Dir, Part};
@@ -110,7 +110,6 @@ const GONE: &str = "no kernel has it any more";
 const CHILD: &str = "the child goes on in translated code";
 const EXECUTE: &str = "vectors of 32-bit pointers; ARM programs go through `xlate run`";
 const BITS: &str = "sets of bits are in words of 32";
-const PLACED: &str = "its memory would lie where the host places it, out of the guest's reach";
 
 /// Every system call of the arm EABI.
 pub static ROWS: &[Row] = &[
@@ -317,11 +316,11 @@ pub static ROWS: &[Row] = &[
     over!(Convert futex Restart [Ptr, Futex, Int, Ptr, Ptr, Int] event32::futex, "times of 32 bits; what an interruption means depends on the operation"),
     over!(Convert sched_setaffinity Never [Int, Size, Ptr] process32::sched_setaffinity, BITS),
     over!(Convert sched_getaffinity Never [Int, Size, Ptr] process32::sched_getaffinity, BITS),
-    nosys!(io_setup PLACED),
-    nosys!(io_destroy PLACED),
-    nosys!(io_getevents PLACED),
-    nosys!(io_submit PLACED),
-    nosys!(io_cancel PLACED),
+    over!(Emulate io_setup Never [Size, Ptr] aio::io_setup, "the ring is moved into the guest's memory"),
+    over!(Convert io_destroy Never [Hex] aio::io_destroy, "the ring's place stays the guest's"),
+    shaped!(io_getevents Eintr [Hex, Long, Long, Ptr, Ptr] [4 In TIME] forward, TIMES32),
+    over!(Convert io_submit Never [Hex, Long, Ptr] aio::io_submit, VECTORS),
+    same!(io_cancel),
     same!(exit_group),
     over!(Convert lookup_dcookie Never [Pair, Skip, Ptr, Size] file32::pairs, PAIRS),
     fwd!(epoll_create Never [Int]),
@@ -474,7 +473,7 @@ pub static ROWS: &[Row] = &[
     same!(pkey_free),
     same!(statx),
     same!(rseq),
-    nosys!(io_pgetevents PLACED),
+    shaped!(io_pgetevents NoHandler [Hex, Long, Long, Ptr, Ptr, Ptr] [4 In TIME, 5 In SIZED_MASK] event::io_pgetevents, MASK),
     over!(Convert migrate_pages Never [Int, Size, Ptr, Ptr] process32::migrate_pages, BITS),
     same!(kexec_file_load),
     same!(clock_gettime64 = clock_gettime),
@@ -489,7 +488,7 @@ pub static ROWS: &[Row] = &[
     shaped!(utimensat_time64 => utimensat Never [At, Path, Ptr, AtFlags] [2 In TIMES64] forward, PADDING),
     shaped!(pselect6_time64 => pselect6 NoHandler [Int, Ptr, Ptr, Ptr, Timespec, Ptr] [4 Limit TIME64, 5 In SIZED_MASK] event32::pselect6, MASK),
     shaped!(ppoll_time64 => ppoll NoHandler [Ptr, Size, Timespec, SigSet, Size] [2 Limit TIME64] event::ppoll, MASK),
-    nosys!(io_pgetevents_time64 PLACED),
+    shaped!(io_pgetevents_time64 => io_pgetevents NoHandler [Hex, Long, Long, Ptr, Timespec, Ptr] [4 In TIME64, 5 In SIZED_MASK] event::io_pgetevents, MASK),
     over!(Convert recvmmsg_time64 => recvmmsg Socket [Fd, Ptr, Int, Hex, Timespec] socket::recvmmsg_time64, STRUCTURE),
     shaped!(mq_timedsend_time64 => mq_timedsend Restart [Fd, Data, Size, Int, Timespec] [4 In TIME64] forward, PADDING),
     shaped!(mq_timedreceive_time64 => mq_timedreceive Restart [Fd, Ptr, Size, Ptr, Timespec] [4 In TIME64] forward, PADDING),
