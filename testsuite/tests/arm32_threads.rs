@@ -76,3 +76,11 @@ fn litmus() {
 fn stress() {
     check("stress.c", |_| if full() { vec!["32", "60"] } else { vec!["32", "1"] }, "stress\n");
 }
+
+/// Pairs of words are one access for other threads and processes, from the first that can see them on.
+#[test]
+fn pairs() {
+    check("pairs.c", |_| vec!["thread"], "thread: whole\n");
+    check("pairs.c", |_| vec!["mmap"], "mmap: whole\n");
+    check("pairs.c", |_| vec!["shmat"], "shmat: whole\n");
+}

@@ -174,6 +174,10 @@ impl Fx<'_, '_> {
                 let scalar = self.l.extract(self.l.bitcast(wide, lanes), 0);
                 self.define_wide(i, scalar, wide);
             }
+            Type::I64 if all(uses.word) && self.together.is_none() && self.again.is_none() => {
+                let v = self.load_words(p);
+                self.define(i, v);
+            }
             Type::I8 | Type::I16 | Type::I32 if all(uses.sext) => {
                 let op = match (ty, uses.sext_bits) {
                     (Type::I8, 64) => "movsbq $1, $0",
@@ -208,6 +212,36 @@ impl Fx<'_, '_> {
         matches!(self.def(v), ir::Inst::Load { ty: Type::I8 | Type::I16 | Type::I32, .. })
             && u.sext != 0
             && u.sext == u.count
+    }
+
+    /// Loads 64 bits that are used word by word: as two words as long as nobody else can see the memory, since a processor that
+    /// has just stored them so waits until they are in its cache before it loads them as one.
+    fn load_words(&mut self, p: V) -> V {
+        if self.commits() {
+            // Both ways must agree on what is stored.
+            self.commit();
+        }
+        let l = self.l;
+        let (word, wide) = (l.int_ty(32), l.i64_ty());
+        let seen = l.load(l.int_ty(8), self.field(offset_of!(GuestState, seen_by_others)));
+        let seen = l.icmp(IPred::LLVMIntNE, seen, l.zero(l.int_ty(8)));
+        let (one, two, end) = (l.block(self.func, "one"), l.block(self.func, "two"), l.block(self.func, ""));
+        l.unlikely_br(seen, one, two);
+        l.at_end(two);
+        let mut load = |text, at, ty| self.load_tied(None, text, at, ty);
+        let words =
+            [load("movl $1, ${0:k}", p, Type::I32), load("movl $1, ${0:k}", l.gep(p, l.i64(4)), Type::I32)]
+                .map(|v| l.trunc(v, word));
+        let two = l.current_block();
+        l.br(end);
+        l.at_end(one);
+        let v = load("movq $1, $0", p, Type::I64);
+        let halves = [l.trunc(v, word), l.trunc(l.lshr(v, l.i64(32)), word)];
+        let one = l.current_block();
+        l.br(end);
+        l.at_end(end);
+        let [low, high] = [0, 1].map(|n| l.phi(word, &[(words[n], two), (halves[n], one)]));
+        l.or(l.zext(low, wide), l.shl(l.zext(high, wide), l.i64(32)))
     }
 
     /// Loads for instruction `i`.

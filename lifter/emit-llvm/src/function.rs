@@ -16,7 +16,7 @@ use crate::zeros::{self, Zeros};
 use crate::{ADDRESS_LIMIT, Addresses, Checkpoints, Number, Options, Place, Resolve, ResumePoint};
 use abi::{Exit, GuestState, symbol};
 use inkwell::context::Context;
-use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, PureOp, Reg, SysReg, Type, Value};
+use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, IntBin, PureOp, Reg, SysReg, Type, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -191,6 +191,8 @@ pub(crate) struct Uses {
     pub(crate) sext_bits: u32,
     /// Uses as the operand of `VFromScalar`, or of `VSplat` to lanes of 32 or 64 bits.
     pub(crate) vector: u32,
+    /// Uses of the lower or the upper 32 bits of 64.
+    pub(crate) word: u32,
 }
 
 /// A way to a block, and which registers are stored and which are loaded on it.
@@ -911,6 +913,10 @@ impl<'a> Fx<'a, '_> {
     }
 }
 
+fn is_constant(b: &ir::Block, v: Value, wanted: u128) -> bool {
+    matches!(b.insts[v.0 as usize], Inst::Const { bits, .. } if bits == wanted)
+}
+
 fn uses(b: &ir::Block) -> Vec<Uses> {
     let mut uses = vec![Uses::default(); b.insts.len()];
     for inst in &b.insts {
@@ -924,6 +930,8 @@ fn uses(b: &ir::Block) -> Vec<Uses> {
                 }
                 PureOp::VFromScalar => u.vector += 1,
                 PureOp::VSplat(lane) if lane.bits() >= 32 => u.vector += 1,
+                PureOp::Trunc if *ty == Type::I32 => u.word += 1,
+                PureOp::Int(IntBin::Lshr) if is_constant(b, args[1], 32) => u.word += 1,
                 _ => {}
             }
         }

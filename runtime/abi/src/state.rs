@@ -14,8 +14,11 @@ pub struct GuestState {
     /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind`, `flag_sign` and `flag_carry` are 0, as they always are while no lifted
     /// code of this thread runs.
     pub nzcv: [u8; 4],
-    /// A32: Q, then GE0–GE3, each 0 or 1; a byte is unused.
-    pub a32_flags: [u8; 6],
+    /// A32: Q, then GE0–GE3, each 0 or 1.
+    pub a32_flags: [u8; 5],
+    /// 1 once somebody else may see the guest's memory change: a second thread was made, or memory was mapped shared. Until
+    /// then two accesses are as good as one.
+    pub seen_by_others: u8,
     /// A32: CPSR.E, 1 if data are big-endian in memory, else 0.
     pub big_endian: u8,
     /// FPSR.QC of operations of lifted code, 0 or 1; read together with `fpsr`.

@@ -234,7 +234,7 @@ mod tests {
     fn places_and_flags_go_through_cpsr() {
         let place = Place { addr: 0x8004, thumb: true, it: 0b0100_1101, passed: true };
         let mut s = GuestState { pc: GuestAddr::from(place).0, nzcv: [1, 0, 1, 0], ..GuestState::default() };
-        s.a32_flags = [1, 1, 0, 0, 1, 0];
+        s.a32_flags = [1, 1, 0, 0, 1];
         s.big_endian = 1;
         let v = cpsr(&s);
         assert_eq!(v & 0xf8ff_03ff, 0xa809_0230);

@@ -47,6 +47,7 @@ fn shm_size(id: i32) -> Result<u64, Errno> {
 
 /// `shmat`.
 pub fn shmat(c: &mut Call<'_>) -> i64 {
+    c.state.seen_by_others = 1;
     ret(attach(c))
 }
 

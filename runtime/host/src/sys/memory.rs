@@ -80,6 +80,9 @@ pub fn mmap(c: &mut Call<'_>) -> i64 {
         offset,
     };
     let private = flags & libc::MAP_PRIVATE as u64 != 0;
+    if !private {
+        c.state.seen_by_others = 1;
+    }
     if !super::limits::allows(c.thread, len, private && request.prot & WRITE != 0) {
         return err(libc::ENOMEM);
     }

@@ -176,7 +176,12 @@ fn start(c: &mut Call<'_>, args: &CloneArgs) -> i64 {
         signal::set_host_mask(c.thread);
         return -ERESTARTNOINTR;
     }
-    let r = if args.flags & VM != 0 { in_same_memory(c, args) } else { fork(c, args) };
+    let r = if args.flags & VM != 0 {
+        c.state.seen_by_others = 1;
+        in_same_memory(c, args)
+    } else {
+        fork(c, args)
+    };
     if r != 0 {
         signal::set_host_mask(c.thread);
     }
