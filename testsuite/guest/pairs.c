@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANGES = 20000 };
+enum { CHANGES = 5000 };
 static uint64_t own __attribute__((aligned(8)));
 
 static void *write_pairs(void *at)

@@ -165,7 +165,7 @@ impl Fx<'_, '_> {
         }
     }
 
-    fn operand_bits(&self, v: Value) -> V {
+    pub(crate) fn operand_bits(&self, v: Value) -> V {
         self.l.bitcast(self.value(v), self.l.int_ty(self.type_of(v).bits()))
     }
 

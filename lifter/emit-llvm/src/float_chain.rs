@@ -253,12 +253,12 @@ impl Open {
         let v = Value(i as u32);
         match inst {
             Inst::Mark(_) | Inst::Const { .. } | Inst::CodeAddr(_) => {}
-            Inst::Get(r) if regs.flag(*r).is_none() || self.way == Some(Way::Later) => {
+            Inst::Get(r) if regs.has_slot(*r) || regs.flag(*r).is_some() && self.way == Some(Way::Later) => {
                 if let Some(&d) = self.registers.get(r) {
                     self.doubts.insert(v, d);
                 }
             }
-            Inst::Set(r, x) if regs.flag(*r).is_none() => {
+            Inst::Set(r, x) if regs.has_slot(*r) => {
                 self.registers.insert(*r, self.doubt(*x));
             }
             Inst::Pure { op, ty, args } => {

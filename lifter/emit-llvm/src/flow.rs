@@ -53,6 +53,8 @@ pub(crate) struct Registers {
     pub(crate) qc: Option<Reg>,
     /// N, Z, C and V, known by their homes. They are not kept in slots: see `flags`.
     flags: [Option<Reg>; 4],
+    /// FPSCR's, which are in the state always: see `fp_flags`.
+    fp_flags: [Option<Reg>; 4],
     /// Instructions keep some of them as a rule (AArch32): flags have parts (see `flags::Part`).
     pub(crate) parts: bool,
     /// Some blocks commit before access: hot registers are stored at their checkpoints, too.
@@ -73,14 +75,25 @@ impl Registers {
         let qc = home(offset_of!(abi::GuestState, qc));
         let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
         let flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, nzcv) + n));
+        let fp_flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, fp_nzcv) + n));
         // Only AArch32 has more flags.
         let parts = home(offset_of!(abi::GuestState, a32_flags)).is_some();
-        Registers { hot: set, qc, flags, parts, commit, mixed: checkpoints == Checkpoints::Mixed }
+        Registers { hot: set, qc, flags, fp_flags, parts, commit, mixed: checkpoints == Checkpoints::Mixed }
     }
 
     /// Which of N, Z, C, V (0–3) the register is.
     pub(crate) fn flag(&self, r: Reg) -> Option<usize> {
         self.flags.iter().position(|&f| f == Some(r))
+    }
+
+    /// Which of FPSCR's N, Z, C, V (0–3) the register is.
+    pub(crate) fn fp_flag(&self, r: Reg) -> Option<usize> {
+        self.fp_flags.iter().position(|&f| f == Some(r))
+    }
+
+    /// True if the register has a slot: flags have none.
+    pub(crate) fn has_slot(&self, r: Reg) -> bool {
+        self.flag(r).is_none() && self.fp_flag(r).is_none()
     }
 
     /// The register of N, Z, C or V (0–3).
@@ -96,7 +109,7 @@ impl Registers {
 
     /// Registers whose writes make them dirty.
     fn tracked(&self, r: Reg) -> bool {
-        self.flag(r).is_none() && (self.commit || !self.hot.contains(r))
+        self.has_slot(r) && (self.commit || !self.hot.contains(r))
     }
 
     /// The dirty set after `inst` of a block that commits or not.
@@ -161,7 +174,7 @@ pub(crate) fn analyse(f: &Function, regs: &Registers) -> Flow {
     let mut used = regs.hot;
     for inst in f.blocks.iter().flat_map(|b| &b.insts) {
         match inst {
-            Inst::Get(r) | Inst::Set(r, _) if regs.flag(*r).is_none() => used.insert(*r),
+            Inst::Get(r) | Inst::Set(r, _) if regs.has_slot(*r) => used.insert(*r),
             Inst::WriteSys(SysReg::Fpsr, _) | Inst::ReadSys(SysReg::Fpsr) => {
                 if let Some(qc) = regs.qc {
                     used.insert(qc);
@@ -488,7 +501,7 @@ fn summaries(
             }
             for inst in &b.insts {
                 match inst {
-                    Inst::Get(r) if regs.flag(*r).is_none() => read(RegSet(1 << r.0), &kills),
+                    Inst::Get(r) if regs.has_slot(*r) => read(RegSet(1 << r.0), &kills),
                     Inst::Set(r, _) => kills.insert(*r),
                     // Exits: whatever is dirty is stored. A write of FPCR is one, a write of FPSR redefines QC.
                     Inst::WriteSys(..) | Inst::ReadSys(_) => {

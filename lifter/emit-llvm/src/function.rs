@@ -643,6 +643,8 @@ impl<'a> Fx<'a, '_> {
         let settle = flags.each_ref().map(|f| f.settle[index].as_slice());
         let mut groups_left = groups.map(|g| g.iter().peekable());
         let mut settle_left = settle.map(|s| s.iter().peekable());
+        let fp_flags = ::flags::writes(b, |r| self.unit.regs.fp_flag(r));
+        let mut fp_flags_left = fp_flags.iter().peekable();
         self.compares.clear();
         if self.flow.poll[index] {
             self.poll();
@@ -675,6 +677,9 @@ impl<'a> Fx<'a, '_> {
             self.step(i, inst, &mut zeros);
             let written = groups_left.each_mut().map(|left| left.next_if(|g| g.at == i));
             self.set_flags(written);
+            if let Some((_, values)) = fp_flags_left.next_if(|(at, _)| *at == i) {
+                self.set_fp_flags(*values);
+            }
             if let Some(g) = written[Part::All as usize] {
                 self.echo = Echo::behind(b, g, self.unit.options.regs);
             }
@@ -826,14 +831,16 @@ impl<'a> Fx<'a, '_> {
                 self.define(i, v);
             }
             Inst::Get(r) => {
-                let v = match self.unit.regs.flag(r) {
-                    Some(n) => self.flag(n),
-                    None => self.get(r),
+                let regs = &self.unit.regs;
+                let v = match (regs.flag(r), regs.fp_flag(r)) {
+                    (Some(n), _) => self.flag(n),
+                    (None, Some(n)) => self.fp_flag(n),
+                    (None, None) => self.get(r),
                 };
                 self.define(i, v);
             }
             // Flags are written together: see `block_body`.
-            Inst::Set(r, _) if self.unit.regs.flag(r).is_some() => {}
+            Inst::Set(r, _) if !self.unit.regs.has_slot(r) => {}
             Inst::Set(r, v) => {
                 let v = self.value(v);
                 self.set(r, v);

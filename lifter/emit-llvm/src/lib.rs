@@ -15,6 +15,7 @@ mod float_result;
 mod float_standard;
 mod float_together;
 mod flow;
+mod fp_flags;
 mod function;
 mod glue;
 mod lines;

@@ -431,7 +431,7 @@ impl Fx<'_, '_> {
     /// Whether a value, or its complement, is used by more than writes of flags.
     fn used_but_for_flags(&self, v: Value) -> bool {
         let for_flags = self.cur.insts.iter().enumerate().map(|(i, inst)| match inst {
-            Inst::Set(r, x) => u32::from(*x == v && self.unit.regs.flag(*r).is_some()),
+            Inst::Set(r, x) => u32::from(*x == v && !self.unit.regs.has_slot(*r)),
             Inst::Pure { op: PureOp::IntUn(IntUn::Not), args, .. } if args[0] == v => {
                 u32::from(!self.used_but_for_flags(Value(i as u32)))
             }

@@ -6,6 +6,8 @@
 //! AArch32's logical instructions and shifts write N and Z, or these and C, and keep the rest. They leave `flag_kind` as it is and
 //! describe what they write in `flag_sign` (N and Z) and `flag_carry` (C), with operands of their own. An instruction that
 //! writes all four makes both [`BYTES`], which says there that the flags are as `flag_kind` describes.
+//!
+//! FPSCR's own N, Z, C and V, which AArch32's comparisons of floating-point numbers write, are [`FLOAT`] or [`BYTES`] in `fp_flag_kind`.
 
 use crate::GuestState;
 
@@ -120,8 +122,9 @@ fn compare(a: u64, b: u64, infinity: u64, least: u64) -> [bool; 4] {
 }
 
 impl GuestState {
-    /// Writes `nzcv` as `flag_kind`, `flag_sign` and `flag_carry` describe the flags, and makes these [`BYTES`].
+    /// Writes `nzcv` and `fp_nzcv` as the words describe the flags, and makes these [`BYTES`].
     pub fn settle_flags(&mut self) {
+        self.settle_fp_flags();
         if self.flag_kind != BYTES {
             self.nzcv = self.described(self.flag_kind, self.flag_a, self.flag_b);
             self.flag_kind = BYTES;
@@ -134,6 +137,14 @@ impl GuestState {
         if self.flag_carry != BYTES {
             self.nzcv[2] = self.described(self.flag_carry, self.flag_carry_a, 0)[2];
             self.flag_carry = BYTES;
+        }
+    }
+
+    /// Writes `fp_nzcv` as `fp_flag_kind` describes FPSCR's flags, and makes this [`BYTES`].
+    pub fn settle_fp_flags(&mut self) {
+        if self.fp_flag_kind != BYTES {
+            self.fp_nzcv = self.described(self.fp_flag_kind, self.fp_flag_a, self.fp_flag_b);
+            self.fp_flag_kind = BYTES;
         }
     }
 
@@ -225,6 +236,19 @@ mod tests {
                 assert_eq!(s.nzcv, values(SUM, 1, a).map(u8::from));
             }
         }
+    }
+
+    #[test]
+    fn fpscr_has_its_own() {
+        let (one, two) = (1f64.to_bits(), 2f64.to_bits());
+        let mut s = GuestState {
+            fp_flag_kind: FLOAT | WIDE,
+            fp_flag_a: one,
+            fp_flag_b: two,
+            ..GuestState::default()
+        };
+        s.settle_flags();
+        assert_eq!((s.fp_nzcv, s.fp_flag_kind, s.nzcv), ([1, 0, 0, 0], BYTES, [0; 4]));
     }
 
     #[test]

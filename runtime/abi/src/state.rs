@@ -89,8 +89,14 @@ pub struct GuestState {
     pub soft_result: [u64; 2],
     /// V0–V31 (A32: D0–D31 in the halves of the first 16).
     pub v: [[u64; 2]; 32],
-    /// A32: FPSCR's N, Z, C, V, each 0 or 1.
+    /// A32: FPSCR's N, Z, C, V, each 0 or 1; valid if `fp_flag_kind` is 0, as `nzcv` is.
     pub fp_nzcv: [u8; 4],
+    /// A32: how FPSCR's flags follow from `fp_flag_a` and `fp_flag_b`: [`crate::flag::BYTES`] or a comparison.
+    pub fp_flag_kind: u32,
+    /// First operand of FPSCR's flags.
+    pub fp_flag_a: u64,
+    /// Second operand.
+    pub fp_flag_b: u64,
 }
 
 const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));

@@ -157,6 +157,8 @@ pub enum Soft {
     Write(SysReg),
     /// `ic.ivau`: code at the address in the first operand is stale.
     InvalidateCode,
+    /// `settle.fpscr`: FPSCR's flags into their bytes.
+    SettleFpFlags,
 }
 
 impl Soft {
@@ -170,6 +172,9 @@ impl Soft {
         }
         if text == "ic.ivau" {
             return Some(Soft::InvalidateCode);
+        }
+        if text == "settle.fpscr" {
+            return Some(Soft::SettleFpFlags);
         }
         ir::parse_soft(text).map(Soft::Op)
     }
@@ -190,6 +195,10 @@ impl Soft {
                 return None;
             }
             Soft::InvalidateCode => return Some(state.soft_args[0][0]),
+            Soft::SettleFpFlags => {
+                state.settle_fp_flags();
+                return None;
+            }
         };
         state.soft_result = [result as u64, (result >> 64) as u64];
         None
