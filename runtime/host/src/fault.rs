@@ -19,7 +19,10 @@ pub struct Context<'a>(&'a mut libc::ucontext_t);
 
 /// Trap flag of RFLAGS: a debug exception after the next instruction.
 const TRAP_FLAG: i64 = 0x100;
+/// `si_code` of a debug exception for which DR6 says that it is a step.
 const TRAP_TRACE: i32 = 2;
+/// `si_code` of a debug exception for which DR6 says nothing, which the kernel takes for INT1's (arch/x86/kernel/traps.c).
+const TRAP_BRKPT: i32 = 1;
 
 impl<'a> Context<'a> {
     /// Of the kernel's frame.
@@ -142,13 +145,19 @@ fn flush(s: &Shared, ctx: &mut Context<'_>) -> bool {
     true
 }
 
+/// True for a debug exception. A hypervisor may lose what DR6 says of a step, as some do when another processor's turn comes between;
+/// INT1 is executed nowhere.
+fn is_step(info: &SigInfo) -> bool {
+    info.signo == libc::SIGTRAP && matches!(info.code, TRAP_TRACE | TRAP_BRKPT)
+}
+
 /// A fault, or a step that [`interrupt`] or the end of a soft operation asked for.
 pub fn synchronous(s: &Shared, info: &SigInfo, ctx: &mut Context<'_>) {
     let rip = ctx.rip();
     if info.signo == libc::SIGFPE && flush(s, ctx) {
         return;
     }
-    if info.signo == libc::SIGTRAP && info.code == TRAP_TRACE {
+    if is_step(info) {
         // Left lifted code: whoever enters it next looks at `pending` first.
         if !in_lifted(s) {
             ctx.single_step(false);
@@ -242,4 +251,31 @@ pub fn runtime_bug(info: &SigInfo, ctx: &Context<'_>) -> ! {
         g[libc::REG_RSP as usize],
     ));
     host::die_by(&SigInfo { signo: libc::SIGABRT, ..SigInfo::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicI32, Ordering};
+
+    static CODE: AtomicI32 = AtomicI32::new(0);
+
+    extern "C" fn note(_: i32, info: &libc::siginfo_t, _: usize) {
+        CODE.store(info.si_code, Ordering::Relaxed);
+    }
+
+    /// INT1 is how the kernel sees a step whose reason is lost.
+    #[test]
+    fn a_step_without_a_reason_is_one() {
+        // SAFETY: the handler stores a number; INT1 goes on behind itself. No other test of this process handles SIGTRAP.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = note as *const () as usize;
+            action.sa_flags = libc::SA_SIGINFO;
+            assert_eq!(libc::sigaction(libc::SIGTRAP, &action, std::ptr::null_mut()), 0);
+            std::arch::asm!(".byte 0xf1");
+        }
+        let info = SigInfo { signo: libc::SIGTRAP, code: CODE.load(Ordering::Relaxed), ..SigInfo::default() };
+        assert!(is_step(&info), "{info:?}");
+    }
 }
