@@ -34,15 +34,8 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static int checks, failures;
-#define CHECK(x) \
-    do { \
-        checks++; \
-        if (!(x)) { \
-            failures++; \
-            printf("line %d: %s (errno %d)\n", __LINE__, #x, errno); \
-        } \
-    } while (0)
+#include "check.h"
+
 #define FAILS(call, error) CHECK((errno = 0, (long)(call) == -1) && errno == (error))
 
 #define NR_BREAKPOINT 0xf0001

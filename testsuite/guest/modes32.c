@@ -11,15 +11,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static int checks, failures;
-#define CHECK(x) \
-    do { \
-        checks++; \
-        if (!(x)) { \
-            failures++; \
-            printf("line %d: %s\n", __LINE__, #x); \
-        } \
-    } while (0)
+#include "check.h"
 
 // --- Short vectors ---
 

@@ -17,18 +17,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "check.h"
+
 // The kernel's own checks are meant, not the C library's.
 #define sigaltstack(new, old) syscall(SYS_sigaltstack, new, old)
-
-static int checks, failures;
-#define CHECK(x) \
-    do { \
-        checks++; \
-        if (!(x)) { \
-            failures++; \
-            printf("line %d: %s\n", __LINE__, #x); \
-        } \
-    } while (0)
 
 #ifdef __arm__
 #define SP arm_sp

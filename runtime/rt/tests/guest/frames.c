@@ -18,15 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-static int checks, failures;
-#define CHECK(x) \
-    do { \
-        checks++; \
-        if (!(x)) { \
-            failures++; \
-            printf("line %d: %s\n", __LINE__, #x); \
-        } \
-    } while (0)
+#include "../../../../testsuite/guest/check.h"
 
 static sigjmp_buf env;
 static volatile int got[65], order[64], count;
