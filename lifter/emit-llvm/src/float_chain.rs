@@ -32,7 +32,8 @@ pub(crate) struct Chain {
 
 impl Chain {
     /// Which values of the run are needed behind it: what is used there, and what that is made of without floating-point
-    /// arithmetic, since operations are emitted from the operands of what defines their own where that gives better code.
+    /// arithmetic, since operations are emitted from the operands of what defines their own where that gives better code. Flags are
+    /// noted by what is compared.
     pub(crate) fn needed_behind(&self, b: &Block) -> Vec<bool> {
         let run = self.range.clone();
         let mut needed = vec![false; run.len()];
@@ -49,7 +50,7 @@ impl Chain {
         for (n, inst) in b.insts[run.clone()].iter().enumerate().rev() {
             if let Inst::Pure { op, .. } = inst
                 && needed[n]
-                && !op.uses_fp_env()
+                && (matches!(op, PureOp::FCmp { .. }) || !op.uses_fp_env())
             {
                 inst.for_each_arg(|v| note(&mut needed, v));
             }
