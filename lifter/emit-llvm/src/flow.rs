@@ -91,6 +91,11 @@ impl Registers {
         self.fp_flags.iter().position(|&f| f == Some(r))
     }
 
+    /// The register of FPSCR's N, Z, C or V (0–3).
+    pub(crate) fn fp_flag_register(&self, n: usize) -> Option<Reg> {
+        self.fp_flags[n]
+    }
+
     /// True if the register has a slot: flags have none.
     pub(crate) fn has_slot(&self, r: Reg) -> bool {
         self.flag(r).is_none() && self.fp_flag(r).is_none()

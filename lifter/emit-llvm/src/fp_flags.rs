@@ -7,12 +7,12 @@ use crate::function::Fx;
 use crate::llvm::{IPred, V};
 use ::flags::{Described, Values};
 use abi::{GuestState, flag};
-use ir::Value;
+use ir::{Reg, Value};
 use std::mem::offset_of;
 
 impl Fx<'_, '_> {
     /// Makes FPSCR's flags those values, as one instruction writes them.
-    pub(crate) fn set_fp_flags(&mut self, values: [Option<Value>; 4]) {
+    pub(crate) fn set_fp_flags(&self, values: [Option<Value>; 4]) {
         let description = match values {
             [Some(n), Some(z), Some(c), Some(v)] => {
                 let values = Values { block: self.cur, file: self.unit.options.regs };
@@ -26,19 +26,14 @@ impl Fx<'_, '_> {
                 flag::BYTES
             }
         };
-        let l = self.l;
         if description == flag::BYTES {
             for (n, v) in values.into_iter().enumerate() {
-                if let Some(v) = v {
-                    l.store(
-                        l.zext(self.value(v), l.int_ty(8)),
-                        self.field(offset_of!(GuestState, fp_nzcv) + n),
-                    );
+                if let (Some(v), Some(r)) = (v, self.unit.regs.fp_flag_register(n)) {
+                    self.unit.store_reg(self.state(), r, self.value(v));
                 }
             }
         }
-        l.store(l.i32(description), self.field(offset_of!(GuestState, fp_flag_kind)));
-        self.fault = None;
+        self.l.store(self.l.i32(description), self.field(offset_of!(GuestState, fp_flag_kind)));
     }
 
     /// Stores the operands of a comparison; gives its description.
@@ -51,12 +46,10 @@ impl Fx<'_, '_> {
         c.description()
     }
 
-    /// FPSCR's N, Z, C or V (0–3) as it is now.
-    pub(crate) fn fp_flag(&self, n: usize) -> V {
+    /// FPSCR's flag `r` as it is now.
+    pub(crate) fn fp_flag(&self, r: Reg) -> V {
         self.settle_fp_flags();
-        let l = self.l;
-        let byte = l.load(l.int_ty(8), self.field(offset_of!(GuestState, fp_nzcv) + n));
-        l.icmp(IPred::LLVMIntNE, byte, l.zero(l.int_ty(8)))
+        self.unit.load_reg(self.state(), r)
     }
 
     fn settle_fp_flags(&self) {

@@ -12,11 +12,12 @@ use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::op_float::Compared;
 use crate::target::Features;
+use crate::uses::{Uses, uses};
 use crate::zeros::{self, Zeros};
 use crate::{ADDRESS_LIMIT, Addresses, Checkpoints, Number, Options, Place, Resolve, ResumePoint};
 use abi::{Exit, GuestState, symbol};
 use inkwell::context::Context;
-use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, IntBin, PureOp, Reg, SysReg, Type, Value};
+use ir::{BlockId, CacheOp, Fence, Function, GuestAddr, Inst, Reg, SysReg, Type, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::mem::offset_of;
@@ -178,21 +179,6 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         let v = if info.ty == Type::I1 { l.zext(v, l.int_ty(8)) } else { v };
         l.store(v, p);
     }
-}
-
-/// How the values that use a value use it; decides in which form a load is made.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Uses {
-    /// Number of uses.
-    pub(crate) count: u32,
-    /// Uses as the operand of a sign-extension to this width.
-    pub(crate) sext: u32,
-    /// Width of these.
-    pub(crate) sext_bits: u32,
-    /// Uses as the operand of `VFromScalar`, or of `VSplat` to lanes of 32 or 64 bits.
-    pub(crate) vector: u32,
-    /// Uses of the lower or the upper 32 bits of 64.
-    pub(crate) word: u32,
 }
 
 /// A way to a block, and which registers are stored and which are loaded on it.
@@ -834,7 +820,7 @@ impl<'a> Fx<'a, '_> {
                 let regs = &self.unit.regs;
                 let v = match (regs.flag(r), regs.fp_flag(r)) {
                     (Some(n), _) => self.flag(n),
-                    (None, Some(n)) => self.fp_flag(n),
+                    (None, Some(_)) => self.fp_flag(r),
                     (None, None) => self.get(r),
                 };
                 self.define(i, v);
@@ -918,35 +904,4 @@ impl<'a> Fx<'a, '_> {
     pub(crate) fn callbr(&self) -> bool {
         self.unit.options.checkpoints != Checkpoints::None && !self.commits()
     }
-}
-
-fn is_constant(b: &ir::Block, v: Value, wanted: u128) -> bool {
-    matches!(b.insts[v.0 as usize], Inst::Const { bits, .. } if bits == wanted)
-}
-
-fn uses(b: &ir::Block) -> Vec<Uses> {
-    let mut uses = vec![Uses::default(); b.insts.len()];
-    for inst in &b.insts {
-        inst.for_each_arg(|v| uses[v.0 as usize].count += 1);
-        if let Inst::Pure { op, ty, args } = inst {
-            let u = &mut uses[args[0].0 as usize];
-            match op {
-                PureOp::Sext => {
-                    u.sext += 1;
-                    u.sext_bits = ty.bits();
-                }
-                PureOp::VFromScalar => u.vector += 1,
-                PureOp::VSplat(lane) if lane.bits() >= 32 => u.vector += 1,
-                PureOp::Trunc if *ty == Type::I32 => u.word += 1,
-                PureOp::Int(IntBin::Lshr) if is_constant(b, args[1], 32) => u.word += 1,
-                _ => {}
-            }
-        }
-    }
-    let mut term = b.term.clone();
-    term.map_args(|v| {
-        uses[v.0 as usize].count += 1;
-        v
-    });
-    uses
 }

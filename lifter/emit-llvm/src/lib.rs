@@ -34,6 +34,7 @@ mod soft;
 mod target;
 mod term;
 mod tied;
+mod uses;
 mod zeros;
 
 use abi::{HOT_GPRS, HOT_VECS};
