@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  xlate busybox -o busybox.x86         translate a static AArch64 program
+  xlate busybox -o busybox.x86         translate a static ARM program
   ./busybox.x86 ls -l                  … and run it natively
   xlate run busybox ls -l              translate (cached) and run
   xlate cache                          what the cache holds, and where
@@ -36,7 +36,7 @@ pieces, after XLATE_JIT_AGAIN entries. XLATE_JIT_CACHE bounds its host code in b
 XLATE_VERIFY=1 compares translated code with the interpreter at each checkpoint, slowly, and
 reports the first difference.";
 
-/// Translates AArch64 Linux programs ahead of time to native x86-64 executables.
+/// Translates ARM Linux programs (AArch64, AArch32) ahead of time to native x86-64 executables.
 #[derive(Parser)]
 #[command(name = "xlate", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct Cli {
@@ -58,7 +58,7 @@ enum Sub {
 
 #[derive(Args)]
 struct TranslateArgs {
-    /// The ARM program: a statically linked AArch64 ELF file.
+    /// The ARM program: a statically linked AArch64 or AArch32 ELF file.
     #[arg(required = true, value_name = "IN")]
     input: Option<PathBuf>,
     /// The x86-64 executable to write [default: IN with the suffix .x86].
