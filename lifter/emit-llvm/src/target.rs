@@ -133,11 +133,11 @@ fn initialize() {
         // some hundred blocks full of spills (0006).
         // A guest register's copies at fault blocks, calls and resume points all join one interval, which LLVM by default gives
         // up after 256, if it has more than 100 values; the copies that remain then cost more than joining them, but of intervals of
-        // thousands of values, each join takes milliseconds.
+        // more than 500 values each join takes milliseconds (0006).
         crate::llvm::set_global_options(&[
             "-x86-experimental-pref-innermost-loop-alignment=6",
             "-grow-region-complexity-budget=3000",
-            "-large-interval-size-threshold=1000",
+            "-large-interval-size-threshold=500",
         ]);
     });
 }
