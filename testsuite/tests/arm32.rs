@@ -55,6 +55,7 @@ program!(contexts, "contexts.c", Glibc, &["-O2"]);
 program!(floats, "floats32.c", Glibc, &["-O2", "-mfpu=neon-vfpv4", "-mfp16-format=ieee"]);
 program!(flush, "flush.c", Musl, &["-O2", "-march=armv8-a+simd"]);
 program!(vectors, "vectors32.c", Musl, &["-O1", "-mfpu=neon-fp-armv8"]);
+program!(addresses, "wrap32.c", Musl, &["-O2"]);
 program!(exceptions, "exceptions.cc", Glibc, &["-O2", "-lstdc++"]);
 
 #[test]

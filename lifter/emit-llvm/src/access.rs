@@ -109,7 +109,7 @@ impl Fx<'_, '_> {
     }
 
     fn address(&self, addr: Value) -> V {
-        self.l.int_to_ptr(self.value(addr))
+        self.l.int_to_ptr(self.unreduced(addr))
     }
 
     /// Leaves at the current instruction if the address is not a multiple of `bytes`; the interpreter raises the fault.

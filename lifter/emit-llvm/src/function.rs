@@ -11,6 +11,7 @@ use crate::float_together::Together;
 use crate::flow::{self, Flow, RegSet, Registers};
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, T, V};
 use crate::op_float::Compared;
+use crate::singles::{self, Slot};
 use crate::target::Features;
 use crate::uses::{Uses, uses};
 use crate::zeros::{self, Zeros};
@@ -199,7 +200,7 @@ pub(crate) struct Fx<'a, 'c> {
     flow: &'a Flow,
     pub(crate) flags: &'a Parts<Flags>,
     zeros: &'a [Zeros],
-    slots: Vec<Option<V>>,
+    slots: Vec<Option<Slot>>,
     pub(crate) blocks: Vec<Bb>,
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
     /// above) where that is at hand.
@@ -207,6 +208,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) index: usize,
     values: Vec<Option<V>>,
     wide: Vec<Option<V>>,
+    /// The lower two singles of an f64 or vector, where they are at hand.
+    pub(crate) singles: Vec<Option<[V; 2]>>,
     /// How many low bits of each vector value can differ from zero.
     widths: Vec<u32>,
     pub(crate) uses: Vec<Uses>,
@@ -257,9 +260,16 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     let state = l.alloca(l.ptr_ty(), "state");
     l.store(l.param(func, 0), state);
     let mut slots = vec![None; unit.options.regs.regs.len()];
+    let by_single = match unit.vector_regs {
+        true => RegSet::default(),
+        false => singles::split(f, unit.options.regs, &flow.depth),
+    };
     for r in flow.used.iter() {
         let info = unit.options.regs.info(r);
-        slots[r.0 as usize] = Some(l.alloca(unit.ty(info.ty), info.name));
+        slots[r.0 as usize] = Some(match by_single.contains(r) {
+            true => Slot::Singles([(); 2].map(|()| l.alloca(l.float_ty(32), info.name))),
+            false => Slot::Whole(l.alloca(unit.ty(info.ty), info.name)),
+        });
     }
     let blocks: Vec<Bb> =
         f.blocks.iter().enumerate().map(|(i, b)| l.block(func, &format!("b{i}_{:x}", b.pc.0))).collect();
@@ -277,6 +287,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         index: 0,
         values: Vec::new(),
         wide: Vec::new(),
+        singles: Vec::new(),
         widths: Vec::new(),
         uses: Vec::new(),
         pc: f.entry,
@@ -317,16 +328,12 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
 impl<'a> Fx<'a, '_> {
     // Registers and state.
 
-    pub(crate) fn slot(&self, r: Reg) -> V {
+    pub(crate) fn slot(&self, r: Reg) -> Slot {
         self.slots[r.0 as usize].expect("invariant: the analysis lists every register")
     }
 
-    pub(crate) fn get(&self, r: Reg) -> V {
-        self.l.load(self.unit.ty(self.unit.options.regs.info(r).ty), self.slot(r))
-    }
-
     fn set(&mut self, r: Reg, v: V) {
-        self.l.store(v, self.slot(r));
+        self.put(r, v);
         self.fault = None;
     }
 
@@ -382,7 +389,7 @@ impl<'a> Fx<'a, '_> {
     fn load_set(&self, set: RegSet) {
         for r in set.iter() {
             let v = self.unit.load_reg(self.state(), r);
-            self.l.store(v, self.slot(r));
+            self.put(r, v);
         }
     }
 
@@ -615,6 +622,7 @@ impl<'a> Fx<'a, '_> {
         self.l.at_end(self.blocks[index]);
         self.values = vec![None; b.insts.len()];
         self.wide = vec![None; b.insts.len()];
+        self.singles = vec![None; b.insts.len()];
         self.uses = uses(b);
         self.opaque_values = self.opaque.values(b);
         self.widths.clear();
@@ -705,9 +713,10 @@ impl<'a> Fx<'a, '_> {
             }
         }
         let (ends, ways) = self.end_together(end);
-        let values: Vec<_> = range.clone().map(|i| (self.values[i], self.wide[i])).collect();
+        let values: Vec<_> = range.clone().map(|i| (self.values[i], self.wide[i], self.singles[i])).collect();
         self.values[range.clone()].fill(None);
         self.wide[range.clone()].fill(None);
+        self.singles[range.clone()].fill(None);
         self.widths.truncate(range.start);
         (self.pc, self.dirty, self.compares, *zeros) = (pc, dirty, compares, zeros_before);
         l.at_end(each);
@@ -732,10 +741,17 @@ impl<'a> Fx<'a, '_> {
             (Some(a), Some(b)) => Some(l.phi(l.type_of(a), &[(a, ends), (b, each_end)])),
             _ => None,
         };
-        for (n, (v, wide)) in values.into_iter().enumerate().filter(|&(n, _)| needed[n]) {
+        for (n, (v, wide, singles)) in values.into_iter().enumerate() {
             let i = range.start + n;
+            let again = self.singles[i].take();
+            if !needed[n] {
+                continue;
+            }
             self.values[i] = join(v, self.values[i]);
             self.wide[i] = join(wide, self.wide[i]);
+            if let (Some([a, b]), Some([c, d])) = (singles, again) {
+                self.singles[i] = join(Some(a), Some(c)).zip(join(Some(b), Some(d))).map(<[V; 2]>::from);
+            }
         }
         self.fault = None;
     }
@@ -821,15 +837,18 @@ impl<'a> Fx<'a, '_> {
                 let v = match (regs.flag(r), regs.fp_flag(r)) {
                     (Some(n), _) => self.flag(n),
                     (None, Some(_)) => self.fp_flag(r),
-                    (None, None) => self.get(r),
+                    (None, None) => {
+                        self.singles[i] = self.get_singles(r);
+                        self.get(r)
+                    }
                 };
                 self.define(i, v);
             }
             // Flags are written together: see `block_body`.
             Inst::Set(r, _) if !self.unit.regs.has_slot(r) => {}
             Inst::Set(r, v) => {
-                let v = self.value(v);
-                self.set(r, v);
+                self.put_value(r, v);
+                self.fault = None;
             }
             Inst::Pure { op, ty, args } => self.pure(i, op, ty, &args[..op.arity()]),
             Inst::Load { ty, addr, order: _, align } => self.load(i, ty, addr, align),

@@ -13,13 +13,17 @@ impl Fx<'_, '_> {
         {
             return self.standard(i, op, shape, args);
         }
+        self.singles[i] = self.singles_of(op, ty, args);
         let v = match op {
             PureOp::Zext => return self.zero_extend(i, ty, args[0]),
             PureOp::Sext => return self.sign_extend(i, ty, args[0]),
             PureOp::Trunc => self.truncate(ty, args[0]),
             PureOp::Bitcast => match self.def(args[0]) {
                 // As a float from the start, lest LLVM take the way through general registers.
-                Inst::Pure { op: PureOp::VExtract(Lane::S4, n), args, .. } if ty == Type::F32 => {
+                Inst::Pure { op: op @ PureOp::VExtract(Lane::S4, n), args, .. } if ty == Type::F32 => {
+                    if let Some(single) = self.single_of(*op, ty, args[0]) {
+                        return self.define(i, single);
+                    }
                     let lanes = if *n < 2 { self.low_singles(args[0]) } else { self.single_lanes(args[0]) };
                     self.l.extract(lanes, *n as u32)
                 }
@@ -73,7 +77,10 @@ impl Fx<'_, '_> {
             },
             PureOp::VFromScalar => self.vector_of_scalar(args[0]),
             PureOp::VToScalar if ty == Type::F32 && !self.unit.vector_regs => {
-                self.l.extract(self.low_singles(args[0]), 0)
+                match self.single_of(op, ty, args[0]) {
+                    Some(single) => single,
+                    None => self.l.extract(self.low_singles(args[0]), 0),
+                }
             }
             PureOp::VToScalar => {
                 let v = self.value(args[0]);
@@ -83,7 +90,10 @@ impl Fx<'_, '_> {
                 }
                 scalar
             }
-            PureOp::VExtract(lane, n) => self.l.extract(self.lanes(lane, args[0]), n as u32),
+            PureOp::VExtract(lane, n) => match self.single_of(op, ty, args[0]) {
+                Some(single) => self.l.bitcast(single, self.l.int_ty(32)),
+                None => self.l.extract(self.lanes(lane, args[0]), n as u32),
+            },
             PureOp::VInsert(Lane::S4, n) if self.is_single(args[1]) => {
                 let x = self.l.bitcast(self.value(args[1]), self.l.float_ty(32));
                 self.flat(self.l.insert(self.single_lanes(args[0]), x, n as u32))

@@ -240,7 +240,7 @@ impl Fx<'_, '_> {
         let ty = self.l.type_of(old);
         let old = self.l.asm_call(&text, if vector { "=x,0" } else { "=r,0" }, ty, &[old], &[]);
         let old = self.l.bitcast(old, self.unit.ty(self.unit.options.regs.info(r).ty));
-        self.l.store(old, self.slot(r));
+        self.put(r, old);
     }
 
     /// The register of type `ty` that the load `i` from `p` overwrites, if its old value is to be tied to the result, and a

@@ -14,7 +14,7 @@ pub struct GuestState {
     /// Flags N, Z, C, V, each 0 or 1; valid if `flag_kind`, `flag_sign` and `flag_carry` are 0, as they always are while no lifted
     /// code of this thread runs.
     pub nzcv: [u8; 4],
-    /// A32: Q, then GE0–GE3, each 0 or 1.
+    /// A32: GE0–GE3, then Q, each 0 or 1.
     pub a32_flags: [u8; 5],
     /// 1 once somebody else may see the guest's memory change: a second thread was made, or memory was mapped shared. Until
     /// then two accesses are as good as one.

@@ -22,8 +22,9 @@ const PROT_MASK: u32 = READ | WRITE | EXEC;
 pub const TASK_SIZE_64: u64 = 1 << 47;
 /// The same for 32-bit guests: as on an arm64 kernel, all but the page with the kernel's helpers.
 pub const TASK_SIZE_32: u64 = 0xffff_0000;
-/// What is reserved above 4 GiB: accesses that leave a 32-bit address space by a constant displacement fault there.
-const GUARD_32: u64 = 64 << 10;
+/// What is reserved above 4 GiB: accesses that leave a 32-bit address space by a constant displacement, or by an index of 23 bits,
+/// fault there.
+const GUARD_32: u64 = 16 << 20;
 /// Where the kernel lets anybody map, if `vm.mmap_min_addr` cannot be read.
 const MIN_ADDR: u64 = 65536;
 /// What is left free below an area that grows, if it is free.

@@ -47,27 +47,24 @@ pub mod reg {
     /// APSR.Q.
     pub const Q: Reg = Reg(71);
 
-    /// Bit `n` of APSR.GE, n ≤ 3.
-    pub const fn ge(n: u32) -> Reg {
-        assert!(n < 4);
-        Reg(72 + n as u16)
-    }
+    /// APSR.GE: bit `n` is the lowest bit of byte `n` (32 bits; the others are 0), as SEL's mask is made of it.
+    pub const GE: Reg = Reg(72);
 
     /// FPSCR.N, which is not APSR.N.
-    pub const FP_N: Reg = Reg(76);
+    pub const FP_N: Reg = Reg(73);
     /// FPSCR.Z.
-    pub const FP_Z: Reg = Reg(77);
+    pub const FP_Z: Reg = Reg(74);
     /// FPSCR.C.
-    pub const FP_C: Reg = Reg(78);
+    pub const FP_C: Reg = Reg(75);
     /// FPSCR.V.
-    pub const FP_V: Reg = Reg(79);
+    pub const FP_V: Reg = Reg(76);
 }
 
 const fn row(name: &'static str, ty: Type, offset: usize) -> RegInfo {
     RegInfo { name, ty, offset: offset as u32 }
 }
 
-static ROWS: [RegInfo; 80] = [
+static ROWS: [RegInfo; 77] = [
     row("r0", Type::I64, offset_of!(GuestState, x)),
     row("r1", Type::I64, offset_of!(GuestState, x) + 8),
     row("r2", Type::I64, offset_of!(GuestState, x) + 16),
@@ -139,11 +136,8 @@ static ROWS: [RegInfo; 80] = [
     row("qc", Type::I1, offset_of!(GuestState, qc)),
     row("tpidrurw", Type::I64, offset_of!(GuestState, tpidr)),
     row("tpidruro", Type::I64, offset_of!(GuestState, tpidrro)),
-    row("q", Type::I1, offset_of!(GuestState, a32_flags)),
-    row("ge0", Type::I1, offset_of!(GuestState, a32_flags) + 1),
-    row("ge1", Type::I1, offset_of!(GuestState, a32_flags) + 2),
-    row("ge2", Type::I1, offset_of!(GuestState, a32_flags) + 3),
-    row("ge3", Type::I1, offset_of!(GuestState, a32_flags) + 4),
+    row("q", Type::I1, offset_of!(GuestState, a32_flags) + 4),
+    row("ge", Type::I32, offset_of!(GuestState, a32_flags)),
     row("fn", Type::I1, offset_of!(GuestState, fp_nzcv)),
     row("fz", Type::I1, offset_of!(GuestState, fp_nzcv) + 1),
     row("fc", Type::I1, offset_of!(GuestState, fp_nzcv) + 2),

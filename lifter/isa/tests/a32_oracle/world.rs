@@ -18,7 +18,6 @@ fn flag(r: Reg) -> Option<(bool, u32)> {
     Some(match r {
         reg::N | reg::Z | reg::C | reg::V => (false, 31 - u32::from(r.0 - reg::N.0)),
         reg::Q => (false, 27),
-        Reg(72..=75) => (false, 16 + u32::from(r.0 - 72)),
         reg::FP_N | reg::FP_Z | reg::FP_C | reg::FP_V => (true, 31 - u32::from(r.0 - reg::FP_N.0)),
         reg::QC => (true, 27),
         _ => return None,
@@ -35,6 +34,7 @@ impl Guest for World {
         }
         u128::from(match r {
             reg::SP => self.s.r[13],
+            reg::GE => (0..4).map(|i| u64::from(self.s.cpsr >> (16 + i) & 1) << (8 * i)).sum(),
             reg::TPIDRURW => self.s.tpidrurw,
             reg::TPIDRURO | reg::RETURN => 0,
             Reg(n @ 32..64) => self.s.d[n as usize - 32],
@@ -51,6 +51,10 @@ impl Guest for World {
         let v = v as u64;
         match r {
             reg::SP => self.s.r[13] = v,
+            reg::GE => {
+                let bits: u32 = (0..4).map(|i| ((v >> (8 * i)) as u32 & 1) << (16 + i)).sum();
+                self.s.cpsr = self.s.cpsr & !0xf_0000 | bits;
+            }
             reg::TPIDRURW => self.s.tpidrurw = v,
             // Between lifted functions only.
             reg::RETURN => {}

@@ -60,11 +60,11 @@ pub fn cpsr(s: &GuestState) -> u32 {
     let place = Place::from(GuestAddr(s.pc));
     let flag = |v: u8, bit: u32| (v as u32 & 1) << bit;
     let nzcv: u32 = s.nzcv.iter().zip(0..).map(|(f, i)| flag(*f, 31 - i)).sum();
-    let ge: u32 = s.a32_flags[1..5].iter().zip(16..).map(|(f, i)| flag(*f, i)).sum();
+    let ge: u32 = s.a32_flags[..4].iter().zip(16..).map(|(f, i)| flag(*f, i)).sum();
     let it = (place.it as u32 & 3) << 25 | (place.it as u32 >> 2) << 10;
     let t = if place.thumb { CPSR_T } else { 0 };
     let e = if s.big_endian != 0 { CPSR_E } else { 0 };
-    nzcv | flag(s.a32_flags[0], 27) | it | ge | e | t | CPSR_USER
+    nzcv | flag(s.a32_flags[4], 27) | it | ge | e | t | CPSR_USER
 }
 
 /// Takes flags and state from a CPSR, and the address of the next instruction.
@@ -73,8 +73,8 @@ fn set_cpsr(s: &mut GuestState, cpsr: u32, pc: u32) {
     for (i, f) in s.nzcv.iter_mut().enumerate() {
         *f = flag(31 - i as u32);
     }
-    s.a32_flags[0] = flag(27);
-    for (i, f) in s.a32_flags[1..5].iter_mut().enumerate() {
+    s.a32_flags[4] = flag(27);
+    for (i, f) in s.a32_flags[..4].iter_mut().enumerate() {
         *f = flag(16 + i as u32);
     }
     s.big_endian = (cpsr & CPSR_E != 0) as u8;
@@ -176,7 +176,7 @@ pub fn push(
     s.big_endian = 0;
     exec::set_fpcr(s, s.fpcr & !FPSCR_VECTORS);
     s.nzcv = [0; 4];
-    s.a32_flags[0] = 0;
+    s.a32_flags[4] = 0;
     s.pc = GuestAddr::from(Place::from(GuestAddr(action.handler as u32 as u64))).0;
     if alt.flags & super::SS_AUTODISARM != 0 {
         *alt = AltStack::NONE;
@@ -234,7 +234,7 @@ mod tests {
     fn places_and_flags_go_through_cpsr() {
         let place = Place { addr: 0x8004, thumb: true, it: 0b0100_1101, passed: true };
         let mut s = GuestState { pc: GuestAddr::from(place).0, nzcv: [1, 0, 1, 0], ..GuestState::default() };
-        s.a32_flags = [1, 1, 0, 0, 1];
+        s.a32_flags = [1, 0, 0, 1, 1];
         s.big_endian = 1;
         let v = cpsr(&s);
         assert_eq!(v & 0xf8ff_03ff, 0xa809_0230);

@@ -143,11 +143,15 @@ fn parallel(cx: &mut Cx<'_, '_>, r: Registers, kind: Kind, form: Form) -> Lift {
     };
     cx.set_reg(r.d, v);
     if let Some(ge) = ge {
-        for i in 0..4 {
-            let top = if lane == Lane::B16 { 8 * i + 7 } else { 16 * (i / 2) + 15 };
-            let v = cx.bit_of(ge, top);
-            cx.set(reg::ge(i), v);
+        let (top, lowest) = if lane == Lane::B16 { (7, 0x0101_0101) } else { (15, 0x0001_0001) };
+        let bits = cx.b.shift_imm(IntBin::Lshr, ge, top);
+        let lowest = cx.i32(lowest);
+        let mut ge = cx.b.and(bits, lowest);
+        if lane == Lane::H8 {
+            let upper = cx.b.shift_imm(IntBin::Shl, ge, 8);
+            ge = cx.b.or(ge, upper);
         }
+        cx.set(reg::GE, ge);
     }
     Ok(None)
 }
@@ -226,17 +230,7 @@ fn modular(
 fn sel(cx: &mut Cx<'_, '_>, r: Registers) -> Lift {
     let r = r.no_pc()?;
     let (n, m) = (cx.reg(r.n), cx.reg(r.m));
-    let mut ones = None;
-    for i in 0..4 {
-        let ge = cx.b.get(reg::ge(i));
-        let ge = cx.b.zext_or_trunc(Type::I32, ge);
-        let ge = cx.b.shift_imm(IntBin::Shl, ge, 8 * i);
-        ones = Some(match ones {
-            Some(ones) => cx.b.or(ones, ge),
-            None => ge,
-        });
-    }
-    let ones = ones.expect("invariant: four turns");
+    let ones = cx.b.get(reg::GE);
     // Bytes of 1 become bytes of 255.
     let next = cx.b.shift_imm(IntBin::Shl, ones, 8);
     let mask = cx.b.sub(next, ones);

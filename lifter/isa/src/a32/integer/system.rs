@@ -132,11 +132,18 @@ const USER: u32 = 0x10;
 fn mrs(cx: &mut Cx<'_, '_>, d: u32) -> Lift {
     no_pc(&[d])?;
     let mut v = cx.i32(USER | u32::from(cx.modes.big_endian) << E);
-    let ge = (0..4).map(|i| (reg::ge(i), GE + i));
-    for (r, at) in FLAGS.into_iter().chain(ge) {
+    for (r, at) in FLAGS {
         let f = cx.b.get(r);
         let f = cx.b.zext_or_trunc(Type::I32, f);
         let f = cx.b.shift_imm(IntBin::Shl, f, at);
+        v = cx.b.or(v, f);
+    }
+    let ge = cx.b.get(reg::GE);
+    for i in 0..4 {
+        let f = cx.b.shift_imm(IntBin::Lshr, ge, 8 * i);
+        let one = cx.i32(1);
+        let f = cx.b.and(f, one);
+        let f = cx.b.shift_imm(IntBin::Shl, f, GE + i);
         v = cx.b.or(v, f);
     }
     cx.set_reg(d, v);
@@ -169,10 +176,14 @@ fn msr(cx: &mut Cx<'_, '_>, mask: u32, v: Value) -> Lift {
         *cx.flags = None;
     }
     if mask & 4 != 0 {
+        let mut ge = cx.i32(0);
         for i in 0..4 {
             let f = cx.bit_of(v, GE + i);
-            cx.set(reg::ge(i), f);
+            let f = cx.b.zext_or_trunc(Type::I32, f);
+            let f = cx.b.shift_imm(IntBin::Shl, f, 8 * i);
+            ge = cx.b.or(ge, f);
         }
+        cx.set(reg::GE, ge);
     }
     Ok(None)
 }
