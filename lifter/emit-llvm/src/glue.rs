@@ -1,8 +1,9 @@
 //! The stubs of an output: `xl_enter`, by which the dispatcher calls lifted functions, and those that lifted code calls:
 //! system calls and exits. They depend on the choice of hot registers, so they come with the output.
 
-use crate::function::{LEAVE_STUB, SYSCALL_STUB, UnitCx};
+use crate::function::{LEAVE_STUB, SYSCALL_STUB};
 use crate::llvm::{C_CONV, IPred, REGCALL, V};
+use crate::unit::UnitCx;
 use abi::{Exit, GuestState, symbol};
 use std::mem::offset_of;
 

@@ -36,6 +36,7 @@ mod sums;
 mod target;
 mod term;
 mod tied;
+mod unit;
 mod uses;
 mod zeros;
 
@@ -292,7 +293,7 @@ fn compile_tied(
     let compile = |untied: Option<&[u32]>| {
         let context = Context::create();
         let target = target::Target::new(options)?;
-        let unit = function::UnitCx::new(&context, name, options, target.features(), resolve, untied);
+        let unit = unit::UnitCx::new(&context, name, options, target.features(), resolve, untied);
         let resume = functions.iter().flat_map(|f| function::emit(&unit, f)).collect();
         let object = target.compile(unit.llvm.module(), options, target::Kind::Object)?;
         Ok::<_, Error>(Unit { object, resume })
@@ -317,7 +318,7 @@ pub fn emit_glue(options: &Options) -> Result<Vec<u8>, Error> {
     let context = Context::create();
     let target = target::Target::new(options)?;
     let none = |_| None;
-    let unit = function::UnitCx::new(&context, "glue", options, target.features(), &none, None);
+    let unit = unit::UnitCx::new(&context, "glue", options, target.features(), &none, None);
     glue::emit(&unit);
     target.compile(unit.llvm.module(), options, target::Kind::Object)
 }
@@ -327,8 +328,7 @@ pub fn emit_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> Resu
     let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit =
-        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
+    let unit = unit::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     target.optimise(unit.llvm.module(), options)?;
     Ok(unit.llvm.module().print_to_string().to_string())
@@ -339,8 +339,7 @@ pub fn emit_raw_llvm_text(f: &Function, options: &Options, resolve: Resolve) -> 
     let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit =
-        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
+    let unit = unit::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     Ok(unit.llvm.module().print_to_string().to_string())
 }
@@ -350,8 +349,7 @@ pub fn emit_asm_text(f: &Function, options: &Options, resolve: Resolve) -> Resul
     let (_, untied) = compile_tied("inspect", std::slice::from_ref(f), options, resolve)?;
     let context = Context::create();
     let target = target::Target::new(options)?;
-    let unit =
-        function::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
+    let unit = unit::UnitCx::new(&context, "inspect", options, target.features(), resolve, untied.as_deref());
     function::emit(&unit, f);
     let bytes = target.compile(unit.llvm.module(), options, target::Kind::Assembly)?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())

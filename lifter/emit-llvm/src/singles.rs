@@ -87,22 +87,28 @@ fn part(op: PureOp, ty: Type) -> Part {
 impl Fx<'_, '_> {
     /// Reads a register as it is now.
     pub(crate) fn get(&self, r: Reg) -> V {
-        let l = self.l;
         match self.slot(r) {
-            Slot::Whole(p) => l.load(self.unit.ty(self.unit.options.regs.info(r).ty), p),
-            Slot::Singles(_) => {
-                let [low, high] = self.get_singles(r).expect("invariant: it is in two slots");
-                let pair = l.poison(l.vec_ty(l.float_ty(32), 2));
-                l.bitcast(l.insert(l.insert(pair, low, 0), high, 1), l.float_ty(64))
-            }
+            Slot::Whole(p) => self.l.load(self.unit.ty(self.unit.options.regs.info(r).ty), p),
+            Slot::Singles(slots) => self.pair(self.load_singles(slots)),
         }
+    }
+
+    /// Two singles as a D register.
+    pub(crate) fn pair(&self, [low, high]: [V; 2]) -> V {
+        let l = self.l;
+        let pair = l.poison(l.vec_ty(l.float_ty(32), 2));
+        l.bitcast(l.insert(l.insert(pair, low, 0), high, 1), l.float_ty(64))
+    }
+
+    fn load_singles(&self, slots: [V; 2]) -> [V; 2] {
+        slots.map(|p| self.l.load(self.l.float_ty(32), p))
     }
 
     /// The singles of a register that is in two slots.
     pub(crate) fn get_singles(&self, r: Reg) -> Option<[V; 2]> {
         match self.slot(r) {
             Slot::Whole(_) => None,
-            Slot::Singles(slots) => Some(slots.map(|p| self.l.load(self.l.float_ty(32), p))),
+            Slot::Singles(slots) => Some(self.load_singles(slots)),
         }
     }
 
