@@ -257,7 +257,7 @@ impl Fx<'_, '_> {
     }
 
     fn load_vec(&mut self, tie: Option<Tie>, op: &str, ret: T, p: V, mem: T) -> V {
-        let text = &format!("{op} $1, $0");
+        let text = &self.unit.vector_text(&format!("{op} $1, $0"));
         let mem = Some(mem);
         self.access(&Access { text, constraints: "=x,*m", clobbers: "", ret, args: &[p], mem, tie })
     }
@@ -275,12 +275,12 @@ impl Fx<'_, '_> {
         let v = self.value(value);
         let release = matches!(order, Order::Release | Order::AcqRel);
         match ty {
-            Type::F32 => self.store_as("movss $1, $0", "=*m,x", p, v),
-            Type::F64 => self.store_as("movsd $1, $0", "=*m,x", p, v),
-            Type::V128 => self.store_as("movups $1, $0", "=*m,x", p, v),
+            Type::F32 => self.store_vec("movss", p, v),
+            Type::F64 => self.store_vec("movsd", p, v),
+            Type::V128 => self.store_vec("movups", p, v),
             Type::I128 => {
                 let v = self.l.bitcast(v, self.unit.ty(Type::V128));
-                self.store_as("movups $1, $0", "=*m,x", p, v);
+                self.store_vec("movups", p, v);
             }
             Type::I1 | Type::I8 | Type::I16 | Type::I32 | Type::I64 | Type::F16 => {
                 let v = if ty == Type::I1 { self.l.zext(v, self.l.int_ty(8)) } else { v };
@@ -300,6 +300,10 @@ impl Fx<'_, '_> {
         if release {
             self.full_fence();
         }
+    }
+
+    fn store_vec(&mut self, op: &str, p: V, v: V) {
+        self.store_as(&self.unit.vector_text(&format!("{op} $1, $0")), "=*m,x", p, v);
     }
 
     fn store_as(&mut self, text: &str, constraints: &str, p: V, v: V) {

@@ -188,8 +188,7 @@ impl Fx<'_, '_> {
         let exponent: u128 = if shape.bits() == 32 { 0x7f00_0000 } else { 0x7fe0 << 48 };
         let mask = exponent << (lane * shape.bits());
         let mask = l.const_vec(&[l.i64(mask as u64), l.i64((mask >> 64) as u64)]);
-        let text =
-            if self.unit.features.avx { "vptest $1, $0\n\tjbe ${2:l}" } else { "ptest $1, $0\n\tjbe ${2:l}" };
+        let text = &self.unit.vector_text("ptest $1, $0\n\tjbe ${2:l}");
         let asm = AsmText { text, constraints: "x,m,!i,~{flags}", mem: &[] };
         l.asm_callbr(&asm, l.void_ty(), &[self.flat(v), mask], next, rough);
     }

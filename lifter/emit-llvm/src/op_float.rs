@@ -202,11 +202,12 @@ impl Fx<'_, '_> {
         l.at_end(notice);
         for &x in operands {
             if shape.is_vector() {
-                let text = format!("cmpunord{} $0, $0", if shape.bits() == 32 { "ps" } else { "pd" });
-                l.asm_call(&text, "=x,0", l.type_of(x), &[x], &[]);
+                let name = if shape.bits() == 32 { "cmpunordps" } else { "cmpunordpd" };
+                let (text, constraints) = self.two_operands(name);
+                l.asm_call(&text, constraints, l.type_of(x), &[x, x], &[]);
             } else {
                 let text = if shape == FShape::S { "ucomiss $0, $0" } else { "ucomisd $0, $0" };
-                l.asm_call(text, "x,~{flags}", l.void_ty(), &[x], &[]);
+                l.asm_call(&self.unit.vector_text(text), "x,~{flags}", l.void_ty(), &[x], &[]);
             }
         }
         l.br(end);

@@ -84,7 +84,8 @@ impl Fx<'_, '_> {
         let l = self.l;
         let (t, s) = (if truncate { "t" } else { "" }, if shape == FShape::S { "s" } else { "d" });
         let (ret, operand) = if suffix == "l" { (l.int_ty(32), "${0:k}") } else { (l.i64_ty(), "$0") };
-        l.asm_call(&format!("cvt{t}s{s}2si $1, {operand}"), "=r,x", ret, &[x], &[])
+        let text = self.unit.vector_text(&format!("cvt{t}s{s}2si $1, {operand}"));
+        l.asm_call(&text, "=r,x", ret, &[x], &[])
     }
 
     /// The integer of `rounded`, which is `x` rounded, in range, or `x` itself if it is still to be rounded to zero.
@@ -196,7 +197,7 @@ impl Fx<'_, '_> {
         let l = self.l;
         if shape.bits() == 32 {
             let text = if truncate { "cvttps2dq $1, $0" } else { "cvtps2dq $1, $0" };
-            return l.asm_call(text, "=x,x", l.ivec_ty(32, 4), &[x], &[]);
+            return l.asm_call(&self.unit.vector_text(text), "=x,x", l.ivec_ty(32, 4), &[x], &[]);
         }
         let lane = |n| self.convert_scalar(FShape::D, "q", truncate, l.extract(x, n));
         let low = l.insert(l.poison(l.ivec_ty(64, 2)), lane(0), 0);
