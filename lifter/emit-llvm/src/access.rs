@@ -165,6 +165,13 @@ impl Fx<'_, '_> {
                 let scalar = self.l.extract(v, 0);
                 self.define_wide(i, scalar, wide);
             }
+            Type::I32 | Type::I64 if self.goes_home(i) => {
+                let op = if ty == Type::I32 { "movd" } else { "movq" };
+                let home = self.load_vec(None, op, self.unit.ty(Type::V128), p, self.unit.ty(ty));
+                let v = self.l.extract(home, 0);
+                let narrow = self.l.trunc(v, self.unit.ty(ty));
+                self.define_wide(i, narrow, v);
+            }
             Type::I32 | Type::I64 if all(uses.vector) => {
                 let op = if ty == Type::I32 { "movd" } else { "movq" };
                 let vec = self.unit.ty(Type::V128);
@@ -272,6 +279,10 @@ impl Fx<'_, '_> {
         let ty = self.type_of(value);
         self.check_alignment(addr, align.bytes(ty.bytes()));
         let p = self.address(addr);
+        if let (true, Order::Relaxed, Some(home)) = (self.callbr(), order, self.value_at_home(value)) {
+            let text = self.unit.vector_text(if ty == Type::I32 { "movd $1, $0" } else { "movq $1, $0" });
+            return self.store_text(&text, "=*m,x", p, home, self.unit.ty(ty));
+        }
         let v = self.value(value);
         let release = matches!(order, Order::Release | Order::AcqRel);
         match ty {
@@ -310,16 +321,12 @@ impl Fx<'_, '_> {
         if self.unit.options.checkpoints == Checkpoints::None {
             return self.l.store_volatile(v, p);
         }
-        let (ret, mem) = (self.l.void_ty(), self.l.type_of(v));
-        self.access(&Access {
-            text,
-            constraints,
-            clobbers: "",
-            ret,
-            args: &[p, v],
-            mem: Some(mem),
-            tie: None,
-        });
+        self.store_text(text, constraints, p, v, self.l.type_of(v));
+    }
+
+    fn store_text(&mut self, text: &str, constraints: &str, p: V, v: V, mem: T) {
+        let (ret, mem) = (self.l.void_ty(), Some(mem));
+        self.access(&Access { text, constraints, clobbers: "", ret, args: &[p, v], mem, tie: None });
     }
 
     pub(crate) fn full_fence(&mut self) {

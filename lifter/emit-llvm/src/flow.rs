@@ -1,6 +1,7 @@
 //! Where registers must be loaded from and stored to the guest state. Takes a function, gives per block which registers
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
+use crate::homes;
 use crate::loops::{self, Loops};
 use crate::rare;
 use crate::{Checkpoints, Hot};
@@ -49,6 +50,8 @@ impl RegSet {
 #[derive(Clone, Copy)]
 pub(crate) struct Registers {
     pub(crate) hot: RegSet,
+    /// Cold registers whose home is a vector slot: see `homes`.
+    pub(crate) homed: RegSet,
     /// The register whose home is `GuestState::qc`, which FPSR accesses touch.
     pub(crate) qc: Option<Reg>,
     /// N, Z, C and V, known by their homes. They are not kept in slots: see `flags`.
@@ -66,19 +69,30 @@ pub(crate) struct Registers {
 impl Registers {
     pub(crate) fn new(file: &'static RegFile, hot: Option<&Hot>, checkpoints: Checkpoints) -> Registers {
         assert!(file.regs.len() <= 128, "invariant: a register set has 128 bits");
-        let mut set = RegSet::default();
+        let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
+        let (mut set, mut homed) = (RegSet::default(), RegSet::default());
         for &r in hot.iter().flat_map(|h| h.gprs.iter().chain(&h.vecs)) {
-            set.insert(r);
+            // With commits the state is every register's home.
+            let at_home = homes::fits(file.info(r).ty) && hot.is_some_and(|h| h.vecs.contains(&r)) && !commit;
+            if at_home { homed.insert(r) } else { set.insert(r) }
         }
         let home =
             |offset: usize| file.regs.iter().position(|r| r.offset as usize == offset).map(|i| Reg(i as u16));
         let qc = home(offset_of!(abi::GuestState, qc));
-        let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
         let flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, nzcv) + n));
         let fp_flags = std::array::from_fn(|n| home(offset_of!(abi::GuestState, fp_nzcv) + n));
         // Only AArch32 has more flags.
         let parts = home(offset_of!(abi::GuestState, a32_flags)).is_some();
-        Registers { hot: set, qc, flags, fp_flags, parts, commit, mixed: checkpoints == Checkpoints::Mixed }
+        Registers {
+            hot: set,
+            homed,
+            qc,
+            flags,
+            fp_flags,
+            parts,
+            commit,
+            mixed: checkpoints == Checkpoints::Mixed,
+        }
     }
 
     /// Which of N, Z, C, V (0–3) the register is.

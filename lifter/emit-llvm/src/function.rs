@@ -9,6 +9,7 @@ use crate::float_again::Again;
 use crate::float_chain::{self, Chain, Opaque};
 use crate::float_together::Together;
 use crate::flow::{self, Flow, RegSet};
+use crate::homes;
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, V};
 use crate::op_float::Compared;
 use crate::singles::{self, Slot};
@@ -46,6 +47,8 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) flags: &'a Parts<Flags>,
     zeros: &'a [Zeros],
     slots: Vec<Option<Slot>>,
+    /// Registers whose home is a vector slot (see `homes`), and the variables that are it.
+    homes: Vec<(Reg, V)>,
     pub(crate) blocks: Vec<Bb>,
     /// The block being emitted, its values, and for narrow ones the value zero-extended to i64 (or in a vector with zeros
     /// above) where that is at hand.
@@ -116,6 +119,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
             false => Slot::Whole(l.alloca(unit.ty(info.ty), info.name)),
         });
     }
+    let home = |r| (r, l.alloca(l.ivec_ty(64, 2), unit.options.regs.info(r).name));
+    let homes = unit.regs.homed.iter().map(home).collect();
     let blocks: Vec<Bb> =
         f.blocks.iter().enumerate().map(|(i, b)| l.block(func, &format!("b{i}_{:x}", b.pc.0))).collect();
     let mut fx = Fx {
@@ -127,6 +132,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         flags: &flags,
         zeros: &zeros,
         slots,
+        homes,
         blocks,
         cur: &f.blocks[0],
         index: 0,
@@ -193,7 +199,10 @@ impl<'a> Fx<'a, '_> {
 
     /// The arguments of a lifted function, or its results: the state's address, then the hot registers.
     pub(crate) fn hot_args(&self) -> Vec<V> {
-        let value = |r| self.unit.to_slot(r, self.get(r));
+        let value = |r| match self.home(r) {
+            Some(home) => self.at_home(home),
+            None => self.unit.to_slot(r, self.get(r)),
+        };
         std::iter::once(self.state()).chain(self.unit.hot().map(value)).collect()
     }
 
@@ -208,6 +217,10 @@ impl<'a> Fx<'a, '_> {
     fn receive_hot(&mut self, value: impl Fn(u32) -> V) {
         let hot = &self.unit.options.hot;
         for (i, r) in self.unit.hot().enumerate() {
+            if let Some(home) = self.home(r) {
+                self.l.store(value(i as u32 + 1), home);
+                continue;
+            }
             let v = if r == hot.link && !hot.link_is_guest {
                 // Only what is returned means something.
                 self.l.i64(0)
@@ -227,13 +240,41 @@ impl<'a> Fx<'a, '_> {
 
     fn store_set(&self, set: RegSet) {
         for r in set.iter() {
-            self.unit.store_reg(self.state(), r, self.get(r));
+            let v = self.get(r);
+            match self.home(r) {
+                Some(home) => self.l.store(self.unit.to_slot(r, v), home),
+                None => self.unit.store_reg(self.state(), r, v),
+            }
         }
+    }
+
+    /// The variable that is the register's home, if that is not the state.
+    fn home(&self, r: Reg) -> Option<V> {
+        self.homes.iter().find(|h| h.0 == r).map(|h| h.1)
+    }
+
+    fn at_home(&self, home: V) -> V {
+        self.l.load(self.l.ivec_ty(64, 2), home)
+    }
+
+    /// The vector that is a register's home and has the value `v`.
+    pub(crate) fn value_at_home(&self, v: ir::Value) -> Option<V> {
+        let r = homes::read_from(self.cur, v)?;
+        let home = self.home(r)?;
+        (!self.flow.dirty[self.index].contains(r)).then(|| self.at_home(home))
+    }
+
+    /// True if value `i` of the block goes to vector slots, and nowhere else.
+    pub(crate) fn goes_home(&self, i: usize) -> bool {
+        homes::restored(self.cur, i).is_some_and(|to| to.iter().all(|&r| self.home(r).is_some()))
     }
 
     fn load_set(&self, set: RegSet) {
         for r in set.iter() {
-            let v = self.unit.load_reg(self.state(), r);
+            let v = match self.home(r) {
+                Some(home) => self.unit.out_of_slot(r, self.at_home(home)),
+                None => self.unit.load_reg(self.state(), r),
+            };
             self.put(r, v);
         }
     }

@@ -18,6 +18,7 @@ mod flow;
 mod fp_flags;
 mod function;
 mod glue;
+mod homes;
 mod lines;
 mod llvm;
 mod loops;
@@ -166,7 +167,7 @@ impl Number {
 pub struct Hot {
     /// Of type i64.
     pub gprs: [Reg; HOT_GPRS],
-    /// Of type v128, or f64.
+    /// Of type v128 or f64, which are hot; or of type i64, which stay cold, but have their home in the slot instead of the state.
     pub vecs: [Reg; HOT_VECS],
     /// The one of `gprs` that holds the address to return to where a lifted function returns.
     pub link: Reg,
@@ -247,6 +248,12 @@ pub fn block_weights(f: &Function) -> Vec<u64> {
 /// [`Hot`]. The choice of hot registers is made by this.
 pub fn register_traffic(f: &Function, regs: &'static RegFile) -> Vec<u64> {
     flow::traffic(f, regs, &block_weights(f))
+}
+
+/// For each register of the file: how often a run of `f` would save it to guest memory, or restore it, straight from or to a
+/// vector slot. The choice of general registers in [`Hot::vecs`] is made by this.
+pub fn saves(f: &Function, regs: &'static RegFile) -> Vec<u64> {
+    homes::traffic(f, regs.regs.len(), &block_weights(f))
 }
 
 /// Symbol of a lifted function.

@@ -1,5 +1,5 @@
 //! Which guest registers travel in host registers across calls: those that would otherwise go through the state most
-//! often. Takes lifted functions, gives the slots; the choice is part of the output's metadata, so that it may differ per
+//! often, and, in vector registers, those that functions save and restore most often. Takes lifted functions, gives the slots; the choice is part of the output's metadata, so that it may differ per
 //! program.
 
 use emit_llvm::Hot;
@@ -17,12 +17,17 @@ pub fn choose(isa: Isa, functions: &[Function]) -> Hot {
     let traffic: Vec<Vec<u64>> =
         functions.par_iter().map(|f| emit_llvm::register_traffic(f, isa.file())).collect();
     let mut count = vec![0u64; isa.file().regs.len()];
+    let mut saved = count.clone();
     for ((f, t), w) in functions.iter().zip(&traffic).zip(weights) {
         let blocks = emit_llvm::block_weights(f);
         let time: u64 = f.blocks.iter().zip(blocks).map(|(b, n)| (b.insts.len() as u64 + 1) * n).sum();
-        for (c, n) in count.iter_mut().zip(t) {
-            *c += ((n * w) << 20) / time.max(1);
-        }
+        let add = |count: &mut [u64], t: &[u64]| {
+            for (c, n) in count.iter_mut().zip(t) {
+                *c += ((n * w) << 20) / time.max(1);
+            }
+        };
+        add(&mut count, t);
+        add(&mut saved, &emit_llvm::saves(f, isa.file()));
     }
     let (link, gprs): (Reg, Vec<Reg>) = match isa {
         Isa::A64 => (reg::LR, (0..31).map(reg::x).chain([reg::SP]).collect()),
@@ -30,9 +35,15 @@ pub fn choose(isa: Isa, functions: &[Function]) -> Hot {
     };
     // Returns go by it.
     count[link.0 as usize] = u64::MAX;
+    let hot: [Reg; abi::HOT_GPRS] = top(&count, gprs.iter().copied());
+    // Vector registers compete with those that are at home in their slots by the accesses that either saves.
+    for v in (0..32).map(reg::v) {
+        saved[v.0 as usize] = count[v.0 as usize];
+    }
+    let homes = gprs.iter().copied().filter(|r| !hot.contains(r));
     Hot {
-        gprs: top(&count, gprs.into_iter()),
-        vecs: top(&count, (0..32).map(reg::v)),
+        gprs: hot,
+        vecs: top(&saved, homes.chain((0..32).map(reg::v))),
         link,
         link_is_guest: isa == Isa::A64,
     }

@@ -16,8 +16,6 @@ use std::collections::HashMap;
 use std::mem::offset_of;
 
 /// The first vector register, in each register file.
-const FIRST_VECTOR: u16 = isa::a64::reg::v(0).0;
-const _: () = assert!(FIRST_VECTOR == isa::a32::reg::d(0).0);
 
 /// Name of the dispatch table, which lifted code looks up.
 const DISPATCH: &str = "xl_dispatch";
@@ -234,7 +232,7 @@ impl Writer {
             data[hot + i] = r.0 as u8;
         }
         for (i, r) in emit.hot.vecs.iter().enumerate() {
-            data[hot + abi::HOT_GPRS + i] = (r.0 - FIRST_VECTOR) as u8;
+            data[hot + abi::HOT_GPRS + i] = r.0 as u8;
         }
         let id = self.obj.section_id(StandardSection::ReadOnlyDataWithRel);
         let at = self.obj.append_section_data(id, &data, 64);

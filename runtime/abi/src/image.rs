@@ -56,7 +56,7 @@ pub struct ImageDesc {
     pub code: *const u8,
     /// End of lifted code.
     pub code_end: *const u8,
-    /// Guest registers in the hot slots: indices into `GuestState::x` (31 = sp), then indices of V registers.
+    /// Guest registers in the hot slots, by their numbers in the instruction set's register file.
     pub hot: [u8; crate::HOT_GPRS + crate::HOT_VECS],
     /// Unused, zero.
     pub reserved: [u8; 6],

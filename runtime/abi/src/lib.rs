@@ -20,7 +20,8 @@ pub use state::*;
 /// returns the same aggregate: host frames are only a cache of guest return addresses and may be dropped at any time.
 pub const HOT_GPRS: usize = 10;
 
-/// Vector guest registers passed and returned in host registers.
+/// Guest registers passed and returned in host vector registers: vector registers, and in the lower halves general registers
+/// that functions save and restore.
 pub const HOT_VECS: usize = 8;
 
 /// Returned in the slot of the link register, whose value is in the state then, when [`GuestState::exit`] says why and
