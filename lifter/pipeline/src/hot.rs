@@ -1,6 +1,6 @@
 //! Which guest registers travel in host registers across calls: those that would otherwise go through the state most
-//! often, and, in vector registers, those that functions save and restore most often. Takes lifted functions, gives the slots; the choice is part of the output's metadata, so that it may differ per
-//! program.
+//! often, and, in vector registers, those that functions save and restore most often. Takes lifted functions, gives the
+//! slots; the choice is part of the output's metadata, so that it may differ per program.
 
 use emit_llvm::Hot;
 use ir::{CallTarget, Function, GuestAddr, Reg, Term};

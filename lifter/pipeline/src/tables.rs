@@ -15,8 +15,6 @@ use object::{
 use std::collections::HashMap;
 use std::mem::offset_of;
 
-/// The first vector register, in each register file.
-
 /// Name of the dispatch table, which lifted code looks up.
 const DISPATCH: &str = "xl_dispatch";
 
