@@ -20,7 +20,7 @@ fn a32_options(opt: u8, checkpoints: Checkpoints) -> Options {
             .collect::<Vec<Reg>>()
             .try_into()
             .expect("there are ten"),
-        vecs: std::array::from_fn(|n| reg::d(n as u32)),
+        vecs: std::array::from_fn(|n| if n < 2 { reg::r(n as u32 + 7) } else { reg::d(n as u32 - 2) }),
         link: reg::RETURN,
         link_is_guest: false,
     };

@@ -15,9 +15,10 @@ pub use state::*;
 /// A lifted function is an LLVM function of calling convention `x86_regcallcc` (92):
 /// `{ptr state, 10 × i64, 8 × <2 x i64>} f({ptr state, 10 × i64, 8 × <2 x i64>})`, all members as separate scalars. It keeps
 /// no other host register and gets a stack aligned to words. Which registers the slots stand for is a property of the
-/// output ([`ImageDesc::hot`]). All other guest registers are in [`GuestState`]. One of the hot registers is the link
-/// register: a function returns to where it says. The caller compares it with its return address and, on a mismatch,
-/// returns the same aggregate: host frames are only a cache of guest return addresses and may be dropped at any time.
+/// output ([`ImageDesc::hot`]); a vector slot may be the home of a general register. All other guest registers are in
+/// [`GuestState`]. One of the hot registers is the link register: a function returns to where it says. The caller compares
+/// it with its return address and, on a mismatch, returns the same aggregate: host frames are only a cache of guest return
+/// addresses and may be dropped at any time.
 pub const HOT_GPRS: usize = 10;
 
 /// Guest registers passed and returned in host vector registers: vector registers, and in the lower halves general registers
