@@ -84,7 +84,7 @@ fn sources(dir: &Path, packages: &[String]) -> Result<()> {
 
 /// Fetches package lists. One that cannot be had (mirrors are out of step at times) is tried again, and then left out: the packages
 /// may be in another.
-fn update(apt: impl Fn() -> Command) {
+pub fn update(apt: impl Fn() -> Command) {
     for _ in 0..3 {
         match step(apt().args(["-q", "update"])) {
             Ok(()) => return,

@@ -60,7 +60,7 @@ pub fn run(need: Need) -> Result<()> {
         ));
     }
     println!("xtask: installing system packages: {}", missing.join(" "));
-    step(root_command("apt-get").args(["-q", "update"]))?;
+    crate::packages::update(|| root_command("apt-get"));
     step(
         root_command("apt-get")
             .env("DEBIAN_FRONTEND", "noninteractive")

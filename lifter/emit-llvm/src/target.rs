@@ -134,10 +134,13 @@ fn initialize() {
         // A guest register's copies at fault blocks, calls and resume points all join one interval, which LLVM by default gives
         // up after 256, if it has more than 100 values; the copies that remain then cost more than joining them, but of intervals of
         // more than 500 values each join takes milliseconds (0006).
+        // Strength reduction counts the host registers of a loop, not what fault blocks make of its addresses: what it finds must be
+        // better by its own measure than what was there (0040).
         crate::llvm::set_global_options(&[
             "-x86-experimental-pref-innermost-loop-alignment=6",
             "-grow-region-complexity-budget=3000",
             "-large-interval-size-threshold=500",
+            "-lsr-drop-solution=true",
         ]);
     });
 }
