@@ -37,6 +37,20 @@ impl Fx<'_, '_> {
         self.flat(l.shuffle(narrow, l.zero(half), &pick))
     }
 
+    /// `v`, which is `value`, without what LLVM could know of it, if it is a scalar widened in a lane. Of products with lanes that it
+    /// knows to be zero LLVM 19 makes `vpmaddwd`, for processors with AVX-512 with operands that are both undefined in
+    /// halves of those lanes.
+    fn hidden_scalar(&self, value: Value, v: V) -> V {
+        match *self.def(value) {
+            Inst::Pure { op: PureOp::VWiden { .. }, args: [a, ..], .. }
+                if matches!(self.def(a), Inst::Pure { op: PureOp::VFromScalar, .. }) =>
+            {
+                self.l.asm_call("", "=x,0", self.l.type_of(v), &[v], &[])
+            }
+            _ => v,
+        }
+    }
+
     pub(crate) fn vec_bin(&mut self, op: PureOp, v: VBin, lane: Lane, args: &[Value]) -> V {
         let l = self.l;
         if let Some(r) = self.difference_of_widened(v, lane, args) {
@@ -48,7 +62,7 @@ impl Fx<'_, '_> {
         let r = match v {
             VBin::Add => l.add(a, b),
             VBin::Sub => l.sub(a, b),
-            VBin::Mul => l.mul(a, b),
+            VBin::Mul => l.mul(self.hidden_scalar(args[0], a), self.hidden_scalar(args[1], b)),
             VBin::PMul => self.polynomial(a, b, lane.bits(), lane.bits()),
             VBin::SMin => l.intrinsic("llvm.smin", &[t], &[a, b]),
             VBin::SMax => l.intrinsic("llvm.smax", &[t], &[a, b]),
