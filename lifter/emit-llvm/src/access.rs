@@ -166,17 +166,16 @@ impl Fx<'_, '_> {
                 self.define_wide(i, scalar, wide);
             }
             Type::I32 | Type::I64 if self.goes_home(i) => {
-                let op = if ty == Type::I32 { "movd" } else { "movq" };
-                let home = self.load_vec(None, op, self.unit.ty(Type::V128), p, self.unit.ty(ty));
+                let home =
+                    self.load_vec(None, vector_move(ty), self.unit.ty(Type::V128), p, self.unit.ty(ty));
                 let v = self.l.extract(home, 0);
                 let narrow = self.l.trunc(v, self.unit.ty(ty));
                 self.define_wide(i, narrow, v);
             }
             Type::I32 | Type::I64 if all(uses.vector) => {
-                let op = if ty == Type::I32 { "movd" } else { "movq" };
                 let vec = self.unit.ty(Type::V128);
                 let tie = self.tie(i, p, Type::V128);
-                let wide = self.load_vec(tie, op, vec, p, self.unit.ty(ty));
+                let wide = self.load_vec(tie, vector_move(ty), vec, p, self.unit.ty(ty));
                 let lanes = self.l.ivec_ty(ty.bits(), 128 / ty.bits());
                 let scalar = self.l.extract(self.l.bitcast(wide, lanes), 0);
                 self.define_wide(i, scalar, wide);
@@ -280,7 +279,7 @@ impl Fx<'_, '_> {
         self.check_alignment(addr, align.bytes(ty.bytes()));
         let p = self.address(addr);
         if let (true, Order::Relaxed, Some(home)) = (self.callbr(), order, self.value_at_home(value)) {
-            let text = self.unit.vector_text(if ty == Type::I32 { "movd $1, $0" } else { "movq $1, $0" });
+            let text = self.unit.vector_text(&format!("{} $1, $0", vector_move(ty)));
             return self.store_text(&text, "=*m,x", p, home, self.unit.ty(ty));
         }
         let v = self.value(value);
@@ -520,6 +519,11 @@ impl Fx<'_, '_> {
         l.store(l.i64(0), self.field(offset_of!(GuestState, excl_size)));
         self.define(i, status);
     }
+}
+
+/// The move of an integer of 32 or 64 bits to or from a vector register.
+fn vector_move(ty: Type) -> &'static str {
+    if ty == Type::I32 { "movd" } else { "movq" }
 }
 
 /// Size suffix of an AT&T mnemonic.

@@ -1,7 +1,6 @@
 //! Where registers must be loaded from and stored to the guest state. Takes a function, gives per block which registers
 //! may differ from the state at its start ("dirty") and which must be in their slots there ("live"). No LLVM.
 
-use crate::homes;
 use crate::loops::{self, Loops};
 use crate::rare;
 use crate::{Checkpoints, Hot};
@@ -71,10 +70,9 @@ impl Registers {
         assert!(file.regs.len() <= 128, "invariant: a register set has 128 bits");
         let commit = matches!(checkpoints, Checkpoints::Commit | Checkpoints::Mixed);
         let (mut set, mut homed) = (RegSet::default(), RegSet::default());
-        for &r in hot.iter().flat_map(|h| h.gprs.iter().chain(&h.vecs)) {
+        for (h, &r) in hot.iter().flat_map(|h| h.gprs.iter().chain(&h.vecs).map(move |r| (h, r))) {
             // With commits the state is every register's home.
-            let at_home = homes::fits(file.info(r).ty) && hot.is_some_and(|h| h.vecs.contains(&r)) && !commit;
-            if at_home { homed.insert(r) } else { set.insert(r) }
+            if !commit && h.in_vector_slot(r, file) { homed.insert(r) } else { set.insert(r) }
         }
         let home =
             |offset: usize| file.regs.iter().position(|r| r.offset as usize == offset).map(|i| Reg(i as u16));

@@ -4,11 +4,6 @@
 
 use ir::{Block, Function, Inst, PureOp, Reg, Term, Type, Value};
 
-/// True if registers of that type can be at home in a vector slot.
-pub(crate) fn fits(ty: Type) -> bool {
-    ty == Type::I64
-}
-
 /// The register that value `v`, or what it is the lower half of, was read from and that the block has not written before: where
 /// it is clean, its home has the value.
 pub(crate) fn read_from(b: &Block, v: Value) -> Option<Reg> {
@@ -24,25 +19,30 @@ pub(crate) fn read_from(b: &Block, v: Value) -> Option<Reg> {
 /// The registers that value `i` of a block becomes, extended with zeros if it is shorter, if the function ends there and nothing
 /// else uses it.
 pub(crate) fn restored(b: &Block, i: usize) -> Option<Vec<Reg>> {
-    if !matches!(b.term, Term::Return(_) | Term::Goto(_) | Term::Indirect(_)) {
-        return None;
-    }
-    let mut same = vec![i];
+    let goes_on_at = match b.term {
+        Term::Return(v) | Term::Indirect(v) => Some(v),
+        Term::Goto(_) => None,
+        _ => return None,
+    };
+    let mut same = vec![Value(i as u32)];
     let mut to = Vec::new();
-    let mut others = false;
     for (n, inst) in b.insts.iter().enumerate().skip(i + 1) {
-        let is_it = |v: Value| same.contains(&(v.0 as usize));
         match *inst {
-            Inst::Set(r, v) if is_it(v) => to.push(r),
-            Inst::Pure { op: PureOp::Zext, ty: Type::I64, args: [v, ..] } if is_it(v) => same.push(n),
-            _ => inst.for_each_arg(|v| others |= is_it(v)),
+            Inst::Set(r, v) if same.contains(&v) => to.push(r),
+            Inst::Pure { op: PureOp::Zext, ty: Type::I64, args: [v, ..] } if same.contains(&v) => {
+                same.push(Value(n as u32))
+            }
+            _ => {
+                let mut used = false;
+                inst.for_each_arg(|v| used |= same.contains(&v));
+                if used {
+                    return None;
+                }
+            }
         }
     }
-    b.term.clone().map_args(|v| {
-        others |= same.contains(&(v.0 as usize));
-        v
-    });
-    (!others && !to.is_empty()).then_some(to)
+    let leaves_by_it = goes_on_at.is_some_and(|v| same.contains(&v));
+    (!leaves_by_it && !to.is_empty()).then_some(to)
 }
 
 /// For each of `registers` of the file: how often a run of `f` saves it and restores it, each occasion counted with its block's

@@ -175,6 +175,13 @@ pub struct Hot {
     pub link_is_guest: bool,
 }
 
+impl Hot {
+    /// True if `r` is a general register whose slot is one for vectors.
+    pub(crate) fn in_vector_slot(&self, r: Reg, file: &RegFile) -> bool {
+        file.info(r).ty == ir::Type::I64 && self.vecs.contains(&r)
+    }
+}
+
 /// Choices that hold for all units of one output.
 #[derive(Clone, Debug)]
 pub struct Options {

@@ -403,15 +403,19 @@ impl Fx<'_, '_> {
         }
     }
 
+    /// A vector or float of which LLVM knows nothing any more.
+    pub(crate) fn hide(&self, v: V) -> V {
+        self.l.asm_call("", "=x,0", self.l.type_of(v), &[v], &[])
+    }
+
     /// Operands of a comparison, of which LLVM does not know both: it knows nothing of FPCR.FZ, under which denormal numbers equal
     /// zero.
     fn hidden_operands(&self, shape: FShape, args: &[Value]) -> (V, V) {
-        let hide = |v: V| self.l.asm_call("", "=x,0", self.l.type_of(v), &[v], &[]);
         let (a, b) = (self.float(shape, args[0]), self.float(shape, args[1]));
         match *self.def(args[1]) {
             _ if self.opaque(args[0]) || self.opaque(args[1]) => (a, b),
-            Inst::Const { .. } => (a, hide(b)),
-            _ => (hide(a), b),
+            Inst::Const { .. } => (a, self.hide(b)),
+            _ => (self.hide(a), b),
         }
     }
 

@@ -45,7 +45,7 @@ impl Fx<'_, '_> {
             Inst::Pure { op: PureOp::VWiden { .. }, args: [a, ..], .. }
                 if matches!(self.def(a), Inst::Pure { op: PureOp::VFromScalar, .. }) =>
             {
-                self.l.asm_call("", "=x,0", self.l.type_of(v), &[v], &[])
+                self.hide(v)
             }
             _ => v,
         }

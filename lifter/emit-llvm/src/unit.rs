@@ -1,7 +1,6 @@
 //! What the functions of one unit of compilation share, and how guest registers lie in slots and in the state.
 
 use crate::flow::Registers;
-use crate::homes;
 use crate::llvm::{IPred, Llvm, T, V};
 use crate::target::Features;
 use crate::{ADDRESS_LIMIT, Addresses, Number, Options, Place, Resolve};
@@ -114,7 +113,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
                 let lanes = l.insert(l.poison(l.vec_ty(l.float_ty(64), 2)), v, 0);
                 l.bitcast(lanes, l.ivec_ty(64, 2))
             }
-            ty if homes::fits(ty) && self.options.hot.vecs.contains(&r) => {
+            _ if self.options.hot.in_vector_slot(r, self.options.regs) => {
                 l.insert(l.poison(l.ivec_ty(64, 2)), v, 0)
             }
             _ => v,
@@ -127,7 +126,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         match self.options.regs.info(r).ty {
             // Not by way of an i64, which LLVM would keep in a general register.
             Type::F64 => l.extract(l.bitcast(v, l.vec_ty(l.float_ty(64), 2)), 0),
-            ty if homes::fits(ty) && self.options.hot.vecs.contains(&r) => l.extract(v, 0),
+            _ if self.options.hot.in_vector_slot(r, self.options.regs) => l.extract(v, 0),
             _ => v,
         }
     }

@@ -13,7 +13,8 @@ use isa::a64::{FILE, reg};
 const AT: u64 = 0x10000;
 const RETURN: u64 = 0x4000_1234;
 
-/// x20 and x21 (at home in slots), as a function saves and restores them; the accesses at AT + 4 … AT + 16.
+/// x20 and x21 (at home in slots) and where from x0 on a function saves them, at AT + 4 and AT + 8, and restores them, at AT + 0x24 and
+/// AT + 0x28.
 const SAVED: [(u32, u64); 2] = [(20, 0), (21, 8)];
 
 fn access(b: &mut Builder<'_>, at: u64, offset: u64) -> Value {
@@ -22,7 +23,7 @@ fn access(b: &mut Builder<'_>, at: u64, offset: u64) -> Value {
     b.add_imm(x0, offset as i64)
 }
 
-/// Saves x20 and x21 at x0, calls `g`, which changes them, adds them to x1, restores them.
+/// Saves x20 and x21 at x0, calls `g`, which changes x20 and adds x2 to x0, adds both to x1, restores them.
 fn functions() -> Vec<Function> {
     let mut b = Builder::new(&FILE, GuestAddr(AT));
     b.mark(GuestAddr(AT));
@@ -64,6 +65,9 @@ fn functions() -> Vec<Function> {
     let v = b.get(reg::x(20));
     let v = b.add_imm(v, 0x100);
     b.set(reg::x(20), v);
+    let (x0, x2) = (b.get(reg::x(0)), b.get(reg::x(2)));
+    let sum = b.pure(PureOp::Int(IntBin::Add), &[x0, x2]);
+    b.set(reg::x(0), sum);
     let lr = b.get(reg::LR);
     let g = b.finish(Term::Return(lr));
     vec![
@@ -93,6 +97,7 @@ fn state(memory: u64) -> GuestState {
         *x = 0x1_1111_1111 * i as u64;
     }
     s.x[0] = memory;
+    s.x[2] = 0;
     s.x[30] = RETURN;
     s
 }
@@ -141,6 +146,23 @@ fn a_fault_while_saving_or_restoring_shows_the_registers_as_they_are() {
             let mut expected = before;
             expected[23] = RETURN;
             assert_eq!(s.x, expected, "{what}");
+
+            // The same of the accesses that restore; those that save do nothing wrong.
+            let mut memory = [0u64; 2];
+            let mut s = state(memory.as_mut_ptr() as u64);
+            s.x[2] = (harness::graph::edge() - 8 * n).wrapping_sub(s.x[0]);
+            let mut expected = s.x;
+            assert_eq!(program.run_faulting(0, &mut s), EXIT_PC, "{what}");
+            assert_eq!(s.pc, AT + 0x24 + 4 * n, "{what}");
+            expected[0] = expected[0].wrapping_add(expected[2]);
+            expected[1] += 20 + 0x100 + 21;
+            (expected[20], expected[21], expected[23]) = (20 + 0x100, 21, RETURN);
+            if n == 1 {
+                // The first is done, with what lies in front of the edge: zero.
+                expected[20] = 0;
+            }
+            assert_eq!(s.x, expected, "{what}");
+            assert_eq!(memory, [before[20], before[21]], "{what}");
         }
     }
 }

@@ -14,11 +14,13 @@ use std::collections::HashMap;
 /// procedure call standard: arguments and results first, then frame and link register.
 pub fn choose(isa: Isa, functions: &[Function]) -> Hot {
     let weights = function_weights(functions);
-    let traffic: Vec<Vec<u64>> =
-        functions.par_iter().map(|f| emit_llvm::register_traffic(f, isa.file())).collect();
+    let traffic: Vec<[Vec<u64>; 2]> = functions
+        .par_iter()
+        .map(|f| [emit_llvm::register_traffic(f, isa.file()), emit_llvm::saves(f, isa.file())])
+        .collect();
     let mut count = vec![0u64; isa.file().regs.len()];
     let mut saved = count.clone();
-    for ((f, t), w) in functions.iter().zip(&traffic).zip(weights) {
+    for ((f, [traffic, saves]), w) in functions.iter().zip(&traffic).zip(weights) {
         let blocks = emit_llvm::block_weights(f);
         let time: u64 = f.blocks.iter().zip(blocks).map(|(b, n)| (b.insts.len() as u64 + 1) * n).sum();
         let add = |count: &mut [u64], t: &[u64]| {
@@ -26,8 +28,8 @@ pub fn choose(isa: Isa, functions: &[Function]) -> Hot {
                 *c += ((n * w) << 20) / time.max(1);
             }
         };
-        add(&mut count, t);
-        add(&mut saved, &emit_llvm::saves(f, isa.file()));
+        add(&mut count, traffic);
+        add(&mut saved, saves);
     }
     let (link, gprs): (Reg, Vec<Reg>) = match isa {
         Isa::A64 => (reg::LR, (0..31).map(reg::x).chain([reg::SP]).collect()),
