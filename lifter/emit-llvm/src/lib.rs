@@ -29,6 +29,7 @@ mod op_float_int;
 mod op_int;
 mod op_vector;
 mod op_vector_sat;
+mod quads;
 mod rare;
 mod singles;
 mod site;

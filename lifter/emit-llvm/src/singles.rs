@@ -13,6 +13,8 @@ pub(crate) enum Slot {
     Whole(V),
     /// The slots of a D register's lower and upper single.
     Singles([V; 2]),
+    /// A half (0 or 1) of the slot of a Q register, a vector of two f64: see `quads`.
+    Half(V, u32),
 }
 
 /// The registers of which `f` reads and writes singles more often than the whole, counted by the depth of loops.
@@ -90,7 +92,12 @@ impl Fx<'_, '_> {
         match self.slot(r) {
             Slot::Whole(p) => self.l.load(self.unit.ty(self.unit.options.regs.info(r).ty), p),
             Slot::Singles(slots) => self.pair(self.load_singles(slots)),
+            Slot::Half(p, n) => self.l.extract(self.load_quad(p), n),
         }
+    }
+
+    fn load_quad(&self, p: V) -> V {
+        self.l.load(self.l.vec_ty(self.l.float_ty(64), 2), p)
     }
 
     /// Two singles as a D register.
@@ -107,7 +114,7 @@ impl Fx<'_, '_> {
     /// The singles of a register that is in two slots.
     pub(crate) fn get_singles(&self, r: Reg) -> Option<[V; 2]> {
         match self.slot(r) {
-            Slot::Whole(_) => None,
+            Slot::Whole(_) | Slot::Half(..) => None,
             Slot::Singles(slots) => Some(self.load_singles(slots)),
         }
     }
@@ -117,6 +124,7 @@ impl Fx<'_, '_> {
         let l = self.l;
         match self.slot(r) {
             Slot::Whole(p) => l.store(v, p),
+            Slot::Half(p, n) => l.store(l.insert(self.load_quad(p), v, n), p),
             Slot::Singles(slots) => {
                 // By way of full vectors, which code generation keeps in vector registers.
                 let pair = l.insert(l.poison(l.vec_ty(l.float_ty(64), 2)), v, 0);

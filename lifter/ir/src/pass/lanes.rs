@@ -47,6 +47,28 @@ pub(super) fn extract(out: &Out<'_>, lane: Lane, n: u8, a: Value) -> Rule {
     }
 }
 
+/// Half of a vector in lanes twice as wide.
+pub(super) fn widen(out: &Out<'_>, lane: Lane, signed: bool, high: bool, a: Value) -> Rule {
+    let half = |high| PureOp::VWiden { lane, signed, high };
+    match out.as_pure(a) {
+        Some((PureOp::VLow64, _)) if high => Rule::Const(0),
+        Some((PureOp::VLow64 | PureOp::VInsert(Lane::D2, 1), [x, ..])) if !high => unary(half(false), x),
+        Some((PureOp::VFromScalar, [s, ..])) if !high => match out.as_pure(bits_of(out, s)) {
+            Some((PureOp::VExtract(Lane::D2, 1), [x, ..])) => unary(half(true), x),
+            _ => Keep,
+        },
+        _ => Keep,
+    }
+}
+
+/// What `s` has the bits of.
+fn bits_of(out: &Out<'_>, s: Value) -> Value {
+    match out.as_pure(s) {
+        Some((PureOp::Bitcast, [x, ..])) => x,
+        _ => s,
+    }
+}
+
 /// A vector with one lane replaced.
 pub(super) fn insert(out: &Out<'_>, lane: Lane, n: u8, a: Value, s: Value) -> Rule {
     let from = out.as_pure(s);

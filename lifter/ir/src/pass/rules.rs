@@ -70,6 +70,7 @@ pub(super) fn rewrite(out: &mut Out<'_>, op: PureOp, ty: Type, args: [Value; 3])
         PureOp::VFromScalar => lanes::from_scalar(out, a),
         PureOp::VExtract(lane, n) => lanes::extract(out, lane, n, a),
         PureOp::VInsert(lane, n) => lanes::insert(out, lane, n, a, b),
+        PureOp::VWiden { lane, signed, high } => lanes::widen(out, lane, signed, high, a),
         PureOp::VLow64 => match out.as_pure(a) {
             Some((PureOp::VLow64 | PureOp::VNarrow(_), _)) => Is(a),
             Some((PureOp::VFromScalar, [x, ..])) if out.ty(x).bits() <= 64 => Is(a),
