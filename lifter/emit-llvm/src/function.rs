@@ -256,7 +256,7 @@ impl<'a> Fx<'a, '_> {
     }
 
     fn store_set(&self, set: RegSet) {
-        for r in set.iter() {
+        for r in self.store_quads(set).iter() {
             let v = self.get(r);
             match self.home(r) {
                 Some(home) => self.l.store(self.unit.to_slot(r, v), home),
@@ -287,7 +287,7 @@ impl<'a> Fx<'a, '_> {
     }
 
     fn load_set(&self, set: RegSet) {
-        for r in set.iter() {
+        for r in self.load_quads(set).iter() {
             let v = match self.home(r) {
                 Some(home) => self.unit.out_of_slot(r, self.at_home(home)),
                 None => self.unit.load_reg(self.state(), r),

@@ -3,6 +3,7 @@
 
 use crate::flow::RegSet;
 use crate::function::Fx;
+use crate::llvm::V;
 use crate::singles::Slot;
 use ir::{Block, Function, Inst, Lane, PureOp, Reg, RegFile, Type, Value};
 
@@ -85,6 +86,44 @@ fn completed(b: &Block, i: usize, regs: &RegFile) -> Option<Value> {
 }
 
 impl Fx<'_, '_> {
+    /// The slots of Q registers with both halves in `set`, with their lower halves; and the registers left.
+    fn quads_of(&self, set: RegSet) -> (Vec<(Reg, V)>, RegSet) {
+        let (mut quads, mut left) = (Vec::new(), set);
+        for r in set.iter() {
+            if let Slot::Half(p, 0) = self.slot(r)
+                && let Some((other, _)) = other_half(r, self.unit.options.regs)
+                && set.contains(other)
+            {
+                quads.push((r, p));
+                left.remove(r);
+                left.remove(other);
+            }
+        }
+        (quads, left)
+    }
+
+    /// Stores the Q registers with both halves in `set` to the state; gives the registers left.
+    pub(crate) fn store_quads(&self, set: RegSet) -> RegSet {
+        let (quads, left) = self.quads_of(set);
+        for (r, p) in quads {
+            self.l.store(self.load_quad(p), self.quad_in_state(r));
+        }
+        left
+    }
+
+    /// Loads the Q registers with both halves in `set` from the state; gives the registers left.
+    pub(crate) fn load_quads(&self, set: RegSet) -> RegSet {
+        let (quads, left) = self.quads_of(set);
+        for (r, p) in quads {
+            self.l.store(self.load_quad(self.quad_in_state(r)), p);
+        }
+        left
+    }
+
+    fn quad_in_state(&self, lower: Reg) -> V {
+        self.field(self.unit.options.regs.info(lower).offset as usize)
+    }
+
     /// Writes the slot of a Q register as a whole, if instruction `i` completes it.
     pub(crate) fn put_quad(&self, i: usize, r: Reg) -> bool {
         let (Slot::Half(p, _), Some(vector)) = (self.slot(r), completed(self.cur, i, self.unit.options.regs))

@@ -96,7 +96,8 @@ impl Fx<'_, '_> {
         }
     }
 
-    fn load_quad(&self, p: V) -> V {
+    /// A Q register in its slot, or in the state.
+    pub(crate) fn load_quad(&self, p: V) -> V {
         self.l.load(self.l.vec_ty(self.l.float_ty(64), 2), p)
     }
 

@@ -121,7 +121,7 @@ pub fn edge() -> u64 {
 }
 
 /// Runs `f`, which is the `i`th function of `program`, from `s` to the store that faults, behind `stores` others, in host code and on
-/// the evaluator: address, flags and the first `gprs` registers must be the same. `level` is for the message.
+/// the evaluator: address, flags, the first `gprs` registers and those of floats and vectors must be the same. `level` is for the message.
 pub fn compare_at_store(
     program: &Program,
     (i, f): (usize, &Function),
@@ -139,6 +139,19 @@ pub fn compare_at_store(
     for (n, &f) in s.nzcv.iter().enumerate() {
         regs[flags + n] = f as u128;
     }
+    let vectors = |s: &GuestState| -> Vec<(usize, u128)> {
+        let is_vector = |r: &(usize, &RegInfo)| matches!(r.1.ty, Type::F64 | Type::V128);
+        let value = |(n, r): (usize, &RegInfo)| {
+            let at = r.offset as usize - std::mem::offset_of!(GuestState, v);
+            let [low, high] = s.v[at / 16].map(u128::from);
+            let all = if at % 16 == 8 { high } else { low | high << 64 };
+            (n, all & r.ty.mask())
+        };
+        file.regs.iter().enumerate().filter(is_vector).map(value).collect()
+    };
+    for (n, v) in vectors(&s) {
+        regs[n] = v;
+    }
     let pc = reference_to(f, file, &mut regs, stores);
     assert_eq!(program.run_faulting(i, &mut s), EXIT_PC);
     let nzcv: [u8; 4] = std::array::from_fn(|n| regs[flags + n] as u8);
@@ -146,4 +159,7 @@ pub fn compare_at_store(
     let what = || format!("-O{level}, {stores} stores: {}", f.display(file));
     assert_eq!((s.pc, s.nzcv), (pc.0, nzcv), "{}", what());
     assert_eq!(s.x[..gprs], expected, "{}", what());
+    for (n, v) in vectors(&s) {
+        assert_eq!(v, regs[n], "{} of {}", file.regs[n].name, what());
+    }
 }

@@ -2,6 +2,7 @@
 //! into this process, and calls them: how tests run IR in the LLVM engine.
 #![allow(unsafe_code, dead_code)]
 
+pub mod a32;
 pub mod graph;
 
 use abi::GuestState;
