@@ -443,3 +443,30 @@ fn code_addresses_fold_and_pass_through_registers() {
     let got = optimized(&body(" resume"));
     assert!(!got.contains("0x7018") && got.contains("codeaddr @0x7008\n  x2"), "{got}");
 }
+
+/// An operand that is put together of halves, as AArch32's Q registers are, and what is left of widening it.
+#[test]
+fn halves_widen_without_being_put_together() {
+    let whole = "%1 = get v0\n %2 = get v1\n %3 = i64 vextract.2d#1 %1\n";
+    for (half, operand, left) in [
+        ("low", "%4 = f64 bitcast %3\n %5 = v128 vfromscalar %4\n", "vwiden.u.high.16b"),
+        ("low", "%5 = v128 vfromscalar %3\n", "vwiden.u.high.16b"),
+        ("low", "%5 = v128 vlow64 %2\n", "vwiden.u.low.16b"),
+        ("low", "%5 = v128 vinsert.2d#1 %2, %3\n", "vwiden.u.low.16b"),
+        ("high", "%5 = v128 vlow64 %2\n", "v128 const 0x0"),
+    ] {
+        let text = format!(
+            "function test f @0\nblock b0 @0:\n .0\n {whole}{operand} %6 = v128 vwiden.u.{half}.16b %5
+             v0 = %6\n %7 = i64 const 5\n return %7"
+        );
+        let before = parse_function(&text, &REGS).unwrap();
+        let mut after = before.clone();
+        pass::run_default(&mut after, &REGS);
+        for seed in 0..20 {
+            assert!(seen(&before, seed, true) == seen(&after, seed, true), "{text}");
+        }
+        let kept = after.display(&REGS).to_string();
+        let other = ["vinsert", "vextract", "vlow64", "vfromscalar", "bitcast"];
+        assert!(kept.contains(left) && !other.iter().any(|o| kept.contains(o)), "{kept}");
+    }
+}
