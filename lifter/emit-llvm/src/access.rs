@@ -6,7 +6,7 @@ use crate::function::Fx;
 use crate::llvm::{AsmText, IPred, T, V};
 use crate::tied::{self, Tie};
 use abi::{Exit, GuestState};
-use ir::{Align, Order, RmwOp, Type, Value};
+use ir::{Align, Inst, IntBin, Order, PureOp, RmwOp, Type, Value};
 use std::mem::offset_of;
 
 /// One access: the assembly of one instruction and its operands, outputs first. `{i}` in the text is operand i.
@@ -155,6 +155,15 @@ impl Fx<'_, '_> {
                 let v = self.l.bitcast(v, self.unit.ty(ty));
                 self.define(i, v);
             }
+            Type::F64 if self.stored_by_words(i, addr, align) => {
+                let single = self.l.vec_ty(self.l.float_ty(32), 4);
+                let words = [0, 4].map(|at| {
+                    let p = self.l.gep(p, self.l.i64(at));
+                    self.load_vec(None, "movss", single, p, self.l.float_ty(32))
+                });
+                let v = self.pair(words.map(|v| self.l.extract(v, 0)));
+                self.define(i, v);
+            }
             // In a vector register the load clears the bits above.
             Type::F32 | Type::F64 => {
                 let (op, n) = if ty == Type::F32 { ("movss", 4) } else { ("movsd", 2) };
@@ -218,6 +227,33 @@ impl Fx<'_, '_> {
         matches!(self.def(v), ir::Inst::Load { ty: Type::I8 | Type::I16 | Type::I32, .. })
             && u.sext != 0
             && u.sext == u.count
+    }
+
+    /// True if load `i` reads two words (VLDR), of which its block has just stored one singly: a processor waits until that is in its
+    /// cache before it loads both as one.
+    fn stored_by_words(&self, i: usize, addr: Value, align: Align) -> bool {
+        /// How many instructions of the IR a store may lie back.
+        const RECENT: usize = 128;
+        if self.unit.vector_regs || align.bytes(8) != 4 {
+            return false;
+        }
+        let (base, offset) = self.base_and_offset(addr);
+        self.cur.insts[i.saturating_sub(RECENT)..i].iter().any(|inst| match *inst {
+            Inst::Store { addr, value, .. } if self.type_of(value).bytes() == 4 => {
+                let (other, at) = self.base_and_offset(addr);
+                other == base && at.wrapping_sub(offset) < 8
+            }
+            _ => false,
+        })
+    }
+
+    fn base_and_offset(&self, addr: Value) -> (Value, u64) {
+        match *self.def(addr) {
+            Inst::Pure { op: PureOp::Int(IntBin::Add), args: [base, k, ..], .. } => {
+                self.constant(k).map_or((addr, 0), |k| (base, k as u64))
+            }
+            _ => (addr, 0),
+        }
     }
 
     /// Loads 64 bits that are used word by word: as two words as long as nobody else can see the memory, since a processor that
