@@ -113,6 +113,15 @@ f_outer_site:
     .global near_data
 near_data:
     .skip 1024
+// Loads a constant that changes.
+    function f_literal
+    ldr w0, literal
+    ret
+    .global literal
+literal:
+    .word 1
+    done f_literal
+
 // A system call's result goes into the code of the function that makes it: read(w0, x1, x2) over the instruction behind.
     function f_self_read
     mov x8, #63

@@ -21,13 +21,14 @@ enum { PAGE = 4096 };
 #define F(name) extern int name(void);
 F(f_direct) F(f_forgotten) F(f_indirect) F(f_cycle) F(f_map) F(f_remap) F(f_read) F(f_readv) F(f_recv) F(f_pread) F(f_vm)
 F(f_mem) F(f_alias) F(f_shared) F(f_fork) F(f_many) F(f_revert) F(f_atomic) F(f_pair) F(f_discard) F(f_none) F(f_lost)
-F(f_tail) F(f_tail_caller) F(f_byte) F(f_memcpy) F(f_data) F(f_handler) F(f_vector)
+F(f_tail) F(f_tail_caller) F(f_byte) F(f_memcpy) F(f_data) F(f_handler) F(f_vector) F(f_literal)
 extern int f_active(void (*)(void)), f_outer(void (*)(void));
 extern uint32_t f_active_site[], f_outer_site[], f_alias_site[], f_self_read_site[];
 extern int f_loop(int, uint32_t), f_loop_clean(int, uint32_t);
 extern int f_alias_line(int, uint32_t, uint32_t *);
 extern int f_self_read(int, void *, size_t);
 extern volatile unsigned char near_data[];
+extern volatile unsigned literal[];
 
 static int failures;
 
@@ -415,6 +416,16 @@ static void signals(void)
     want("by a handler", f_handler(), 2);
 }
 
+// A constant beside the code that loads it: loads see it changed without maintenance.
+static void literals(void)
+{
+    writable(f_literal);
+    for (int i = 1; i < 100; i++) {
+        want("literal", f_literal(), i);
+        *literal = i + 1;
+    }
+}
+
 // Writes next to code: the page changes, its code does not.
 static void data(void)
 {
@@ -438,7 +449,7 @@ static const struct { const char *name; void (*run)(void); } cases[] = {
     {"map", map}, {"remap", remap}, {"reads", reads}, {"self_read", self_read}, {"vm", vm}, {"mem", mem}, {"alias", alias},
     {"alias_line", alias_line}, {"shared", shared}, {"forks", forks}, {"many", many}, {"revert", revert},
     {"atomics", atomics}, {"discard", discard}, {"none", none}, {"active", active}, {"loops", loops},
-    {"signals", signals}, {"data", data},
+    {"signals", signals}, {"literals", literals}, {"data", data},
 };
 
 int main(int argc, char **argv)

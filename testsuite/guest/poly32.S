@@ -79,5 +79,42 @@ f_outer_site:
     pop {r4, r5, r6, r7, r8, pc}
     .ltorg
     .size f_loop, . - f_loop
+
+// Loads a constant that changes.
+    function f_literal
+    ldr r0, literal
+    bx lr
+    .p2align 2
+    .global literal
+literal:
+    .word 1
+    .size f_literal, . - f_literal
+
+// Changes (to r0, at the turn r1 of 100) the constant in the next page that it adds up.
+    .balign 4096
+    .skip 4000
+    .global f_pool
+    .type f_pool, %function
+f_pool:
+    adr r12, pool
+    mov r2, #0
+    mov r3, #0
+1:  cmp r3, r1
+    bne 2f
+    str r0, [r12]
+2:  push {r4}
+    ldr r4, pool
+    add r2, r2, r4
+    pop {r4}
+    add r3, r3, #1
+    cmp r3, #100
+    bne 1b
+    mov r0, r2
+    bx lr
+    .size f_pool, . - f_pool
+    .balign 4096
+    .global pool
+pool:
+    .word 1
     .balign 4096
     .section .note.GNU-stack, "", %progbits

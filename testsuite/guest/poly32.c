@@ -15,9 +15,9 @@ enum { PAGE = 4096 };
 
 #define F(name) extern int name(void);
 F(f_direct) F(f_indirect) F(f_cycle) F(f_map) F(f_read) F(f_fork) F(f_many) F(f_revert) F(f_none) F(f_tail) F(f_half) F(f_atomic)
-F(f_double) F(f_vector) F(f_stm) F(f_forgotten) F(f_tail_caller) F(f_other)
-extern int f_active(void (*)(void)), f_outer(void (*)(void)), f_loop(uint32_t, int);
-extern uint32_t f_active_site[], f_outer_site[];
+F(f_double) F(f_vector) F(f_stm) F(f_forgotten) F(f_tail_caller) F(f_other) F(f_literal)
+extern int f_active(void (*)(void)), f_outer(void (*)(void)), f_loop(uint32_t, int), f_pool(uint32_t, int);
+extern uint32_t f_active_site[], f_outer_site[], literal[], pool[];
 
 static int failures;
 
@@ -271,6 +271,19 @@ static void loops(void)
     want("again", f_loop(mov_to(3, 2), 70), 210 + 60);
 }
 
+// Constants beside the code that loads them, in its page and in the next; loads see them changed without maintenance.
+static void literals(void)
+{
+    writable(f_literal);
+    for (int i = 1; i < 100; i++) {
+        want("literal", f_literal(), i);
+        *(volatile uint32_t *)literal = i + 1;
+    }
+    protect(pool, PROT_READ | PROT_WRITE | PROT_EXEC);
+    want("of a loop", f_pool(3, 50), 50 + 150);
+    want("again", f_pool(2, 70), 210 + 60);
+}
+
 // The same page as code of the other state.
 static void other_state(void)
 {
@@ -306,7 +319,7 @@ static void written(void)
 static const struct { const char *name; void (*run)(void); } cases[] = {
     {"direct", direct}, {"forgotten", forgotten}, {"indirect", indirect}, {"cycle", cycle}, {"tail", tail}, {"half", half},
     {"map", map}, {"reads", reads}, {"forks", forks}, {"many", many}, {"revert", revert}, {"stores", stores}, {"none", none},
-    {"active", active}, {"loops", loops}, {"other_state", other_state}, {"written", written},
+    {"active", active}, {"loops", loops}, {"literals", literals}, {"other_state", other_state}, {"written", written},
 };
 
 int main(int argc, char **argv)

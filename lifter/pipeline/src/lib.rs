@@ -4,6 +4,7 @@
 mod canonical;
 mod emit;
 pub mod hot;
+mod literals;
 mod merge;
 pub mod profile;
 mod stats;
@@ -16,7 +17,7 @@ pub use store::{Key, Store};
 
 use emit::Emitter;
 use emit_llvm::{Addresses, Checkpoints};
-use image::Image;
+use image::{Image, Range};
 use ir::{Function, GuestAddr};
 use isa::Isa;
 use rayon::prelude::*;
@@ -85,7 +86,7 @@ pub fn translate(
     });
     stats.record_program(&program);
 
-    let functions =
+    let (functions, literals) =
         stats.time(Stage::Lift, progress, program.functions.len(), || lift(image, &program, progress));
     stats.record_functions(&functions);
 
@@ -102,7 +103,8 @@ pub fn translate(
     }
 
     let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
-        let tables = tables::write(image, &layout, &emit, &functions, &program.functions, &resume)?;
+        let tables =
+            tables::write(image, &layout, &emit, &functions, &program.functions, &literals, &resume)?;
         let glue =
             emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
         let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;
@@ -120,14 +122,20 @@ pub fn discover(image: &Image, options: &Options) -> cfg::Program {
 
 /// Lifts one function and runs the default passes.
 pub fn lift_one(image: &Image, found: &cfg::Found) -> Function {
+    lift_with_literals(image, found).0
+}
+
+/// As `lift_one`; and the literals whose values are in the function.
+fn lift_with_literals(image: &Image, found: &cfg::Found) -> (Function, Vec<Range>) {
     let mut f = isa::lift_function(&found.shape, &cfg::ImageCode(image));
     for b in f.blocks.iter_mut().filter(|b| found.points.binary_search(&b.pc.0).is_ok()) {
         // Blocks without instructions only lead elsewhere, under the address of that.
         b.resume |= !b.insts.is_empty();
     }
     ir::pass::run_default(&mut f, image.isa.file());
+    let literals = literals::fold(image, &mut f);
     debug_assert_eq!(ir::verify(&f, image.isa.file()), vec![]);
-    f
+    (f, literals)
 }
 
 /// The emitter's options for `image`, with hot registers chosen for `functions`.
@@ -159,16 +167,16 @@ fn emit_options(
     }
 }
 
-fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> Vec<Function> {
+fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> (Vec<Function>, Vec<Vec<Range>>) {
     program
         .functions
         .par_iter()
         .map(|found| {
-            let f = lift_one(image, found);
+            let f = lift_with_literals(image, found);
             progress.advance(1);
             f
         })
-        .collect()
+        .unzip()
 }
 
 /// The options of one function: outside of loops, very large ones store their state before each access instead of keeping it

@@ -5,7 +5,7 @@ use crate::{Error, Layout};
 use abi::{CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc, symbol};
 use cfg::Found;
 use emit_llvm::ResumePoint;
-use image::Image;
+use image::{Image, Range};
 use ir::{Function, GuestAddr};
 use object::write::{Object, Relocation, StandardSection, Symbol, SymbolId, SymbolSection};
 use object::{
@@ -24,6 +24,7 @@ pub(crate) fn write(
     emit: &emit_llvm::Options,
     functions: &[Function],
     shapes: &[Found],
+    literals: &[Vec<Range>],
     resume: &[ResumePoint],
 ) -> Result<Vec<u8>, Error> {
     let mut w = Writer {
@@ -32,7 +33,7 @@ pub(crate) fn write(
     };
     w.dispatch(layout, functions)?;
     w.resume(layout, resume)?;
-    let ranges = w.functions(image, layout, functions, shapes)?;
+    let ranges = w.functions(image, layout, functions, shapes, literals)?;
     w.segments(image);
     w.file(image);
     w.identity(image);
@@ -134,19 +135,25 @@ impl Writer {
         Ok(())
     }
 
-    /// Which guest code each function was made of; gives the number of ranges.
+    /// Which guest code and literals each function was made of; gives the number of ranges.
     fn functions(
         &mut self,
         image: &Image,
         layout: &Layout,
         functions: &[Function],
         shapes: &[Found],
+        literals: &[Vec<Range>],
     ) -> Result<usize, Error> {
-        let mut order: Vec<(&Function, &Found)> = functions.iter().zip(shapes).collect();
+        let mut order: Vec<_> = functions.iter().zip(shapes.iter().zip(literals)).collect();
         order.sort_by_key(|(f, _)| f.entry);
         let (mut data, mut ranges) = (Vec::new(), Vec::<u8>::new());
         let offset = |a: GuestAddr| (a.0 - layout.text_base) as u32;
-        for (f, found) in &order {
+        let put = |ranges: &mut Vec<u8>, start: u32, end: u32| {
+            for word in [start, end - start] {
+                ranges.extend_from_slice(&word.to_le_bytes());
+            }
+        };
+        for (f, (found, literals)) in &order {
             let first = (ranges.len() / size_of::<CodeRange>()) as u32;
             for word in [offset(f.entry), 0, first] {
                 data.extend_from_slice(&word.to_le_bytes());
@@ -154,10 +161,11 @@ impl Writer {
             // Bytes, whatever the state in which they are instructions.
             let bytes = |a: GuestAddr| offset(GuestAddr(image.isa.bytes_at(a.0)));
             for piece in found.shape.blocks.chunk_by(|a, b| bytes(a.end) == bytes(b.start)) {
-                let (start, end) = (bytes(piece[0].start), bytes(piece[piece.len() - 1].end));
-                for word in [start, end - start] {
-                    ranges.extend_from_slice(&word.to_le_bytes());
-                }
+                put(&mut ranges, bytes(piece[0].start), bytes(piece[piece.len() - 1].end));
+            }
+            for pool in literals.chunk_by(|a, b| b.start <= a.end) {
+                let end = pool.iter().map(|l| l.end).max().unwrap_or(pool[0].end);
+                put(&mut ranges, offset(GuestAddr(pool[0].start)), offset(GuestAddr(end)));
             }
         }
         let id = self.section(".rodata.xl_functions", SectionKind::ReadOnlyData, "xl_functions", data, 8);
