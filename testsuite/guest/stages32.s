@@ -15,8 +15,14 @@ _start:
     vmov d0, r0, r1
     vadd.f64 d0, d0, d0
     ldmib sp, {r3, r4}
+    ldr r5, =0x12345678
+    ldr r6, 2f
+1:  add r6, pc, r6
+    str r5, [r6]
     mov r7, #1
     svc #0
+2:  .word variable - 1b - 8
+    .ltorg
     .size _start, .-_start
 
     .type sum, %function
@@ -37,3 +43,7 @@ sum:
     mov r0, r2
     pop {r4, pc}
     .size sum, .-sum
+
+    .data
+variable:
+    .word 0
