@@ -31,7 +31,8 @@ fn run(program: &Path, case: &str, env: Vec<(&'static str, &'static str)>) -> Ou
     run_translated(program, &Run { args: vec![case], env, ..Run::default() })
 }
 
-fn check(program: &Path) {
+/// `never_stale` are the cases that are right without invalidation, too.
+fn check(program: &Path, never_stale: &[&str]) {
     let cases = cases(program);
     assert!(cases.len() >= 25, "{cases:?}");
     let mut wrong = Vec::new();
@@ -51,7 +52,7 @@ fn check(program: &Path) {
                 }
             }
             let stale = run(&translated, case, vec![("XLATE_NO_INVALIDATION", "1")]);
-            if stale.status == 0 && case != "data" {
+            if stale.status == 0 && !never_stale.contains(&case.as_str()) {
                 wrong.push(format!("{case} {flags:?}: holds without invalidation"));
             }
         }
@@ -61,7 +62,7 @@ fn check(program: &Path) {
 
 #[test]
 fn changed_text_is_not_executed_stale() {
-    check(&guest(Target::A64, ["poly.c", "poly-code.S"]));
+    check(&guest(Target::A64, ["poly.c", "poly-code.S"]), &["data"]);
 }
 
 /// Threads are in the code that another changes: `guest/poly-threads.c`. Where they would never come out by themselves, the case must
@@ -218,5 +219,6 @@ fn writable_text_segment() {
     std::fs::set_permissions(&fresh, std::fs::metadata(&program).expect("a program").permissions())
         .expect("its owner");
     std::fs::rename(&fresh, &writable).expect("its place");
-    check(&writable);
+    // Literals are loaded where they are not constants.
+    check(&writable, &["data", "literals"]);
 }
