@@ -12,8 +12,7 @@ use crate::flow::{self, Flow, RegSet};
 use crate::homes;
 use crate::llvm::{Bb, IPred, Llvm, REGCALL, V};
 use crate::op_float::Compared;
-use crate::quads;
-use crate::singles::{self, Slot};
+use crate::slots::{self, Slot};
 use crate::unit::UnitCx;
 use crate::uses::{Uses, uses};
 use crate::zeros::{self, Zeros};
@@ -108,34 +107,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
     l.at_end(entry);
     let state = l.alloca(l.ptr_ty(), "state");
     l.store(l.param(func, 0), state);
-    let mut slots = vec![None; unit.options.regs.regs.len()];
-    let by_single = match unit.vector_regs {
-        true => RegSet::default(),
-        false => singles::split(f, unit.options.regs, &flow.depth),
-    };
-    let whole = match unit.vector_regs {
-        true => RegSet::default(),
-        false => quads::whole(f, unit.options.regs, &flow.depth),
-    };
-    for r in flow.used.iter() {
-        let info = unit.options.regs.info(r);
-        let other = quads::other_half(r, unit.options.regs);
-        if let Some((other, half)) = other
-            && whole.contains(if half == 0 { r } else { other })
-            && ![r, other].iter().any(|&r| by_single.contains(r))
-        {
-            let quad = match slots[other.0 as usize] {
-                Some(Slot::Half(p, _)) => p,
-                _ => l.alloca(l.vec_ty(l.float_ty(64), 2), info.name),
-            };
-            slots[r.0 as usize] = Some(Slot::Half(quad, half));
-            continue;
-        }
-        slots[r.0 as usize] = Some(match by_single.contains(r) {
-            true => Slot::Singles([(); 2].map(|()| l.alloca(l.float_ty(32), info.name))),
-            false => Slot::Whole(l.alloca(unit.ty(info.ty), info.name)),
-        });
-    }
+    let slots = slots::allocate(unit, f, &flow);
     let home = |r| (r, l.alloca(l.ivec_ty(64, 2), unit.options.regs.info(r).name));
     let homes = unit.regs.homed.iter().map(home).collect();
     let blocks: Vec<Bb> =
@@ -744,9 +716,7 @@ impl<'a> Fx<'a, '_> {
             // Flags are written together: see `block_body`.
             Inst::Set(r, _) if !self.unit.regs.has_slot(r) => {}
             Inst::Set(r, v) => {
-                if !self.put_quad(i, r) {
-                    self.put_value(r, v);
-                }
+                self.put_value(i, r, v);
                 self.fault = None;
             }
             Inst::Pure { op, ty, args } => self.pure(i, op, ty, &args[..op.arity()]),

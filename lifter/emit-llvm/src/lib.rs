@@ -33,6 +33,7 @@ mod quads;
 mod rare;
 mod singles;
 mod site;
+mod slots;
 mod soft;
 mod sums;
 mod target;

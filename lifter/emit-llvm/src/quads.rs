@@ -4,7 +4,7 @@
 use crate::flow::RegSet;
 use crate::function::Fx;
 use crate::llvm::V;
-use crate::singles::Slot;
+use crate::slots::Slot;
 use ir::{Block, Function, Inst, Lane, PureOp, Reg, RegFile, Type, Value};
 
 /// The other half of the Q register of which `r` is a half, and which half `r` is (0: lower, 1: upper).
@@ -124,15 +124,16 @@ impl Fx<'_, '_> {
         self.field(self.unit.options.regs.info(lower).offset as usize)
     }
 
-    /// Writes the slot of a Q register as a whole, if instruction `i` completes it.
-    pub(crate) fn put_quad(&self, i: usize, r: Reg) -> bool {
-        let (Slot::Half(p, _), Some(vector)) = (self.slot(r), completed(self.cur, i, self.unit.options.regs))
-        else {
-            return false;
-        };
-        let l = self.l;
-        l.store(l.bitcast(self.value(vector), l.vec_ty(l.float_ty(64), 2)), p);
+    /// Writes the slot `p` of a Q register as a whole, if instruction `i` completes it.
+    pub(crate) fn put_quad(&self, i: usize, p: V) -> bool {
+        let Some(vector) = completed(self.cur, i, self.unit.options.regs) else { return false };
+        self.l.store(self.l.bitcast(self.value(vector), self.unit.quad_ty()), p);
         true
+    }
+
+    /// A Q register in its slot, or in the state.
+    pub(crate) fn load_quad(&self, p: V) -> V {
+        self.l.load(self.unit.quad_ty(), p)
     }
 }
 

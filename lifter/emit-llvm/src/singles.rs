@@ -4,18 +4,8 @@
 use crate::flow::RegSet;
 use crate::function::Fx;
 use crate::llvm::V;
+use crate::slots::Slot;
 use ir::{Function, Inst, Lane, PureOp, Reg, RegFile, Type, Value};
-
-/// Where a register is while a function runs.
-#[derive(Clone, Copy)]
-pub(crate) enum Slot {
-    /// A stack slot of the register's type.
-    Whole(V),
-    /// The slots of a D register's lower and upper single.
-    Singles([V; 2]),
-    /// A half (0 or 1) of the slot of a Q register, a vector of two f64: see `quads`.
-    Half(V, u32),
-}
 
 /// The registers of which `f` reads and writes singles more often than the whole, counted by the depth of loops.
 pub(crate) fn split(f: &Function, regs: &RegFile, depth: &[u32]) -> RegSet {
@@ -87,20 +77,6 @@ fn part(op: PureOp, ty: Type) -> Part {
 }
 
 impl Fx<'_, '_> {
-    /// Reads a register as it is now.
-    pub(crate) fn get(&self, r: Reg) -> V {
-        match self.slot(r) {
-            Slot::Whole(p) => self.l.load(self.unit.ty(self.unit.options.regs.info(r).ty), p),
-            Slot::Singles(slots) => self.pair(self.load_singles(slots)),
-            Slot::Half(p, n) => self.l.extract(self.load_quad(p), n),
-        }
-    }
-
-    /// A Q register in its slot, or in the state.
-    pub(crate) fn load_quad(&self, p: V) -> V {
-        self.l.load(self.l.vec_ty(self.l.float_ty(64), 2), p)
-    }
-
     /// Two singles as a D register.
     pub(crate) fn pair(&self, [low, high]: [V; 2]) -> V {
         let l = self.l;
@@ -108,7 +84,7 @@ impl Fx<'_, '_> {
         l.bitcast(l.insert(l.insert(pair, low, 0), high, 1), l.float_ty(64))
     }
 
-    fn load_singles(&self, slots: [V; 2]) -> [V; 2] {
+    pub(crate) fn load_singles(&self, slots: [V; 2]) -> [V; 2] {
         slots.map(|p| self.l.load(self.l.float_ty(32), p))
     }
 
@@ -117,35 +93,6 @@ impl Fx<'_, '_> {
         match self.slot(r) {
             Slot::Whole(_) | Slot::Half(..) => None,
             Slot::Singles(slots) => Some(self.load_singles(slots)),
-        }
-    }
-
-    /// Writes a register's slot.
-    pub(crate) fn put(&self, r: Reg, v: V) {
-        let l = self.l;
-        match self.slot(r) {
-            Slot::Whole(p) => l.store(v, p),
-            Slot::Half(p, n) => l.store(l.insert(self.load_quad(p), v, n), p),
-            Slot::Singles(slots) => {
-                // By way of full vectors, which code generation keeps in vector registers.
-                let pair = l.insert(l.poison(l.vec_ty(l.float_ty(64), 2)), v, 0);
-                let lanes = l.bitcast(pair, l.vec_ty(l.float_ty(32), 4));
-                for (n, p) in slots.into_iter().enumerate() {
-                    l.store(l.extract(lanes, n as u32), p);
-                }
-            }
-        }
-    }
-
-    /// Writes a register with a value of the block.
-    pub(crate) fn put_value(&self, r: Reg, v: Value) {
-        match (self.slot(r), self.singles[v.0 as usize]) {
-            (Slot::Singles(slots), Some(singles)) => {
-                for (p, x) in slots.into_iter().zip(singles) {
-                    self.l.store(x, p);
-                }
-            }
-            _ => self.put(r, self.value(v)),
         }
     }
 

@@ -110,7 +110,7 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         let l = &self.llvm;
         match self.options.regs.info(r).ty {
             Type::F64 => {
-                let lanes = l.insert(l.poison(l.vec_ty(l.float_ty(64), 2)), v, 0);
+                let lanes = l.insert(l.poison(self.quad_ty()), v, 0);
                 l.bitcast(lanes, l.ivec_ty(64, 2))
             }
             _ if self.options.hot.in_vector_slot(r, self.options.regs) => {
@@ -125,10 +125,15 @@ impl<'a, 'c> UnitCx<'a, 'c> {
         let l = &self.llvm;
         match self.options.regs.info(r).ty {
             // Not by way of an i64, which LLVM would keep in a general register.
-            Type::F64 => l.extract(l.bitcast(v, l.vec_ty(l.float_ty(64), 2)), 0),
+            Type::F64 => l.extract(l.bitcast(v, self.quad_ty()), 0),
             _ if self.options.hot.in_vector_slot(r, self.options.regs) => l.extract(v, 0),
             _ => v,
         }
+    }
+
+    /// A Q register of AArch32 as two D registers.
+    pub(crate) fn quad_ty(&self) -> T {
+        self.llvm.vec_ty(self.llvm.float_ty(64), 2)
     }
 
     /// LLVM type of a value.
