@@ -55,6 +55,8 @@ pub(crate) struct Search<'a> {
     parts: BTreeMap<u64, Vec<Range>>,
     /// Entries that turned out to be such parts, and are not to become entries again.
     absorbed: BTreeSet<u64>,
+    /// Entries that were absorbed and are functions again, for good: others share too much with their owners.
+    separate: BTreeSet<u64>,
     /// Entries added or removed since the last analysis.
     changed: BTreeSet<u64>,
     /// Code addresses that data holds.
@@ -81,6 +83,7 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         writes: BTreeMap::new(),
         parts: BTreeMap::new(),
         absorbed: BTreeSet::new(),
+        separate: BTreeSet::new(),
         changed: BTreeSet::new(),
         rounds: 0,
         refinements: 0,
@@ -283,6 +286,11 @@ impl Search<'_> {
             if body.too_much_shared {
                 // What it shares becomes functions of their own.
                 let targets = self.shared.remove(&e).unwrap_or_default();
+                for t in &targets {
+                    if self.absorbed.remove(t) {
+                        self.separate.insert(*t);
+                    }
+                }
                 self.add_all(targets, Source::TailCall);
                 self.bodies.remove(&e);
                 self.changed.insert(e);

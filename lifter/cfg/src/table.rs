@@ -53,37 +53,52 @@ pub(crate) fn explain(slice: &mut Slice<'_>, scope: &Scope<'_>, block: usize, ta
     }
     let Some(plan) = slice.arena.plan(target, MAX_TREE) else { return Jump::Pointer };
     let tables = table_loads(slice, scope, &plan);
-    let candidates: Vec<Expr> = match tables.first() {
-        Some(&load) => slice.arena.tree(load, MAX_TREE)[1..].to_vec(),
-        // Code addresses computed without a table: base + index × size of a code sequence.
-        None if has_code_base(slice, scope, &plan) => slice.arena.tree(target, MAX_TREE)[1..].to_vec(),
-        None => return Jump::Pointer,
-    };
-    let candidates: Vec<Expr> =
-        candidates.into_iter().filter(|&c| slice.arena.as_const(c).is_none()).collect();
+    if tables.is_empty() && !has_code_base(slice, scope, &plan) {
+        return Jump::Pointer;
+    }
+    // Outermost first: an index may itself be loaded from a table, whether that is part of the jump's or not.
+    let mut levels: Vec<Vec<Expr>> = Vec::new();
+    let roots = tables.iter().rev().copied().chain(tables.is_empty().then_some(target));
+    for root in roots {
+        let mut inner = slice.arena.tree(root, MAX_TREE).split_off(1);
+        inner.retain(|&c| slice.arena.as_const(c).is_none());
+        if let Some(outer) = levels.last_mut() {
+            outer.retain(|c| !inner.contains(c));
+        }
+        levels.push(inner);
+    }
     let mut guarded = Vec::new();
     let mut made = Vec::new();
-    for &c in &candidates {
-        let from_operations = slice.made(c, 8);
-        let both = slice.on_paths(block, c).and(from_operations);
-        if let Some(i) = both.interval(MAX_ENTRIES) {
-            if from_operations.interval(MAX_ENTRIES) == Some(i) {
-                made.push((c, i))
-            } else {
-                guarded.push((c, i))
+    for level in &levels {
+        let mut bounded = Vec::new();
+        made.clear();
+        for &c in level {
+            let from_operations = slice.made(c, 8);
+            let both = slice.on_paths(block, c).and(from_operations);
+            if let Some(i) = both.interval(MAX_ENTRIES) {
+                if from_operations.interval(MAX_ENTRIES) == Some(i) {
+                    made.push((c, i))
+                } else {
+                    bounded.push((c, i))
+                }
             }
         }
+        // Tightest first: an index has more than one bounded part when it was widened or shifted on the way.
+        bounded.sort_by_key(|(_, (lo, hi))| hi - lo);
+        guarded.append(&mut bounded);
     }
-    // Tightest first: an index has more than one bounded part when it was widened or shifted on the way.
-    guarded.sort_by_key(|(_, (lo, hi))| hi - lo);
     for (hole, (lo, hi)) in guarded.into_iter().chain(made) {
         if let Some(j) = enumerate(slice, scope, &plan, hole, lo, hi, tables.is_empty()) {
             return j;
         }
     }
     match tables.first() {
-        Some(&load) => infer(slice, scope, &plan, load).unwrap_or(Jump::Unresolved),
-        None => steps(slice, scope, &plan, &candidates).unwrap_or(Jump::Unresolved),
+        Some(_) => {
+            let tables = tables.iter();
+            let found = tables.filter_map(|&load| infer(slice, scope, &plan, load)).next();
+            found.unwrap_or(Jump::Unresolved)
+        }
+        None => steps(slice, scope, &plan, &levels[0]).unwrap_or(Jump::Unresolved),
     }
 }
 

@@ -133,6 +133,18 @@ fn long_and_char_indices() {
     everywhere(&body, 20);
 }
 
+/// What is looked up to get the index is no jump table, though it is a table.
+#[test]
+fn an_index_from_another_table() {
+    let kinds: String = (0..64).map(|i| format!("{}, ", i * 37 % 50)).collect();
+    let body = format!(
+        "static const unsigned char kinds[64] = {{ {kinds} }};
+         int dispatch(int w, int x) {{ switch (kinds[w]) {{ {} default: side(-1); }} return x; }}",
+        cases(0, 20)
+    );
+    everywhere(&body, 20);
+}
+
 #[test]
 fn in_a_loop_with_the_table_base_kept() {
     let body = format!(

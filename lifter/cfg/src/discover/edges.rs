@@ -76,7 +76,7 @@ impl Search<'_> {
                     continue;
                 }
                 let only = jumpers.get(&f).is_some_and(|j| j.len() == 1 && j.contains(&owner));
-                if only && self.is_fragment(f, &called) {
+                if only && !self.separate.contains(&f) && self.is_fragment(f, &called) {
                     let (own, _) = self.own_range(f);
                     self.entries.remove(&f);
                     self.sources.remove(&f);
