@@ -55,8 +55,8 @@ pub(crate) struct Search<'a> {
     parts: BTreeMap<u64, Vec<Range>>,
     /// Entries that turned out to be such parts, and are not to become entries again.
     absorbed: BTreeSet<u64>,
-    /// Entries that were absorbed and are functions again, for good: others share too much with their owners.
-    separate: BTreeSet<u64>,
+    /// Entries that were absorbed and are functions again: others share too much with their owners, or these do not reach them any more.
+    separated: BTreeSet<u64>,
     /// Entries added or removed since the last analysis.
     changed: BTreeSet<u64>,
     /// Code addresses that data holds.
@@ -83,7 +83,7 @@ pub(crate) fn discover(image: &Image, options: &Options) -> Program {
         writes: BTreeMap::new(),
         parts: BTreeMap::new(),
         absorbed: BTreeSet::new(),
-        separate: BTreeSet::new(),
+        separated: BTreeSet::new(),
         changed: BTreeSet::new(),
         rounds: 0,
         refinements: 0,
@@ -189,6 +189,13 @@ impl Search<'_> {
         2 * thumb > self.entries.len()
     }
 
+    /// True if hardly any function is in Thumb state, of enough to tell: what seems to be one is a mistake.
+    pub(crate) fn only_arm(&self) -> bool {
+        const ENOUGH: usize = 64;
+        let thumb = self.entries.iter().filter(|&&e| self.text.bytes(e) != e).count();
+        self.entries.len() >= ENOUGH && 100 * thumb < self.entries.len()
+    }
+
     /// That of the code addresses of one place at which a function most likely begins.
     fn best_place(&self, places: &[u64]) -> Option<u64> {
         let thumb = self.is_mostly_thumb();
@@ -286,11 +293,7 @@ impl Search<'_> {
             if body.too_much_shared {
                 // What it shares becomes functions of their own.
                 let targets = self.shared.remove(&e).unwrap_or_default();
-                for t in &targets {
-                    if self.absorbed.remove(t) {
-                        self.separate.insert(*t);
-                    }
-                }
+                targets.iter().for_each(|&t| self.separate(t));
                 self.add_all(targets, Source::TailCall);
                 self.bodies.remove(&e);
                 self.changed.insert(e);

@@ -20,6 +20,7 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
     let mut entries = s.entries.clone();
     // The state of most functions, where nothing else says it.
     let state = u64::from(s.is_mostly_thumb());
+    let only_arm = s.only_arm();
     let mut found = Vec::new();
     for gap in gaps {
         let mut at = gap.start.next_multiple_of(step);
@@ -28,7 +29,8 @@ pub(crate) fn candidates(s: &Search<'_>) -> Vec<u64> {
             places.sort_by_key(|p| *p & 1 != state);
             places.retain(|&p| {
                 let kind = s.text.kind(p);
-                kind.is_code() && kind != Kind::Trap && s.text.bytes(s.text.next(p)) <= gap.end
+                let possible = !only_arm || s.text.bytes(p) == p;
+                possible && kind.is_code() && kind != Kind::Trap && s.text.bytes(s.text.next(p)) <= gap.end
             });
             let Some(&first) = places.first().filter(|_| !s.text.is_padding(at)) else {
                 at += step;

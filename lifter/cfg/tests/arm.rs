@@ -230,6 +230,51 @@ fn a_table_ends_where_its_code_begins() {
     check_table(gcc32(BY_MAGNITUDE, "S", &[]), "copy", 3);
 }
 
+/// A function to which only data points, and numbers in data that are addresses in its middle and in Thumb state, as Go's tables of functions
+/// are full of. The upper half of most A32 instructions is a branch of Thumb.
+const NUMBERS: &str = r#"
+    .syntax unified
+    .arm
+    .text
+    .global start
+    .type start, %function
+start:
+    ldr r1, =table
+    ldr r1, [r1]
+    blx r1
+    b start
+    .ltorg
+pointed:
+    add r0, r0, #1
+    str r0, [r1]
+inside:
+    add r0, r0, #2
+    str r0, [r1, #4]
+    bx lr
+    .data
+table:
+    .word pointed
+    .word inside
+    .word inside + 1
+"#;
+
+#[test]
+fn numbers_in_data_are_no_functions() {
+    let mut image = gcc32(NUMBERS, "S", &[]);
+    let at = |name: &str| image.symbols.iter().find(|s| s.name == name).map(|s| s.addr);
+    let (pointed, inside) = (at("pointed"), at("inside"));
+    let pointed = pointed.expect("a symbol");
+    assert_eq!(inside, Some(pointed + 8));
+    // As if stripped: nothing says the state.
+    image.symbols.clear();
+    image.mapping.clear();
+    let p = cfg::discover(&image, &Options::default());
+    check(&p);
+    let found = entries(&p);
+    assert!(found.contains(&pointed), "{}", p.cfg_report());
+    assert!(!found.contains(&(pointed + 8)) && !found.contains(&(pointed + 9)), "{}", p.cfg_report());
+}
+
 const HOSTED: &str = r#"
 #include <stdio.h>
 #include <stdlib.h>

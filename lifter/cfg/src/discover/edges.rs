@@ -64,6 +64,8 @@ impl Search<'_> {
                 _ => cover.owner(target),
             };
             let Some(owner) = owner else {
+                // What absorbed it does not reach it any more.
+                self.separate(target);
                 progress |= self.add(target, Source::TailCall);
                 continue;
             };
@@ -76,7 +78,7 @@ impl Search<'_> {
                     continue;
                 }
                 let only = jumpers.get(&f).is_some_and(|j| j.len() == 1 && j.contains(&owner));
-                if only && !self.separate.contains(&f) && self.is_fragment(f, &called) {
+                if only && !self.separated.contains(&f) && self.is_fragment(f, &called) {
                     let (own, _) = self.own_range(f);
                     self.entries.remove(&f);
                     self.sources.remove(&f);
@@ -95,6 +97,13 @@ impl Search<'_> {
             }
         }
         progress
+    }
+
+    /// Makes a function of an absorbed part again, for good.
+    pub(super) fn separate(&mut self, part: u64) {
+        if self.absorbed.remove(&part) {
+            self.separated.insert(part);
+        }
     }
 
     /// Functions from which no way leads to a return, and has their callers analysed again.

@@ -35,14 +35,22 @@ impl Search<'_> {
     pub(super) fn code_pointers(&mut self) -> bool {
         let pointers: BTreeSet<u64> =
             self.bodies.values().flat_map(|b| b.pointers.iter().chain(&b.table_functions).copied()).collect();
-        self.accept(&pointers, Source::CodePointer)
+        self.accept_by_state(&pointers, Source::CodePointer)
     }
 
     pub(super) fn accept_data_pointers(&mut self) -> bool {
         let pointers = std::mem::take(&mut self.data_pointers);
-        let any = self.accept(&pointers, Source::DataPointer);
+        let any = self.accept_by_state(&pointers, Source::DataPointer);
         self.data_pointers = pointers;
         any
+    }
+
+    /// As `accept`: first those in the state of most functions, from which more may be learnt about the others.
+    fn accept_by_state(&mut self, pointers: &BTreeSet<u64>, source: Source) -> bool {
+        let thumb = self.is_mostly_thumb();
+        let (likely, other) =
+            pointers.iter().partition(|&&a| self.image.isa == Isa::A64 || (self.text.bytes(a) != a) == thumb);
+        self.accept(&likely, source) || self.accept(&other, source)
     }
 
     /// Makes functions, or labels of functions, of those `pointers` that look like it.
@@ -55,12 +63,13 @@ impl Search<'_> {
         };
         let is_data = |a: u64| data.get(data.partition_point(|d| d.end <= a)).is_some_and(|d| d.contains(a));
         let thumb = self.is_mostly_thumb();
+        let only_arm = self.only_arm();
         // Where nothing says the state, what seems to be a function in the state that is not the program's must look like one.
         let in_doubt = |a: u64| {
             let bytes = self.text.bytes(a);
             let other = (bytes != a) != thumb && self.text.places(bytes).len() != 1;
             let ended = || self.text.follows_end(a) || is_data(bytes.wrapping_sub(1));
-            self.image.isa == Isa::A32 && other && !(self.text.is_prologue(a) && ended())
+            self.image.isa == Isa::A32 && other && (only_arm || !(self.text.is_prologue(a) && ended()))
         };
         let pointers: Vec<u64> = pointers.iter().copied().filter(|&a| !is_data(a) && !in_doubt(a)).collect();
         let mut any = false;

@@ -195,10 +195,12 @@ impl Text<'_> {
             u.kind.ends() && u.kind != Kind::Data && !u.conditional && self.bytes(u.next) == at
         };
         let two = at.wrapping_sub(2);
+        // Thumb's short branch looks like the upper half of an A32 instruction without a condition.
+        let a32 = addr == at && self.half(two).is_some_and(|h| h >> 11 == 0b11100);
         self.find(two).is_none()
             || self.is_marked_data(two)
             || self.is_padding32(two)
-            || ends(two, 1)
+            || !a32 && ends(two, 1)
             || ends(at.wrapping_sub(4), 1)
             || ends(at.wrapping_sub(4), 0)
     }
