@@ -92,14 +92,11 @@ pub(crate) fn explain(slice: &mut Slice<'_>, scope: &Scope<'_>, block: usize, ta
             return j;
         }
     }
-    match tables.first() {
-        Some(_) => {
-            let tables = tables.iter();
-            let found = tables.filter_map(|&load| infer(slice, scope, &plan, load)).next();
-            found.unwrap_or(Jump::Unresolved)
-        }
-        None => steps(slice, scope, &plan, &levels[0]).unwrap_or(Jump::Unresolved),
-    }
+    let found = match tables.is_empty() {
+        true => steps(slice, scope, &plan, &levels[0]),
+        false => tables.iter().find_map(|&load| infer(slice, scope, &plan, load)),
+    };
+    found.unwrap_or(Jump::Unresolved)
 }
 
 /// Loads from constant address + something unknown, innermost first.
