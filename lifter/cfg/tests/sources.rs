@@ -128,19 +128,23 @@ fn equal_names_are_told_apart() {
     );
 }
 
-#[test]
-fn cold_parts_belong_to_their_function() {
-    // As gcc lays out `work` with a rare branch: the cold part has a symbol and unwind information of its own.
+/// As gcc lays out `work` with a rare branch: the cold part has a symbol and unwind information of its own. `more` stands behind.
+fn with_cold_part(more: &str) -> String {
     let filler = "add x1, x1, #1\n eor x1, x1, x0\n".repeat(100);
-    let source = format!(
+    format!(
         ".section .text.unlikely,\"ax\"\n.type work.cold, %function\nwork.cold: .cfi_startproc\n\
          bl rare\n b back\n .cfi_endproc\n.size work.cold, . - work.cold\n\
          .text\n.type work, %function\nwork: .cfi_startproc\n cbz x0, work.cold\n\
          back: {filler} cbnz x1, back\n ret\n .cfi_endproc\n.size work, . - work\n\
          .globl start\n.type start, %function\nstart: .cfi_startproc\n bl work\n b start\n .cfi_endproc\n\
          .size start, . - start\n\
-         .type rare, %function\nrare: .cfi_startproc\n ret\n .cfi_endproc\n.size rare, . - rare\n"
-    );
+         .type rare, %function\nrare: .cfi_startproc\n ret\n .cfi_endproc\n.size rare, . - rare\n{more}"
+    )
+}
+
+#[test]
+fn cold_parts_belong_to_their_function() {
+    let source = with_cold_part("");
     let image = gcc(&source, "S", &[]);
     let cold = image.symbols.iter().find(|s| s.name == "work.cold").expect("a cold part").addr;
     assert!(image.unwind.iter().any(|r| r.start == cold));
@@ -162,18 +166,9 @@ fn cold_parts_belong_to_their_function() {
 /// must end, and go on to what nothing names.
 #[test]
 fn cold_parts_that_others_jump_to_become_functions() {
-    let filler = "add x1, x1, #1\n eor x1, x1, x0\n".repeat(100);
-    let source = format!(
-        ".section .text.unlikely,\"ax\"\n.type work.cold, %function\nwork.cold: .cfi_startproc\n\
-         bl rare\n b back\n .cfi_endproc\n.size work.cold, . - work.cold\n\
-         .text\n.type work, %function\nwork: .cfi_startproc\n cbz x0, work.cold\n\
-         back: {filler} cbnz x1, back\n ret\n .cfi_endproc\n.size work, . - work\n\
-         .globl start\n.type start, %function\nstart: .cfi_startproc\n bl work\n b start\n .cfi_endproc\n\
-         .size start, . - start\n\
-         .type rare, %function\nrare: .cfi_startproc\n ret\n .cfi_endproc\n.size rare, . - rare\n\
-         late: stp x29, x30, [sp, #-16]!\n mov x29, sp\n add x0, x0, #2\n ldp x29, x30, [sp], #16\n b work.cold\n\
-         orphan: add x0, x0, #3\n ret\n\
-         .data\n.balign 8\n.xword late\n"
+    let source = with_cold_part(
+        "late: stp x29, x30, [sp, #-16]!\n mov x29, sp\n add x0, x0, #2\n ldp x29, x30, [sp], #16\n b work.cold\n\
+         orphan: add x0, x0, #3\n ret\n.data\n.balign 8\n.xword late\n",
     );
     let mut image = gcc(&source, "S", &[]);
     let cold = image.symbols.iter().find(|s| s.name == "work.cold").expect("a cold part").addr;
