@@ -122,6 +122,7 @@ pub(crate) fn extent(s: &Search<'_>, entries: &BTreeSet<u64>, entry: u64, gap: R
             }
         }
     }
-    let jumps = walk.pieces.values().any(|p| p.kind == Kind::Indirect && p.end == end);
+    // Behind a conditional jump stands the branch to the default case (`addls pc, pc, r0, lsl #2`).
+    let jumps = walk.pieces.values().any(|p| p.kind == Kind::Indirect && (p.end..=p.end + 4).contains(&end));
     (end > first).then_some(Extent { end, literals, jumps })
 }

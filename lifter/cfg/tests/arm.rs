@@ -230,6 +230,47 @@ fn a_table_ends_where_its_code_begins() {
     check_table(gcc32(BY_MAGNITUDE, "S", &[]), "copy", 3);
 }
 
+/// A function that nothing names, with a table of branches: the search for such functions must not take the branches for ones.
+const UNNAMED: &str = r#"
+    .syntax unified
+    .arm
+    .text
+    .global start
+    .type start, %function
+start:
+    mov r0, #0
+    b start
+    .type unnamed, %function
+unnamed:
+    push {r4, lr}
+    cmp r0, #3
+    addls pc, pc, r0, lsl #2
+    b 9f
+    b 1f
+    b 2f
+    b 3f
+    b 1f
+1:  add r0, r0, #1
+    pop {r4, pc}
+2:  add r0, r0, #2
+    pop {r4, pc}
+3:  add r0, r0, #3
+    pop {r4, pc}
+9:  mov r0, #0
+    pop {r4, pc}
+"#;
+
+#[test]
+fn branches_of_a_table_are_no_functions() {
+    let mut image = gcc32(UNNAMED, "S", &[]);
+    let unnamed = image.symbols.iter().find(|s| s.name == "unnamed").expect("a symbol").addr;
+    image.symbols.clear();
+    let p = cfg::discover(&image, &Options::default());
+    check(&p);
+    assert_eq!(entries(&p), BTreeSet::from([image.entry, unnamed]), "{}", p.cfg_report());
+    assert_eq!(p.unresolved_jumps, [0; 0], "{}", p.cfg_report());
+}
+
 /// A function to which only data points, and numbers in data that are addresses in its middle and in Thumb state, as Go's tables of functions
 /// are full of. The upper half of most A32 instructions is a branch of Thumb.
 const NUMBERS: &str = r#"
