@@ -133,7 +133,7 @@ impl Arena {
                     }
                     if let (_, Node::Pure(PureOp::Int(IntBin::Add), [x, y, _])) = self.get(a)
                         && let Some(d) = self.as_const(y)
-                        && !(self.narrow && is_small(ty, d) && !is_small(ty, c))
+                        && !(self.narrow && !is_small(ty, c) && (is_small(ty, d) || is_far(c, d)))
                     {
                         let sum = self.konst(ty, c.wrapping_add(d));
                         return self.pure(op, ty, &[x, sum]);
@@ -225,6 +225,12 @@ impl Arena {
         }
         values.last().copied().flatten()
     }
+}
+
+/// True if `d` is no distance from the address `c`: the 32-bit sum is none, as where an index counts from a large number.
+fn is_far(c: u64, d: u64) -> bool {
+    let upper = |x: u64| x as u32 >> 31 != 0;
+    !upper(c) && upper(c.wrapping_add(d))
 }
 
 fn is_small(ty: Type, c: u64) -> bool {

@@ -6,23 +6,36 @@ use cfg::Options;
 use std::collections::BTreeSet;
 use support::*;
 
-/// A table of `n` cases, each with a body that no other has.
-fn switch(n: u32) -> String {
+/// A table of `n` cases from `first` on, each with a body that no other has.
+fn switch(first: u32, n: u32) -> String {
     let cases: String = (0..n)
         .map(|i| {
-            format!("case {i}: side({}); x ^= {}; break;\n", 100 + i * i * 7 % 61, 200 + i * i * i * 13 % 97)
+            format!(
+                "case {first}u + {i}: side({}); x ^= {}; break;\n",
+                100 + i * i * 7 % 61,
+                200 + i * i * i * 13 % 97
+            )
         })
         .collect();
     format!(
         "volatile int sink; __attribute__((noinline)) void side(int v) {{ sink = v; }}\n\
-         int dispatch(int v, int x) {{ switch (v) {{ {cases} default: side(-1); }} return x; }}\n\
+         int dispatch(unsigned v, int x) {{ switch (v) {{ {cases} default: side(-1); }} return x; }}\n\
          void start(void) {{ dispatch(sink, sink); for (;;) ; }}\n"
     )
 }
 
 #[test]
 fn jump_tables_of_both_states() {
-    let source = switch(24);
+    tables_from(0);
+}
+
+#[test]
+fn indices_that_count_from_a_large_number() {
+    tables_from(0x7f2b_b78a);
+}
+
+fn tables_from(first: u32) {
+    let source = switch(first, 24);
     let mut tables = 0;
     for state in ["-marm", "-mthumb"] {
         for level in ["-O0", "-O1", "-O2", "-Os"] {
