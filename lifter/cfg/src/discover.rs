@@ -183,17 +183,20 @@ impl Search<'_> {
         any
     }
 
+    /// How many functions are in Thumb state.
+    fn thumb_entries(&self) -> usize {
+        self.entries.iter().filter(|&&e| self.text.bytes(e) != e).count()
+    }
+
     /// True if most functions are in Thumb state.
     pub(crate) fn is_mostly_thumb(&self) -> bool {
-        let thumb = self.entries.iter().filter(|&e| self.text.bytes(*e) != *e).count();
-        2 * thumb > self.entries.len()
+        2 * self.thumb_entries() > self.entries.len()
     }
 
     /// True if hardly any function is in Thumb state, of enough to tell: what seems to be one is a mistake.
     pub(crate) fn only_arm(&self) -> bool {
         const ENOUGH: usize = 64;
-        let thumb = self.entries.iter().filter(|&&e| self.text.bytes(e) != e).count();
-        self.entries.len() >= ENOUGH && 100 * thumb < self.entries.len()
+        self.entries.len() >= ENOUGH && 100 * self.thumb_entries() < self.entries.len()
     }
 
     /// That of the code addresses of one place at which a function most likely begins.

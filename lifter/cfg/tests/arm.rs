@@ -206,14 +206,18 @@ fn division_enters_one_of_equal_pieces() {
     check_table(gcc32(DIVISION, "S", &[]), "divide", 33);
 }
 
-/// Hand-written code that is entered by the magnitude of a size, through offsets that stand right before it, and whose symbol
-/// has no size.
-const BY_MAGNITUDE: &str = r#"
+/// What sources in A32 state begin with.
+const A32: &str = r#"
     .syntax unified
     .arm
     .text
     .global start
     .type start, %function
+"#;
+
+/// Hand-written code that is entered by the magnitude of a size, through offsets that stand right before it, and whose symbol
+/// has no size.
+const BY_MAGNITUDE: &str = r#"
 start:
     ldr r1, [r0]
     bl copy
@@ -240,16 +244,11 @@ copy:
 
 #[test]
 fn a_table_ends_where_its_code_begins() {
-    check_table(gcc32(BY_MAGNITUDE, "S", &[]), "copy", 3);
+    check_table(gcc32(&format!("{A32}{BY_MAGNITUDE}"), "S", &[]), "copy", 3);
 }
 
 /// A function that nothing names, with a table of branches: the search for such functions must not take the branches for ones.
 const UNNAMED: &str = r#"
-    .syntax unified
-    .arm
-    .text
-    .global start
-    .type start, %function
 start:
     mov r0, #0
     b start
@@ -275,7 +274,7 @@ unnamed:
 
 #[test]
 fn branches_of_a_table_are_no_functions() {
-    let mut image = gcc32(UNNAMED, "S", &[]);
+    let mut image = gcc32(&format!("{A32}{UNNAMED}"), "S", &[]);
     let unnamed = image.symbols.iter().find(|s| s.name == "unnamed").expect("a symbol").addr;
     image.symbols.clear();
     let p = cfg::discover(&image, &Options::default());
@@ -287,11 +286,6 @@ fn branches_of_a_table_are_no_functions() {
 /// A function to which only data points, and numbers in data that are addresses in its middle and in Thumb state, as Go's tables of functions
 /// are full of. The upper half of most A32 instructions is a branch of Thumb.
 const NUMBERS: &str = r#"
-    .syntax unified
-    .arm
-    .text
-    .global start
-    .type start, %function
 start:
     ldr r1, =table
     ldr r1, [r1]
@@ -314,7 +308,7 @@ table:
 
 #[test]
 fn numbers_in_data_are_no_functions() {
-    let mut image = gcc32(NUMBERS, "S", &[]);
+    let mut image = gcc32(&format!("{A32}{NUMBERS}"), "S", &[]);
     let at = |name: &str| image.symbols.iter().find(|s| s.name == name).map(|s| s.addr);
     let (pointed, inside) = (at("pointed"), at("inside"));
     let pointed = pointed.expect("a symbol");
