@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 /// What a program did, as its parent sees it.
@@ -52,6 +53,27 @@ pub struct Run<'a> {
     pub cpu: Option<&'a str>,
 }
 
+/// Where translations by this `xlate` are kept. What other builds of it made is removed once it is old: each is gigabytes.
+fn translations(xlate: &Path) -> Result<PathBuf, String> {
+    static PRUNED: Once = Once::new();
+    const OLD: Duration = Duration::from_secs(6 * 3600);
+    let mut h = DefaultHasher::new();
+    let meta = std::fs::metadata(xlate).map_err(|e| format!("{}: {e}", xlate.display()))?;
+    (meta.len(), meta.modified().ok()).hash(&mut h);
+    let all = store().join("translated");
+    let ours = all.join(format!("{:016x}", h.finish()));
+    PRUNED.call_once(|| {
+        let others = std::fs::read_dir(&all).into_iter().flatten().flatten().map(|e| e.path());
+        for other in others.filter(|o| *o != ours) {
+            let modified = std::fs::metadata(&other).and_then(|m| m.modified());
+            if modified.is_ok_and(|m| m.elapsed().is_ok_and(|age| age > OLD)) {
+                let _ = std::fs::remove_dir_all(&other);
+            }
+        }
+    });
+    Ok(ours)
+}
+
 /// Translates `program` with `flags`; kept by content of program, flags and translator.
 pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
     let mut h = DefaultHasher::new();
@@ -59,10 +81,8 @@ pub fn translate(program: &Path, flags: &[&str]) -> Result<PathBuf, String> {
     // Programs whose name and content differ are never one file, which the other's user might remove.
     (program, flags).hash(&mut h);
     let xlate = tools::xlate();
-    let meta = std::fs::metadata(&xlate).map_err(|e| e.to_string())?;
-    (meta.len(), meta.modified().ok()).hash(&mut h);
     // The name stays, because programs look at it: busybox is what argv[0] says.
-    let dir = store().join("translated").join(format!("{:016x}", h.finish()));
+    let dir = translations(&xlate)?.join(format!("{:016x}", h.finish()));
     std::fs::create_dir_all(&dir).map_err(|e| e.to_string())?;
     let out = dir.join(program.file_name().expect("a program has a name"));
     if !out.exists() {
