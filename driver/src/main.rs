@@ -12,6 +12,8 @@ mod translate;
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::ffi::CString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -58,7 +60,7 @@ enum Sub {
 
 #[derive(Args)]
 struct TranslateArgs {
-    /// The ARM program: a statically linked AArch64 or AArch32 ELF file.
+    /// The ARM program: an AArch64 or AArch32 ELF file, statically or dynamically linked.
     #[arg(required = true, value_name = "IN")]
     input: Option<PathBuf>,
     /// The x86-64 executable to write [default: IN with the suffix .x86].
@@ -132,6 +134,11 @@ struct CommonArgs {
     /// Lift also what earlier runs of the program met, as XLATE_PROFILE=FILE recorded it. May be given several times.
     #[arg(long, value_name = "FILE")]
     profile: Vec<PathBuf>,
+    /// The directory with the ARM system's files (dynamic linker, libraries …), where the translated program looks first for
+    /// what it opens by absolute names; XLATE_SYSROOT=DIR overrides it [default: / if the dynamic linker is there, else where
+    /// Debian's cross libraries are, /usr/aarch64-linux-gnu and the like].
+    #[arg(long, value_name = "DIR")]
+    sysroot: Option<PathBuf>,
     /// How guest state is kept recoverable (for measurements).
     #[arg(long, hide = true, value_enum)]
     checkpoints: Option<CheckpointArg>,
@@ -165,7 +172,19 @@ impl CommonArgs {
                 (false, None) => None,
             },
             lift: !self.no_lift,
+            sysroot: self.sysroot()?,
         })
+    }
+
+    /// The directory of `--sysroot` as an absolute path.
+    fn sysroot(&self) -> Result<Option<CString>> {
+        let Some(given) = &self.sysroot else { return Ok(None) };
+        let name = given.display();
+        let path = given.canonicalize().with_context(|| format!("--sysroot {name}: cannot be found"))?;
+        if !path.is_dir() {
+            bail!("--sysroot {name}: not a directory; name the one that holds the ARM system's lib");
+        }
+        Ok(Some(CString::new(path.into_os_string().into_vec()).context("--sysroot: a NUL in a path")?))
     }
 
     /// What the profiles say about `image`.

@@ -105,7 +105,7 @@ fn bad_inputs_get_a_message_and_status_2() {
         (&big_endian, "endian"),
         (&x86, "AArch64"),
         (&truncated, "input"),
-        (&dynamic, "dynamically linked"),
+        (&dynamic, "dynamic linker"),
     ];
     for (bytes, expected) in cases {
         std::fs::write(&path, bytes).unwrap();
@@ -117,6 +117,12 @@ fn bad_inputs_get_a_message_and_status_2() {
         assert_eq!(files(dir.path()), ["input"], "{text}");
     }
     assert_eq!(message(xlate().arg("/does/not/exist")).0, Some(2));
+    std::fs::write(&path, tiny()).unwrap();
+    for sysroot in ["/does/not/exist", "/dev/null"] {
+        let (status, text) = message(xlate().arg("--sysroot").arg(sysroot).arg(&path));
+        assert!(status == Some(2) && text.contains(&format!("--sysroot {sysroot}: ")), "{text}");
+    }
+    std::fs::remove_file(&path).unwrap();
     assert_eq!(message(xlate().arg(dir.path())).0, Some(2));
     assert_eq!(message(&mut xlate()).0, Some(2));
 }

@@ -13,6 +13,8 @@ pub enum Libc {
     Musl,
     /// The cross compiler's glibc.
     Glibc,
+    /// The same, dynamically linked.
+    Shared,
     /// None: the source brings `_start`.
     None,
 }
@@ -99,7 +101,7 @@ impl Target {
     }
 }
 
-/// Compiles and links `source` (C or assembly) statically with `flags`; the result is kept by content.
+/// Compiles and links `source` (C or assembly), statically but with [`Libc::Shared`], with `flags`; the result is kept by content.
 pub fn build(source: &Path, libc: Libc, flags: &[&str]) -> Result<PathBuf, String> {
     build_all(&[source], libc, flags)
 }
@@ -149,9 +151,12 @@ pub fn build_for(target: Target, sources: &[&Path], libc: Libc, flags: &[&str]) 
     }
     let temp = temporary(&out);
     let mut gcc = Command::new(target.gcc());
-    gcc.args(target.flags()).arg("-static").arg("-o").arg(&temp);
+    gcc.args(target.flags()).arg("-o").arg(&temp);
+    if libc != Libc::Shared {
+        gcc.arg("-static");
+    }
     match libc {
-        Libc::Glibc => {
+        Libc::Glibc | Libc::Shared => {
             gcc.args(sources).args(flags).arg("-lm").arg("-lpthread");
         }
         Libc::None => {

@@ -36,6 +36,7 @@ const FOREIGN: &[(&str, &[&str])] = &[
             "testsuite/",
             "lifter/emit-llvm/src/tied.rs",
             "lifter/emit-llvm/tests/",
+            "runtime/host/src/linker.rs",
         ],
     ),
     ("inkwell", &["lifter/emit-llvm/"]),

@@ -6,7 +6,12 @@ use std::fmt;
 
 impl fmt::Display for Image {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = if self.position_independent { "static PIE" } else { "executable" };
+        let kind = match (self.position_independent, &self.linker) {
+            (true, None) => "static PIE",
+            (false, None) => "executable",
+            (true, Some(_)) => "PIE, dynamically linked",
+            (false, Some(_)) => "executable, dynamically linked",
+        };
         let isa = match (self.isa, self.float_abi) {
             (Isa::A64, _) => "AArch64",
             (Isa::A32, FloatAbi::Hard) => "AArch32 hard-float",
@@ -14,6 +19,9 @@ impl fmt::Display for Image {
             (Isa::A32, FloatAbi::Unknown) => "AArch32",
         };
         writeln!(f, "{isa} {kind}, entry {:#x}", self.entry)?;
+        if let Some(linker) = &self.linker {
+            writeln!(f, "dynamic linker {}", linker.to_string_lossy())?;
+        }
         if let Some(id) = &self.build_id {
             let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
             writeln!(f, "build id {hex}")?;

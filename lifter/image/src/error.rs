@@ -57,9 +57,7 @@ pub enum Feature {
     Core,
     /// Another e_type.
     FileType(u16),
-    /// PT_INTERP.
-    Interpreter,
-    /// DT_NEEDED.
+    /// DT_NEEDED without PT_INTERP.
     Needed,
     /// ET_DYN without an entry.
     SharedObject,
@@ -79,8 +77,8 @@ impl Feature {
             Feature::BigEndian => "build the program little-endian (-mlittle-endian)",
             Feature::Relocatable => "link it first (for example aarch64-linux-gnu-gcc -static)",
             Feature::Core => "give the executable that dumped it",
-            Feature::Interpreter | Feature::Needed => "link it statically (-static or -static-pie)",
-            Feature::SharedObject => "give the program that uses it, linked statically",
+            Feature::Needed => "link it as a program, with a dynamic linker, or statically (-static)",
+            Feature::SharedObject => "give the program that uses it",
             Feature::Ilp32 => "build it with -mabi=lp64",
         }
     }
@@ -103,10 +101,9 @@ impl std::fmt::Display for Feature {
             Feature::Relocatable => f.write_str("this is an object file, not a program"),
             Feature::Core => f.write_str("this is a core dump, not a program"),
             Feature::FileType(t) => write!(f, "ELF file type {t} is not a program"),
-            Feature::Interpreter => {
-                f.write_str("dynamically linked programs (with an interpreter) are not supported yet")
-            }
-            Feature::Needed => f.write_str("programs that need shared libraries are not supported yet"),
+            Feature::Needed => f.write_str(
+                "this needs shared libraries, but names no dynamic linker (PT_INTERP) to load them",
+            ),
             Feature::SharedObject => f.write_str("this is a shared library, not a program"),
             Feature::Ilp32 => f.write_str("ILP32 programs are not supported"),
         }

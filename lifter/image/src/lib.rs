@@ -15,6 +15,7 @@ pub use error::{Error, Feature};
 pub use load::load;
 
 use isa::Isa;
+use std::ffi::CString;
 use std::sync::Arc;
 
 /// A guest program as loaded from its file.
@@ -59,6 +60,8 @@ pub struct Image {
     pub pointers: Vec<Pointer>,
     /// `.init_array`, `.fini_array`, `.preinit_array` entries, DT_INIT, DT_FINI.
     pub init: Vec<u64>,
+    /// Path of the dynamic linker that starts the program (PT_INTERP); `None` for static programs.
+    pub linker: Option<CString>,
     /// Build id, if any.
     pub build_id: Option<Vec<u8>>,
     /// What was damaged in the file and therefore ignored; none of it is needed to run the program.

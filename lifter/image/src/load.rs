@@ -6,6 +6,7 @@ use crate::elf::{Class, Header, Program, Table};
 use crate::{Error, Feature, FloatAbi, Image, Segment, exidx, relocs, sections, unwind};
 use isa::Isa;
 use object::elf;
+use std::ffi::{CStr, CString};
 use std::sync::Arc;
 
 /// User addresses end here on AArch64 with 48-bit addresses, and on x86-64 one bit earlier: the smaller counts.
@@ -60,6 +61,7 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
         starts: Vec::new(),
         pointers: Vec::new(),
         init: Vec::new(),
+        linker: None,
         build_id: None,
         diagnostics: Vec::new(),
     };
@@ -71,7 +73,8 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
             elf::PT_LOAD if h.filesz != 0 => {
                 return no.malformed("p_memsz", offset + fields.p_memsz, "less than p_filesz");
             }
-            elf::PT_INTERP => return no.unsupported(Feature::Interpreter, "PT_INTERP", offset),
+            // The kernel takes the first.
+            elf::PT_INTERP if image.linker.is_none() => image.linker = Some(linker(&no, &h, offset, &file)?),
             elf::PT_GNU_STACK => image.exec_stack = h.flags & elf::PF_X.0 != 0,
             _ => {}
         }
@@ -86,7 +89,8 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
 
     let mut arrays = Vec::new();
     sections::read(&mut image, &header, &headers, &mut arrays);
-    if let Some(offset) = relocs::read(&mut image, &header, &headers, &mut arrays) {
+    let needed = relocs::read(&mut image, &header, &headers, &mut arrays);
+    if let Some(offset) = needed.filter(|_| image.linker.is_none()) {
         return no.unsupported(Feature::Needed, "DT_NEEDED", offset);
     }
     unwind::read(&mut image, &header, &headers);
@@ -189,6 +193,20 @@ fn program_headers<'a>(
     match header.class.programs(file, header.phoff, count * size) {
         Some(t) => Ok(t),
         None => no.malformed("e_phoff", fields.e_phoff, "the program headers lie beyond the end of the file"),
+    }
+}
+
+/// The path that PT_INTERP names, under the kernel's conditions (`load_elf_binary`).
+fn linker(no: &Refuse<'_>, h: &Program, offset: u64, file: &[u8]) -> Result<CString, Error> {
+    const PATH_MAX: u64 = 4096;
+    let range = h.offset..h.offset.saturating_add(h.filesz);
+    let bytes = (2..=PATH_MAX)
+        .contains(&h.filesz)
+        .then(|| file.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?))
+        .flatten();
+    match bytes.filter(|b| b.ends_with(&[0])).and_then(|b| CStr::from_bytes_until_nul(b).ok()) {
+        Some(path) if !path.is_empty() => Ok(path.to_owned()),
+        _ => no.malformed("PT_INTERP", offset, "the path of the dynamic linker is missing or not terminated"),
     }
 }
 

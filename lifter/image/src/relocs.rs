@@ -23,8 +23,8 @@ struct Dynamic {
     init: Vec<u64>,
 }
 
-/// Reads everything that relocations and the dynamic section tell. `Some(offset)` if the program needs shared
-/// libraries: where in the file it says so.
+/// Reads everything that relocations and the dynamic section tell. `Some(offset)` if the program needs shared libraries:
+/// where in the file it says so. What refers to symbols of theirs is left out.
 pub(crate) fn read(
     image: &mut Image,
     header: &Header,
@@ -33,6 +33,7 @@ pub(crate) fn read(
 ) -> Option<u64> {
     let file = image.file.clone();
     let mut d = Dynamic::default();
+    let mut needed = None;
     let class = header.class;
     if let Some(h) = headers.iter().find(|h| h.kind == elf::PT_DYNAMIC) {
         let Some(entries) = class.dynamics(&file, h.offset, h.filesz) else {
@@ -40,9 +41,8 @@ pub(crate) fn read(
             return None;
         };
         let mut used = entries.iter().take_while(|e| e.tag != elf::DT_NULL);
-        if let Some(i) = used.position(|e| e.tag == elf::DT_NEEDED) {
-            return Some(h.offset + class.dynamic_size() * i as u64);
-        }
+        let first = used.position(|e| e.tag == elf::DT_NEEDED);
+        needed = first.map(|i| h.offset + class.dynamic_size() * i as u64);
         d = dynamic(entries);
     }
     let symbols = symbols(image, class, &d, &file);
@@ -81,7 +81,7 @@ pub(crate) fn read(
             }
         }
     }
-    None
+    needed
 }
 
 fn dynamic(entries: Table<'_, file::Dynamic>) -> Dynamic {

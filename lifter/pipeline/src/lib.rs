@@ -21,6 +21,7 @@ use image::{Image, Range};
 use ir::{Function, GuestAddr};
 use isa::Isa;
 use rayon::prelude::*;
+use std::ffi::CString;
 use std::time::Instant;
 
 /// Choices of one translation. The output depends on these and the image only, never on the number of jobs.
@@ -36,11 +37,20 @@ pub struct Options {
     pub findings: Vec<abi::profile::Finding>,
     /// Lift code at all; without it the output interprets everything.
     pub lift: bool,
+    /// The directory under which the translated program looks for the ARM system's files.
+    pub sysroot: Option<CString>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { opt: 2, cpu: "x86-64-v2".into(), checkpoints: None, findings: Vec::new(), lift: true }
+        Options {
+            opt: 2,
+            cpu: "x86-64-v2".into(),
+            checkpoints: None,
+            findings: Vec::new(),
+            lift: true,
+            sysroot: None,
+        }
     }
 }
 
@@ -103,8 +113,13 @@ pub fn translate(
     }
 
     let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
-        let tables =
-            tables::write(image, &layout, &emit, &functions, &program.functions, &literals, &resume)?;
+        let code = tables::Code {
+            functions: &functions,
+            shapes: &program.functions,
+            literals: &literals,
+            resume: &resume,
+        };
+        let tables = tables::write(image, &layout, &emit, options.sysroot.as_deref(), &code)?;
         let glue =
             emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
         let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;

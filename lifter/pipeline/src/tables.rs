@@ -13,31 +13,46 @@ use object::{
     SymbolScope, elf,
 };
 use std::collections::HashMap;
+use std::ffi::{CStr, CString};
 use std::mem::offset_of;
 
 /// Name of the dispatch table, which lifted code looks up.
 const DISPATCH: &str = "xl_dispatch";
 
+/// The lifted code: functions, with what each was made of, and where they can be entered.
+pub(crate) struct Code<'a> {
+    pub functions: &'a [Function],
+    pub shapes: &'a [Found],
+    pub literals: &'a [Vec<Range>],
+    pub resume: &'a [ResumePoint],
+}
+
+/// The object. `sysroot` is the directory with the ARM system's files, if one was named.
 pub(crate) fn write(
     image: &Image,
     layout: &Layout,
     emit: &emit_llvm::Options,
-    functions: &[Function],
-    shapes: &[Found],
-    literals: &[Vec<Range>],
-    resume: &[ResumePoint],
+    sysroot: Option<&CStr>,
+    code: &Code<'_>,
 ) -> Result<Vec<u8>, Error> {
     let mut w = Writer {
         obj: Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little),
         externs: HashMap::new(),
     };
-    w.dispatch(layout, functions)?;
-    w.resume(layout, resume)?;
-    let ranges = w.functions(image, layout, functions, shapes, literals)?;
+    w.dispatch(layout, code.functions)?;
+    w.resume(layout, code.resume)?;
+    let ranges = w.functions(image, layout, code)?;
     w.segments(image);
     w.file(image);
-    w.identity(image);
-    w.description(image, layout, emit, [resume.len(), functions.len(), ranges])?;
+    w.text(
+        "xl_identity",
+        &CString::new(crate::profile::identity(image)).expect("invariant: no NUL in names"),
+    );
+    let paths = [("xl_linker", image.linker.as_deref()), ("xl_sysroot", sysroot)];
+    for (name, path) in paths.into_iter().filter_map(|(n, p)| Some((n, p?))) {
+        w.text(name, path);
+    }
+    w.description(image, layout, emit, [code.resume.len(), code.functions.len(), ranges])?;
     let note = w.obj.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Other);
     w.obj.append_section_data(note, &[], 1);
     w.obj.write().map_err(|e| Error::Tables(e.to_string()))
@@ -136,15 +151,8 @@ impl Writer {
     }
 
     /// Which guest code and literals each function was made of; gives the number of ranges.
-    fn functions(
-        &mut self,
-        image: &Image,
-        layout: &Layout,
-        functions: &[Function],
-        shapes: &[Found],
-        literals: &[Vec<Range>],
-    ) -> Result<usize, Error> {
-        let mut order: Vec<_> = functions.iter().zip(shapes.iter().zip(literals)).collect();
+    fn functions(&mut self, image: &Image, layout: &Layout, code: &Code<'_>) -> Result<usize, Error> {
+        let mut order: Vec<_> = code.functions.iter().zip(code.shapes.iter().zip(code.literals)).collect();
         order.sort_by_key(|(f, _)| f.entry);
         let (mut data, mut ranges) = (Vec::new(), Vec::<u8>::new());
         let offset = |a: GuestAddr| (a.0 - layout.text_base) as u32;
@@ -202,10 +210,10 @@ impl Writer {
         self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", data, PAGE as u64);
     }
 
-    fn identity(&mut self, image: &Image) {
-        let mut text = crate::profile::identity(image).into_bytes();
-        text.push(0);
-        self.section(".rodata.xl_identity", SectionKind::ReadOnlyData, "xl_identity", text, 1);
+    /// A NUL-terminated text.
+    fn text(&mut self, name: &str, text: &CStr) {
+        let bytes = text.to_bytes_with_nul().to_vec();
+        self.section(&format!(".rodata.{name}"), SectionKind::ReadOnlyData, name, bytes, 1);
     }
 
     fn description(
@@ -263,6 +271,9 @@ impl Writer {
             (offset_of!(ImageDesc, leave), symbol::LEAVE, false),
             (offset_of!(ImageDesc, functions), "xl_functions", false),
             (offset_of!(ImageDesc, ranges), "xl_ranges", false),
+            // Null where there is none.
+            (offset_of!(ImageDesc, linker), "xl_linker", true),
+            (offset_of!(ImageDesc, sysroot), "xl_sysroot", true),
         ] {
             let target = self.named(name, weak);
             self.relocate(id, at + field as u64, target, elf::R_X86_64_64, 0)?;

@@ -74,6 +74,10 @@ pub struct ImageDesc {
     pub ranges: *const CodeRange,
     /// Number of all ranges.
     pub range_count: u64,
+    /// Path of the guest's dynamic linker, NUL-terminated; null for static programs.
+    pub linker: *const u8,
+    /// The directory under which the guest's files are looked for first, NUL-terminated; null if none was named.
+    pub sysroot: *const u8,
 }
 
 /// `ImageDesc::magic`: "xlateimg".

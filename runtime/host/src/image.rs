@@ -7,6 +7,7 @@
 #![allow(unsafe_code)]
 
 use abi::{CheckpointEntry, CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc};
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The program as loaded.
@@ -42,6 +43,11 @@ fn slice<T>(first: *const T, len: u64) -> &'static [T] {
     unsafe { std::slice::from_raw_parts(first, len as usize) }
 }
 
+fn text(at: *const u8) -> Option<&'static CStr> {
+    // SAFETY: see the module's heading; texts end with NUL.
+    (!at.is_null()).then(|| unsafe { CStr::from_ptr(at.cast()) })
+}
+
 impl Loaded {
     /// The segments, by address.
     pub fn segments(&self) -> &'static [SegmentDesc] {
@@ -51,6 +57,16 @@ impl Loaded {
     /// The guest file.
     pub fn file(&self) -> &'static [u8] {
         slice(self.desc.file, self.desc.file_len)
+    }
+
+    /// Path of the program's dynamic linker; `None` for static programs.
+    pub fn linker(&self) -> Option<&'static CStr> {
+        text(self.desc.linker)
+    }
+
+    /// The directory with the ARM system's files, if the translation named one.
+    pub fn sysroot(&self) -> Option<&'static CStr> {
+        text(self.desc.sysroot)
     }
 
     fn checkpoints(&self) -> &'static [CheckpointEntry] {

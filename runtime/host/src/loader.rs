@@ -7,14 +7,17 @@
 #![allow(unsafe_code)]
 
 use crate::access;
-use crate::hostcall::{Errno, check, syscall};
+use crate::hostcall::{Errno, syscall};
 use crate::image::Loaded;
 use crate::mem::{AddressSpace, EXEC, Kind, MapRequest, PAGE, READ, Vma, WRITE, page_down, page_up};
 use crate::trace::Topic;
 use crate::vectors;
 use abi::{ImageDesc, SegmentDesc};
 use isa::Isa;
+use std::ffi::CString;
 use std::fmt;
+use std::fs::File;
+use std::os::fd::AsRawFd;
 
 /// Why the program cannot be loaded.
 #[derive(Debug)]
@@ -44,6 +47,13 @@ pub enum Error {
     },
     /// The description contradicts itself.
     Damaged,
+    /// The dynamic linker cannot be loaded.
+    Linker {
+        /// Its path.
+        path: CString,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 impl fmt::Display for Error {
@@ -63,6 +73,12 @@ impl fmt::Display for Error {
                  vm.mmap_min_addr is above it, or RLIMIT_AS (ulimit -v) is below 5 GiB",
                 std::io::Error::from_raw_os_error(errno.0)
             ),
+            Error::Linker { path, problem } => write!(
+                f,
+                "cannot load the program's dynamic linker {}: {problem}; install the ARM system's libraries (Debian: libc6:arm64 or \
+                 libc6-arm64-cross, libc6:armhf or libc6-armhf-cross), or set XLATE_SYSROOT to the directory that holds them",
+                path.to_string_lossy()
+            ),
             Error::Damaged => write!(f, "the tables of this file are damaged; translate the program again"),
         }
     }
@@ -76,7 +92,7 @@ const PIE_STEP: u64 = 0x1_0000_0000;
 const PIE_BASE_32: u64 = 0x0040_0000;
 const PIE_STEP_32: u64 = 0x0100_0000;
 
-fn anonymous(addr: u64, len: u64, prot: u32, extra: i32) -> MapRequest {
+pub(crate) fn anonymous(addr: u64, len: u64, prot: u32, extra: i32) -> MapRequest {
     let flags = (libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | extra) as u32;
     MapRequest { addr, len, prot, flags, fd: -1, offset: 0 }
 }
@@ -97,21 +113,16 @@ pub fn load(desc: &'static ImageDesc, isa: Isa, mem: &AddressSpace) -> Result<Lo
     let end = segments.iter().try_fold(0, |e, s| s.vaddr.checked_add(s.memsz).map(|x| x.max(e)));
     let end = end.and_then(page_up).ok_or(Error::Damaged)?;
     image.bias = reserve(&image, start, end, mem)?;
-    let file = SourceFile::open(&image);
-    for s in segments {
-        map_segment(&image, s, &file, mem).map_err(|errno| Error::Memory { what: "a segment", errno })?;
-    }
-    drop(file);
+    let own = own_file(&image);
+    let source = Source {
+        fd: own.as_ref().map_or(-1, |(file, _)| file.as_raw_fd()),
+        offset: own.as_ref().map_or(0, |own| own.1),
+        bytes: image.file(),
+        kind: Kind::Image,
+    };
+    map_segments(segments, image.bias, &source, mem)
+        .map_err(|errno| Error::Memory { what: "a segment", errno })?;
     let (lo, hi) = (start + image.bias, end + image.bias);
-    // What no segment covers is not mapped (the reservation stood there).
-    let mut at = lo;
-    for s in segments {
-        let from = page_down(s.vaddr + image.bias);
-        if at < from {
-            let _ = mem.unmap(at, from - at);
-        }
-        at = at.max(page_up(s.vaddr + s.memsz + image.bias).unwrap_or(hi));
-    }
     mem.set_brk_start(hi);
     crate::trace!(Topic::Load, "program at {lo:#x}–{hi:#x}, bias {:#x}", image.bias);
     Ok(image)
@@ -142,8 +153,40 @@ fn reserve(image: &Loaded, start: u64, end: u64, mem: &AddressSpace) -> Result<u
     Err(Error::Taken { start, end })
 }
 
-fn map_segment(image: &Loaded, s: &SegmentDesc, file: &SourceFile, mem: &AddressSpace) -> Result<(), Errno> {
-    let at = s.vaddr + image.bias;
+/// Where the bytes of segments are.
+pub(crate) struct Source<'a> {
+    /// The file, whose pages are shared by all processes that map them; −1 if it cannot be mapped.
+    pub fd: i32,
+    /// Where the ELF file begins in it.
+    pub offset: u64,
+    /// The ELF file.
+    pub bytes: &'a [u8],
+    /// What the mapped areas are.
+    pub kind: Kind,
+}
+
+/// Maps segments, sorted by address, over a reservation of the pages from the first to the last; what no segment covers is not
+/// mapped behind it.
+pub(crate) fn map_segments(
+    segments: &[SegmentDesc],
+    bias: u64,
+    source: &Source<'_>,
+    mem: &AddressSpace,
+) -> Result<(), Errno> {
+    let mut at = segments.first().map_or(0, |s| page_down(s.vaddr + bias));
+    for s in segments {
+        map_segment(s, bias, source, mem)?;
+        let from = page_down(s.vaddr + bias);
+        if at < from {
+            let _ = mem.unmap(at, from - at);
+        }
+        at = at.max(page_up(s.vaddr + s.memsz + bias).unwrap_or(at));
+    }
+    Ok(())
+}
+
+fn map_segment(s: &SegmentDesc, bias: u64, source: &Source<'_>, mem: &AddressSpace) -> Result<(), Errno> {
+    let at = s.vaddr + bias;
     let page = page_down(at);
     let file_end = at + s.filesz;
     let end = page_up(at + s.memsz).ok_or(Errno(libc::ENOMEM))?;
@@ -151,11 +194,15 @@ fn map_segment(image: &Loaded, s: &SegmentDesc, file: &SourceFile, mem: &Address
     let skew = at - page;
     if s.filesz != 0 {
         let prot = s.prot & (READ | WRITE | EXEC);
-        let mapped = s.offset % PAGE == skew && file.map(page, backed - page, prot, s.offset - skew, mem)?;
-        if !mapped {
-            let bytes = image.file().get(s.offset as usize..(s.offset + s.filesz) as usize);
+        if source.fd >= 0 && s.offset % PAGE == skew {
+            let flags = (libc::MAP_PRIVATE | libc::MAP_FIXED) as u32;
+            let offset = source.offset + s.offset - skew;
+            let r = MapRequest { addr: page, len: backed - page, prot, flags, fd: source.fd, offset };
+            mem.map_as(r, source.kind)?;
+        } else {
+            let bytes = source.bytes.get(s.offset as usize..(s.offset + s.filesz) as usize);
             let bytes = bytes.ok_or(Errno(libc::ENOEXEC))?;
-            mem.map_as(anonymous(page, backed - page, READ | WRITE, libc::MAP_FIXED), Kind::Image)?;
+            mem.map_as(anonymous(page, backed - page, READ | WRITE, libc::MAP_FIXED), source.kind)?;
             access::copy_to_guest(at, bytes)?;
             mem.protect(page, backed - page, prot, 0)?;
         }
@@ -166,49 +213,15 @@ fn map_segment(image: &Loaded, s: &SegmentDesc, file: &SourceFile, mem: &Address
     }
     let zero_from = if s.filesz != 0 { backed } else { page };
     if zero_from < end {
-        mem.map_as(anonymous(zero_from, end - zero_from, s.prot & 7, libc::MAP_FIXED), Kind::Image)?;
+        mem.map_as(anonymous(zero_from, end - zero_from, s.prot & 7, libc::MAP_FIXED), source.kind)?;
     }
     Ok(())
 }
 
-/// The output file as a source of mappings: its pages are shared by all processes that run it.
-struct SourceFile {
-    fd: i32,
-    /// Offset of the guest file in it.
-    offset: u64,
-}
-
-impl SourceFile {
-    fn open(image: &Loaded) -> SourceFile {
-        let flags = (libc::O_RDONLY | libc::O_CLOEXEC) as u64;
-        let path = c"/proc/self/exe".as_ptr() as u64;
-        match file_offset(image.desc.file as u64).filter(|o| o % PAGE == 0) {
-            None => SourceFile { fd: -1, offset: 0 },
-            Some(offset) => {
-                let fd =
-                    check(syscall(libc::SYS_openat, [libc::AT_FDCWD as i64 as u64, path, flags, 0, 0, 0]));
-                SourceFile { fd: fd.map_or(-1, |f| f as i32), offset }
-            }
-        }
-    }
-
-    /// Maps `len` bytes at `offset` of the guest file; false if the file cannot be mapped.
-    fn map(&self, at: u64, len: u64, prot: u32, offset: u64, mem: &AddressSpace) -> Result<bool, Errno> {
-        if self.fd < 0 {
-            return Ok(false);
-        }
-        let flags = (libc::MAP_PRIVATE | libc::MAP_FIXED) as u32;
-        let r = MapRequest { addr: at, len, prot, flags, fd: self.fd, offset: self.offset + offset };
-        mem.map_as(r, Kind::Image).map(|_| true)
-    }
-}
-
-impl Drop for SourceFile {
-    fn drop(&mut self) {
-        if self.fd >= 0 {
-            syscall(libc::SYS_close, [self.fd as u64, 0, 0, 0, 0, 0]);
-        }
-    }
+/// The output file, and where the guest file begins in it, if its pages can be mapped.
+fn own_file(image: &Loaded) -> Option<(File, u64)> {
+    let offset = file_offset(image.desc.file as u64).filter(|o| o % PAGE == 0)?;
+    Some((File::open("/proc/self/exe").ok()?, offset))
 }
 
 /// Offset in the executable file of the byte that is loaded at a host address.

@@ -5,6 +5,7 @@
 use crate::access;
 use crate::hostcall::{Errno, syscall};
 use crate::image::Loaded;
+use crate::linker::Linker;
 use crate::mem::PAGE;
 use crate::start::host_aux;
 use isa::Isa;
@@ -51,6 +52,7 @@ pub fn in_words(isa: Isa, words: &[u64]) -> Vec<u8> {
 pub fn build(
     top: u64,
     image: &Loaded,
+    linker: Option<Linker>,
     exe: &CStr,
     argv: &[CString],
     envp: &[CString],
@@ -90,7 +92,7 @@ pub fn build(
         (libc::AT_PHDR, phdr),
         (libc::AT_PHENT, desc.phent),
         (libc::AT_PHNUM, desc.phnum),
-        (libc::AT_BASE, 0),
+        (libc::AT_BASE, linker.map_or(0, |l| l.base)),
         (libc::AT_FLAGS, 0),
         (libc::AT_ENTRY, desc.entry.wrapping_add(image.bias)),
         (libc::AT_UID, host_aux(libc::AT_UID)),

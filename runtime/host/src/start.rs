@@ -8,9 +8,10 @@
 use crate::hostcall::syscall;
 use crate::signal::{self, Actions};
 use crate::sys::OwnFile;
+use crate::sysroot::Sysroot;
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
-use crate::{dispatch, entry, loader, polycode, profile, recall, sites, stack};
+use crate::{dispatch, entry, linker, loader, polycode, profile, recall, sites, stack};
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc};
 use isa::Isa;
 use std::ffi::{CStr, CString, c_char};
@@ -91,24 +92,26 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
 
     let mem = loader::address_space(isa).unwrap_or_else(|e| fail(format_args!("{e}")));
     let loaded = loader::load(desc, isa, &mem).and_then(|image| {
+        let sysroot = Sysroot::find(&image, var("XLATE_SYSROOT"));
+        let linker = linker::load(&image, &sysroot, &mem)?;
         let top = loader::map_stack(&mem, desc.exec_stack != 0)?;
-        Ok((image, top, loader::map_trampoline(isa, &mem)?))
+        Ok((image, sysroot, linker, top, loader::map_trampoline(isa, &mem)?))
     });
-    let (image, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
+    let (image, sysroot, linker, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
     let exe = exe_path();
     let name = exec_name(&exe);
     let own = OwnFile::new(image.file(), &name);
-    let initial = stack::build(top, &image, &name, &argv, &envp)
+    let initial = stack::build(top, &image, linker, &name, &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
     let auxv = initial.auxv;
-    let process = thread::publish(Process { image, mem, auxv, argv, own, exe, options, trampoline });
+    let process = thread::publish(Process { image, mem, auxv, argv, own, exe, options, trampoline, sysroot });
     polycode::start(process);
 
     let (stack_top, limit) = entry::new_stack(entry::STACK).unwrap_or_else(|e| {
         fail(format_args!("no memory for the host stack: {}", std::io::Error::from_raw_os_error(e.0)))
     });
     let state = GuestState {
-        pc: desc.entry.wrapping_add(image.bias),
+        pc: linker.map_or(desc.entry.wrapping_add(image.bias), |l| l.entry),
         sp: initial.sp,
         image_bias: image.bias,
         stack_limit: limit,

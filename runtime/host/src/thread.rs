@@ -12,6 +12,7 @@ use crate::image::Loaded;
 use crate::mem::AddressSpace;
 use crate::signal::{Actions, Group, SigInfo, ThreadSignals, UNBLOCKABLE_SET};
 use crate::sys::{Limits, OwnFile};
+use crate::sysroot::Sysroot;
 use crate::trace::Options;
 use crate::verify::{Capture, Verify};
 use abi::GuestState;
@@ -40,6 +41,8 @@ pub struct Process {
     pub options: Options,
     /// Guest address of the signal return code.
     pub trampoline: u64,
+    /// Where the ARM system's files are.
+    pub sysroot: Sysroot,
 }
 
 /// What a thread shares with its signal handlers.

@@ -53,14 +53,14 @@ fn image(elf: &Path) -> String {
     format!(
         ".section .data.rel.ro, \"aw\"\n.globl xl_image\n.p2align 4\nxl_image:\n.quad {}, {}\n.long 0, {}\n\
          .quad {}, {phdr}, {phnum}, {phent}, {exec_stack}\n.quad file, file_end - file, segments, {count}\n\
-         .quad 0, 0, 0, 0, 0, 0, 0, file, file\n.fill {}, 1, 0\n.quad 0\nsegments:\n{segments}\
+         .quad 0, 0, 0, 0, 0, 0, 0, file, file\n.fill {} - (. - xl_image), 1, 0\nsegments:\n{segments}\
          .section .guest, \"a\"\n.p2align 12\nfile: .incbin \"{}\"\nfile_end:\n.p2align 12\n\
          .section .note.GNU-stack, \"\", @progbits\n",
         abi::IMAGE_MAGIC,
         abi::ABI_HASH,
         (u16(16) == 3) as u32,
         u64(24),
-        abi::HOT_GPRS + abi::HOT_VECS + 6,
+        size_of::<abi::ImageDesc>(),
         elf.display()
     )
 }

@@ -5,9 +5,10 @@ use super::guest::{self, PATH_MAX};
 use super::own::EXE;
 use super::{Call, err, file, limits};
 use crate::hostcall::{ERESTARTNOINTR, ERESTARTSYS, Errno, check, safe_syscall, syscall};
+use crate::sysroot::Sysroot;
 use crate::thread::Exec;
 use crate::{recall, signal};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 /// Most interpreters of interpreters, as in the kernel.
 const DEPTH: usize = 4;
@@ -73,7 +74,7 @@ fn head(path: &[u8], nofollow: bool) -> Result<Vec<u8>, Errno> {
 }
 
 /// If an ARM program is to run: its path, and the arguments that scripts put before the path of the script.
-fn arm_program(path: &[u8], nofollow: bool) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+fn arm_program(path: &[u8], nofollow: bool, sysroot: &Sysroot) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
     let mut path = path.to_vec();
     let mut arguments: Vec<Vec<u8>> = Vec::new();
     for level in 0..=DEPTH {
@@ -85,7 +86,7 @@ fn arm_program(path: &[u8], nofollow: bool) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
                 if let Some(a) = argument {
                     arguments.insert(0, a);
                 }
-                path = interpreter;
+                path = sysroot.resolve(&interpreter, false).map_or(interpreter, CString::into_bytes);
             }
         }
     }
@@ -108,32 +109,45 @@ fn translator() -> Option<Vec<u8>> {
     std::env::split_paths(&path).map(|d| d.join("xlate").into_os_string().into_vec()).find(|p| runs(p))
 }
 
-/// `xlate run --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the addresses of the file's name and of the vector, which lie in
-/// `buffers`.
-fn command(
-    buffers: &mut Exec,
-    xlate: &[u8],
-    argv0: u64,
+/// What `xlate run` is to execute.
+struct Command<'a> {
     program: Vec<u8>,
+    /// What scripts put before its own arguments.
     inserted: Vec<Vec<u8>>,
-    rest: &[u64],
-) -> Result<(u64, u64), Errno> {
+    /// Guest addresses: its own name or 0, and the other arguments.
+    argv0: u64,
+    rest: &'a [u64],
+}
+
+/// `xlate run [--sysroot DIR] --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the addresses of the file's name and of the vector, which
+/// lie in `buffers`.
+fn command(buffers: &mut Exec, xlate: &[u8], sysroot: &CStr, c: Command<'_>) -> Result<(u64, u64), Errno> {
     let Exec { strings, vector, .. } = buffers;
     strings.clear();
     vector.clear();
-    // A script's interpreter is its own argv[0].
-    let interpreted = !inserted.is_empty();
-    for s in [xlate, b"run", b"--argv0", b"--"]
-        .into_iter()
-        .chain([&program[..]])
-        .chain(inserted.iter().map(|a| &a[..]))
-    {
-        strings.push(c_path(s)?);
+    let mut put = |vector: &mut Vec<u64>, s: &[u8]| {
+        let s = c_path(s)?;
+        vector.push(s.as_ptr() as u64);
+        strings.push(s);
+        Ok(())
+    };
+    put(vector, xlate)?;
+    put(vector, b"run")?;
+    if !sysroot.is_empty() {
+        put(vector, b"--sysroot")?;
+        put(vector, sysroot.to_bytes())?;
     }
-    vector.extend(strings.iter().map(|s| s.as_ptr() as u64));
-    let program = vector[4];
-    vector.insert(3, if interpreted || argv0 == 0 { program } else { argv0 });
-    vector.extend_from_slice(rest);
+    put(vector, b"--argv0")?;
+    // A script's interpreter is its own argv[0].
+    if c.argv0 == 0 || !c.inserted.is_empty() {
+        put(vector, &c.program)?;
+    } else {
+        vector.push(c.argv0);
+    }
+    put(vector, b"--")?;
+    put(vector, &c.program)?;
+    c.inserted.iter().try_for_each(|a| put(vector, a))?;
+    vector.extend_from_slice(c.rest);
     vector.push(0);
     Ok((vector[0], vector.as_ptr() as u64))
 }
@@ -200,21 +214,16 @@ pub(super) fn read_link(path: &[u8]) -> Result<Vec<u8>, Errno> {
 }
 
 fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64) -> i64 {
-    let through = arm_program(&path, nofollow).and_then(|p| translator().map(|x| (x, p)));
+    let sysroot = &c.thread.process.sysroot;
+    let through = arm_program(&path, nofollow, sysroot).and_then(|p| translator().map(|x| (x, p)));
     drop(path);
     let (nr, args) = match through {
         None => (c.host_nr(), c.args),
         Some((xlate, (program, inserted))) => {
             let made = guest::read_pointers(argv, 8).and_then(|given| {
                 let argv0 = given.first().copied().unwrap_or(0);
-                command(
-                    &mut c.thread.exec,
-                    &xlate,
-                    argv0,
-                    program,
-                    inserted,
-                    given.get(1..).unwrap_or_default(),
-                )
+                let program = Command { program, inserted, argv0, rest: given.get(1..).unwrap_or_default() };
+                command(&mut c.thread.exec, &xlate, sysroot.directory(), program)
             });
             match made {
                 Ok((file, vector)) => (libc::SYS_execve, [file, vector, envp, 0, 0, 0]),
@@ -292,12 +301,16 @@ mod tests {
             p.iter().map(|a| String::from_utf8(guest::read_cstr(*a, 100).unwrap()).unwrap()).collect()
         };
         let mut buffers = Exec::default();
-        let (_, v) =
-            command(&mut buffers, b"/x/xlate", args[0], b"/arm".to_vec(), vec![], &args[1..]).unwrap();
+        let arm = |inserted: &[&str]| Command {
+            program: b"/arm".to_vec(),
+            inserted: inserted.iter().map(|s| s.as_bytes().to_vec()).collect(),
+            argv0: args[0],
+            rest: &args[1..],
+        };
+        let (_, v) = command(&mut buffers, b"/x/xlate", c"", arm(&[])).unwrap();
         assert_eq!(text(v), ["/x/xlate", "run", "--argv0", "name", "--", "/arm", "-x"]);
-        let (_, v) =
-            command(&mut buffers, b"xlate", args[0], b"/arm".to_vec(), vec![b"s.py".to_vec()], &args[1..])
-                .unwrap();
-        assert_eq!(text(v), ["xlate", "run", "--argv0", "/arm", "--", "/arm", "s.py", "-x"]);
+        let (_, v) = command(&mut buffers, b"xlate", c"/s", arm(&["s.py"])).unwrap();
+        let before = ["xlate", "run", "--sysroot", "/s", "--argv0", "/arm", "--", "/arm"];
+        assert_eq!(text(v), [&before[..], &["s.py", "-x"]].concat());
     }
 }

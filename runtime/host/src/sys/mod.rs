@@ -34,10 +34,12 @@ use crate::hostcall::{self, ERESTARTNOHAND, ERESTARTNOINTR, ERESTARTSYS, Errno};
 use crate::polycode;
 use crate::recall;
 use crate::signal;
+use crate::sysroot::{self, Sysroot};
 use crate::thread::Thread;
 use crate::trace::Topic;
 use abi::GuestState;
 use isa::Isa;
+use std::ffi::CString;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A system call being carried out.
@@ -173,6 +175,8 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
         "tgkill" | "rt_tgsigqueueinfo" if args[2] == SIGNAL => Some(recall::hold_for_signal(args[1] as i32)),
         _ => None,
     };
+    // Lives until the call has ended.
+    let (args, _path) = in_sysroot(&thread.process.sysroot, row.name, args);
     let mut call = Call { thread, state, row, args };
     let r = call.run();
     drop(held);
@@ -183,6 +187,19 @@ pub fn dispatch(thread: &mut Thread, state: &mut GuestState) {
     if row.ret != Ret::Registers {
         set_result(isa, call.state, r);
     }
+}
+
+/// The arguments with the host's name of a file that is in the sysroot, in the string that is given, too.
+fn in_sysroot(sysroot: &Sysroot, name: &str, mut args: [u64; 6]) -> ([u64; 6], Option<CString>) {
+    if sysroot.directory().is_empty() {
+        return (args, None);
+    }
+    let path = sysroot::argument(name, &args).and_then(|(i, nofollow)| {
+        let there = sysroot.resolve(&file::path(args[i]).ok()?, nofollow)?;
+        args[i] = there.as_ptr() as u64;
+        Some(there)
+    });
+    (args, path)
 }
 
 /// See [`recall::SIGNAL`].

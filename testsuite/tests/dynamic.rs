@@ -1,0 +1,98 @@
+//! Dynamically linked programs: the program is translated ahead of time, its dynamic linker and libraries while it runs.
+
+use assert_cmd::Command;
+use testsuite::compare::{Run, run_qemu, run_translated, translate};
+use testsuite::full;
+use testsuite::guest::{Libc, Target, ours_for};
+
+/// Where the cross compilers' libraries are.
+fn sysroot(target: Target) -> String {
+    format!("/usr/{}", target.triplet())
+}
+
+/// The program prints the same as under qemu, by each engine.
+fn check(target: Target, source: &str, flags: &[&str], args: &[&str]) {
+    let program = ours_for(target, source, Libc::Shared, flags);
+    let prefix = sysroot(target);
+    let mut run = Run { args: args.to_vec(), env: vec![("QEMU_LD_PREFIX", &prefix)], ..Run::default() };
+    let expected = run_qemu(&program, &run);
+    run.env.clear();
+    let ways: &[(&[&str], &str)] = match full() {
+        true => {
+            &[(&["-O0"], "auto"), (&["-O2"], "auto"), (&["--no-lift"], "jit"), (&["--no-lift"], "interp")]
+        }
+        false => &[(&["-O2"], "auto"), (&["--no-lift"], "interp")],
+    };
+    for (xflags, engine) in ways {
+        let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+        let run = Run { env: vec![("XLATE_ENGINE", *engine)], ..run.clone() };
+        assert_eq!(
+            run_translated(&translated, &run),
+            expected,
+            "{target:?} {source} {flags:?} {xflags:?} {engine}"
+        );
+    }
+}
+
+fn linked(target: Target) {
+    let library = ours_for(target, "dynamic-lib.c", Libc::Shared, &["-O2", "-shared", "-fPIC"]);
+    let library = library.display().to_string();
+    // Both are positions that executables have.
+    check(target, "dynamic.c", &["-O2", "-rdynamic"], &[&library]);
+    check(target, "dynamic.c", &["-O1", "-no-pie", "-rdynamic", "-Wl,-z,now"], &[&library]);
+    check(target, "exceptions.cc", &["-O2", "-lstdc++"], &[]);
+    check(target, "setjmp.c", &["-O2"], &[]);
+}
+
+#[test]
+fn a64() {
+    linked(Target::A64);
+    check(Target::A64, "threads.c", &["-O2"], &[]);
+}
+
+#[test]
+fn a32() {
+    linked(Target::A32);
+}
+
+#[test]
+fn t32() {
+    linked(Target::T32);
+}
+
+/// `--sysroot` and XLATE_SYSROOT say where the libraries are; whatever else is there is found, too.
+#[test]
+fn sysroots() {
+    let program = ours_for(Target::A64, "hello.c", Libc::Shared, &["-O2"]);
+    let translated =
+        translate(&program, &["--sysroot", &sysroot(Target::A64)]).unwrap_or_else(|e| panic!("{e}"));
+    Command::new(&translated).assert().code(41);
+    // The environment's counts; an absolute symbolic link leads where it would in there.
+    let empty = tempfile::tempdir().unwrap();
+    let missing = Command::new(&translated).env("XLATE_SYSROOT", empty.path()).assert().code(2);
+    let text = String::from_utf8_lossy(&missing.get_output().stderr).into_owned();
+    assert!(text.contains("/lib/ld-linux-aarch64.so.1") && text.contains("XLATE_SYSROOT"), "{text}");
+    let lib = empty.path().join("lib");
+    std::os::unix::fs::symlink("/real", &lib).unwrap();
+    std::os::unix::fs::symlink(sysroot(Target::A64) + "/lib", empty.path().join("real")).unwrap();
+    Command::new(&translated).env("XLATE_SYSROOT", empty.path()).assert().code(2);
+    std::fs::remove_file(empty.path().join("real")).unwrap();
+    std::fs::create_dir(empty.path().join("real")).unwrap();
+    for name in ["ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6"] {
+        std::fs::copy(format!("{}/lib/{name}", sysroot(Target::A64)), empty.path().join("real").join(name))
+            .unwrap();
+    }
+    Command::new(&translated).env("XLATE_SYSROOT", empty.path()).assert().code(41);
+}
+
+/// An ARM program that an ARM program executes has the same sysroot.
+#[test]
+fn executed_programs() {
+    let program = ours_for(Target::A64, "dynamic.c", Libc::Shared, &["-O2", "-rdynamic"]);
+    let translated =
+        translate(&program, &["--sysroot", &sysroot(Target::A64)]).unwrap_or_else(|e| panic!("{e}"));
+    let cache = tempfile::tempdir().unwrap();
+    let mut c = Command::new(&translated);
+    c.arg("execute").arg(&program).env("XLATE", testsuite::tools::xlate()).env("XLATE_CACHE", cache.path());
+    c.assert().success().stdout("other name\n");
+}
