@@ -61,11 +61,11 @@ fn measure_one(large: &Program, small: &Program, options: &Options) -> Steady {
     ];
     let mut differences = [const { Vec::new() }; 3];
     let mut small_times = Vec::new();
-    for _ in 0..options.runs {
+    for run in 0..options.runs {
         let mut printed = [None, None];
         for (n, (way, differences)) in ways.iter().zip(&mut differences).enumerate() {
             let [more, less] = [(large, 0), (small, 1)].map(|(program, size)| {
-                let cost = cost(way.command(program));
+                let cost = cost(way.command(program, run));
                 assert!(cost.status.success(), "{}: {way:?} {}", program.name, cost.status);
                 let expected = printed[size].get_or_insert_with(|| cost.stdout.clone());
                 assert!(cost.stdout == *expected, "{}: {way:?} prints something else", program.name);
