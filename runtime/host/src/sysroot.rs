@@ -30,7 +30,9 @@ impl Sysroot {
     /// The directory that XLATE_SYSROOT names, or else the one of the translation; or else the host's root if the program's dynamic
     /// linker is there, or where cross libraries lie.
     pub fn find(image: &Loaded, given: Option<String>) -> Sysroot {
-        let given = given.filter(|g| !g.is_empty()).and_then(|g| CString::new(g).ok());
+        // The guest may change its directory.
+        let given = given.filter(|g| !g.is_empty()).and_then(|g| std::path::absolute(g).ok());
+        let given = given.and_then(|g| CString::new(g.into_os_string().into_encoded_bytes()).ok());
         Sysroot::new(given.or_else(|| image.sysroot().map(CStr::to_owned)).unwrap_or_else(|| usual(image)))
     }
 

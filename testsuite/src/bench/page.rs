@@ -71,7 +71,9 @@ const HOW: &str = "
 Each program is compiled from the same source with the same flags and kind of C library (musl for C, glibc for C++) for both
 machines and prints a checksum, which must be the same in all ways of running it; the rows of class `debian` run the same
 package's ARM (translated, qemu) and amd64 (native) build. Times are user times; ratios are those of medians of runs made in
-turn. `integer` is everything that is neither class `fp` nor `simd`. Translations are first ones, without a cache.
+turn. `integer` is everything that is neither class `fp` nor `simd`. Translations are first ones, without a cache. Each run has an
+environment of its own, of another size each time: it decides where the stack begins, and one place in about fifteen costs qemu-user half
+as much again in floating point.
 
 A32 and T32 are compiled for Debian's armhf (Armv7 with VFPv3 of 16 registers), `simd` with NEON. What native programs do in 64-bit
 words because they have them (`bignum`) is done in 32-bit words there, natively, too. Debian's packages are T32.
