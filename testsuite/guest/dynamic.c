@@ -1,4 +1,4 @@
-// A dynamically linked program: argv[1] is a shared library (dynamic-lib.c), opened while it runs; or `execute PROGRAM`.
+// A dynamically linked program: argv[1] is a shared library (dynamic-lib.c), opened while it runs; or `execute PROGRAM`, `find PATH`.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 int replaced(void) { return 100; }
@@ -45,6 +46,14 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "execute")) {
         execl(argv[2], "other name", "executed", (char *)0);
         return 3;
+    }
+    if (!strcmp(argv[1], "find")) {
+        struct stat s, l;
+        char to[64] = "";
+        int links = readlink(argv[2], to, sizeof to - 1) > 0;
+        printf("%d %d %d %s\n", stat(argv[2], &s) == 0 && S_ISREG(s.st_mode), lstat(argv[2], &l) == 0 && S_ISLNK(l.st_mode),
+               access(argv[2], R_OK) == 0, links ? to : "no link");
+        return 0;
     }
     if (!strcmp(argv[1], "executed")) {
         printf("%s\n", argv[0]);

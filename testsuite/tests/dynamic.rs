@@ -99,3 +99,27 @@ fn executed_programs() {
     c.arg("execute").arg(&program).env("XLATE", testsuite::tools::xlate()).env("XLATE_CACHE", cache.path());
     c.assert().success().stdout("other name\n");
 }
+
+/// What programs ask of a file is asked of the sysroot's, a symbolic link's own properties too.
+#[test]
+fn files_of_the_sysroot() {
+    for target in [Target::A64, Target::T32] {
+        let program = ours_for(target, "dynamic.c", Libc::Shared, &["-O2", "-rdynamic"]);
+        let translated = translate(&program, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(root.path().join("lib")).unwrap();
+        for name in std::fs::read_dir(sysroot(target) + "/lib").unwrap().flatten() {
+            let text = name.file_name().into_string().unwrap();
+            if text.starts_with("ld-")
+                || ["libc.so.6", "libm.so.6", "libpthread.so.0"].contains(&text.as_str())
+            {
+                std::fs::copy(name.path(), root.path().join("lib").join(text)).unwrap();
+            }
+        }
+        std::fs::write(root.path().join("only-there"), "").unwrap();
+        std::os::unix::fs::symlink("/only-there", root.path().join("link")).unwrap();
+        let mut c = Command::new(&translated);
+        c.args(["find", "/link"]).env("XLATE_SYSROOT", root.path());
+        c.assert().success().stdout("1 1 1 /only-there\n");
+    }
+}
