@@ -4,6 +4,7 @@
 use crate::hostcall::{check, syscall};
 use crate::image::Loaded;
 use crate::linker;
+use crate::sys::read_link;
 use std::ffi::{CStr, CString};
 
 /// Trees that are the host's in any case: the kernel's file systems, and what programs share.
@@ -70,13 +71,9 @@ impl Sysroot {
         let size = size_of_val(&how) as u64;
         let found = check(syscall(libc::SYS_openat2, [root, at(path), how.as_ptr() as u64, size, 0, 0]));
         let name = found.ok().and_then(|fd| {
-            let link = CString::new(format!("/proc/thread-self/fd/{fd}")).ok()?;
-            let mut text = vec![0u8; 4096];
-            let to = text.as_mut_ptr() as u64;
-            let len = check(syscall(libc::SYS_readlink, [at(&link), to, text.len() as u64, 0, 0, 0]));
+            let name = read_link(format!("/proc/thread-self/fd/{fd}").as_bytes());
             syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]);
-            text.truncate(len.ok()? as usize);
-            CString::new(text).ok()
+            CString::new(name.ok()?).ok()
         });
         syscall(libc::SYS_close, [root, 0, 0, 0, 0, 0]);
         name

@@ -204,7 +204,7 @@ pub fn execveat(c: &mut Call<'_>) -> i64 {
 }
 
 /// What a symbolic link says.
-pub(super) fn read_link(path: &[u8]) -> Result<Vec<u8>, Errno> {
+pub fn read_link(path: &[u8]) -> Result<Vec<u8>, Errno> {
     let path = c_path(path)?;
     let mut buffer = vec![0u8; PATH_MAX + 1];
     let (at, to) = (path.as_ptr() as u64, buffer.as_mut_ptr() as u64);

@@ -25,6 +25,7 @@ mod table;
 mod text;
 
 pub use doc::markdown;
+pub use exec::read_link;
 pub use limits::Limits;
 pub use own::OwnFile;
 pub use process::begin;
