@@ -45,8 +45,9 @@ pub(crate) fn to_file(
     common.report_profile(&image)?;
     let file = Output::create(input, output)?;
     let bars = Bars::new();
-    let translation = common
-        .pool(|| pipeline::translate(&image, &options, cache.map(|c| c as &dyn pipeline::Store), &bars))??;
+    let translation = common.pool(|| {
+        pipeline::translate(&image, &[], &options, cache.map(|c| c as &dyn pipeline::Store), &bars)
+    })??;
     if let Some(c) = cache {
         c.finish();
     }

@@ -6,6 +6,7 @@ mod elf;
 mod error;
 mod exidx;
 mod load;
+mod moved;
 mod query;
 mod relocs;
 mod sections;
@@ -99,6 +100,8 @@ pub struct Segment {
     pub offset: u64,
     /// Bytes in the file.
     pub filesz: u64,
+    /// p_align: 0, 1 or a power of two.
+    pub align: u64,
     /// Readable.
     pub read: bool,
     /// Writable.

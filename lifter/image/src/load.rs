@@ -221,6 +221,7 @@ fn segment(no: &Refuse<'_>, isa: Isa, h: &Program, offset: u64, file: &[u8]) -> 
         memsz: h.memsz,
         offset: h.offset,
         filesz: h.filesz,
+        align: h.align,
         read: flags & elf::PF_R.0 != 0,
         write: flags & elf::PF_W.0 != 0,
         exec: flags & elf::PF_X.0 != 0,

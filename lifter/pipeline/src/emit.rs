@@ -22,7 +22,7 @@ pub(crate) struct Emitted {
 /// What all functions of a translation share.
 pub(crate) struct Emitter<'a> {
     functions: &'a [Function],
-    program: &'a cfg::Program,
+    shapes: &'a [cfg::Found],
     layout: Layout,
     options: &'a Options,
     store: Option<&'a dyn Store>,
@@ -31,10 +31,10 @@ pub(crate) struct Emitter<'a> {
 }
 
 impl<'a> Emitter<'a> {
-    /// `functions` are those of `program`, lifted, in the same order.
+    /// `functions` are those of `shapes`, lifted, in the same order.
     pub(crate) fn new(
         functions: &'a [Function],
-        program: &'a cfg::Program,
+        shapes: &'a [cfg::Found],
         layout: Layout,
         options: &'a Options,
         store: Option<&'a dyn Store>,
@@ -43,7 +43,7 @@ impl<'a> Emitter<'a> {
             .map_err(|source| Error::Emit { unit: "(the processor)".into(), source })?;
         let keys = Keys::new(options, &emitter);
         let names = functions.iter().map(|f| (f.entry, f.name.as_str())).collect();
-        Ok(Emitter { functions, program, layout, options, store, keys, names })
+        Ok(Emitter { functions, shapes, layout, options, store, keys, names })
     }
 
     /// All functions, in order; the largest are begun first, so that no thread is left with a large one at the end.
@@ -75,7 +75,7 @@ impl<'a> Emitter<'a> {
     fn emit(&self, i: usize) -> Result<Emitted, Error> {
         let f = &self.functions[i];
         let resolve = |a| self.names.get(&a).map(|n| format!("{}{n}", abi::symbol::FUNCTION_PREFIX));
-        let canonical = Canonical::new(f, &self.program.functions[i].shape, self.layout, &resolve);
+        let canonical = Canonical::new(f, &self.shapes[i].shape, self.layout, &resolve);
         match self.emit_as(f, &canonical) {
             // LLVM made an address relative to the instruction: it has to know it.
             Err(Error::Merge(_)) if canonical.is_symbolic() => {

@@ -4,6 +4,7 @@
 mod canonical;
 mod emit;
 pub mod hot;
+mod libraries;
 mod literals;
 mod merge;
 pub mod profile;
@@ -12,6 +13,7 @@ mod store;
 mod tables;
 mod units;
 
+pub use libraries::Library;
 pub use stats::{Progress, Quiet, Stage, Stats};
 pub use store::{Key, Store};
 
@@ -81,28 +83,39 @@ pub enum Error {
     Tables(String),
 }
 
-/// Translates `image` on rayon's current thread pool. Functions that `store` has are not compiled again; the result is the
-/// same with and without it.
+/// Translates `image`, with libraries that it loads, on rayon's current thread pool. Functions that `store` has are not compiled
+/// again; the result is the same with and without it.
 pub fn translate(
     image: &Image,
+    libraries: &[Library],
     options: &Options,
     store: Option<&dyn Store>,
     progress: &dyn Progress,
 ) -> Result<Translation, Error> {
     let mut stats = Stats::default();
+    let placed = libraries::place(image, libraries);
+    stats.libraries = placed.len();
+    let images: Vec<&Image> = std::iter::once(image).chain(placed.iter().map(|p| &p.image)).collect();
 
-    let program = stats.time(Stage::Discover, progress, 1, || {
-        if options.lift { discover(image, options) } else { cfg::Program::default() }
+    let programs: Vec<cfg::Program> = stats.time(Stage::Discover, progress, images.len(), || {
+        let one = |image| {
+            let program = if options.lift { discover(image, options) } else { cfg::Program::default() };
+            progress.advance(1);
+            program
+        };
+        images.iter().map(|image| one(image)).collect()
     });
-    stats.record_program(&program);
+    programs.iter().for_each(|p| stats.record_program(p));
+    let found = libraries::join(&images, programs);
 
-    let (functions, literals) =
-        stats.time(Stage::Lift, progress, program.functions.len(), || lift(image, &program, progress));
+    let lifted = stats.time(Stage::Lift, progress, found.len(), || lift(&images, &found, progress));
+    let (functions, literals): (Vec<_>, Vec<_>) = lifted.into_iter().unzip();
+    let shapes: Vec<cfg::Found> = found.into_iter().map(|f| f.1).collect();
     stats.record_functions(&functions);
 
-    let layout = Layout::of(image);
+    let layout = Layout::of(&images);
     let emit = emit_options(image, options, &layout, hot::choose(image.isa, &functions));
-    let emitter = Emitter::new(&functions, &program, layout, &emit, store)?;
+    let emitter = Emitter::new(&functions, &shapes, layout, &emit, store)?;
     let emitted = stats.time(Stage::Emit, progress, functions.len(), || emitter.emit_all(progress))?;
     stats.cache_hits = emitted.iter().filter(|e| e.hit).count();
     let mut resume = Vec::new();
@@ -113,13 +126,10 @@ pub fn translate(
     }
 
     let objects = stats.time(Stage::Tables, progress, 1, || -> Result<_, Error> {
-        let code = tables::Code {
-            functions: &functions,
-            shapes: &program.functions,
-            literals: &literals,
-            resume: &resume,
-        };
-        let tables = tables::write(image, &layout, &emit, options.sysroot.as_deref(), &code)?;
+        let code =
+            tables::Code { functions: &functions, shapes: &shapes, literals: &literals, resume: &resume };
+        let guest = tables::Guest { image, libraries: &placed, sysroot: options.sysroot.as_deref() };
+        let tables = tables::write(&guest, &layout, &emit, &code)?;
         let glue =
             emit_llvm::emit_glue(&emit).map_err(|source| Error::Emit { unit: "glue".into(), source })?;
         let code = merger.finish().map_err(|e| Error::Merge(e.to_string()))?;
@@ -130,9 +140,10 @@ pub fn translate(
     Ok(Translation { objects, stats })
 }
 
-/// Discovery with the options' findings.
+/// Discovery with those of the options' findings that are about the image.
 pub fn discover(image: &Image, options: &Options) -> cfg::Program {
-    cfg::discover(image, &cfg::Options { findings: options.findings.clone(), ..Default::default() })
+    let findings = libraries::findings(image, &options.findings);
+    cfg::discover(image, &cfg::Options { findings, ..Default::default() })
 }
 
 /// Lifts one function and runs the default passes.
@@ -155,7 +166,7 @@ fn lift_with_literals(image: &Image, found: &cfg::Found) -> (Function, Vec<Range
 
 /// The emitter's options for `image`, with hot registers chosen for `functions`.
 pub fn emit_options_for(image: &Image, options: &Options, functions: &[Function]) -> emit_llvm::Options {
-    emit_options(image, options, &Layout::of(image), hot::choose(image.isa, functions))
+    emit_options(image, options, &Layout::of(&[image]), hot::choose(image.isa, functions))
 }
 
 fn emit_options(
@@ -182,16 +193,20 @@ fn emit_options(
     }
 }
 
-fn lift(image: &Image, program: &cfg::Program, progress: &dyn Progress) -> (Vec<Function>, Vec<Vec<Range>>) {
-    program
-        .functions
+/// Lifts functions, each of the image of that number.
+fn lift(
+    images: &[&Image],
+    found: &[(usize, cfg::Found)],
+    progress: &dyn Progress,
+) -> Vec<(Function, Vec<Range>)> {
+    found
         .par_iter()
-        .map(|found| {
-            let f = lift_with_literals(image, found);
+        .map(|(image, found)| {
+            let f = lift_with_literals(images[*image], found);
             progress.advance(1);
             f
         })
-        .unzip()
+        .collect()
 }
 
 /// The options of one function: outside of loops, very large ones store their state before each access instead of keeping it
@@ -214,12 +229,14 @@ struct Layout {
 }
 
 impl Layout {
-    fn of(image: &Image) -> Layout {
-        let start = image.text.iter().map(|r| r.start).min().unwrap_or(0) & !3;
-        let end = image.text.iter().map(|r| r.end).max().unwrap_or(0).next_multiple_of(4);
-        let unit = match image.isa {
-            Isa::A64 => 4,
-            Isa::A32 => 1,
+    /// `images` are the program and its libraries in their places.
+    fn of(images: &[&Image]) -> Layout {
+        let text = || images.iter().flat_map(|i| &i.text);
+        let start = text().map(|r| r.start).min().unwrap_or(0) & !3;
+        let end = text().map(|r| r.end).max().unwrap_or(0).next_multiple_of(4);
+        let unit = match images.first().map(|i| i.isa) {
+            Some(Isa::A32) => 1,
+            Some(Isa::A64) | None => 4,
         };
         Layout { text_base: start, text_size: end.saturating_sub(start), unit }
     }

@@ -54,6 +54,8 @@ impl Progress for Quiet {
 /// Counts and times of one translation.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Stats {
+    /// Libraries translated with the program.
+    pub libraries: usize,
     /// Functions lifted.
     pub functions: usize,
     /// Their number by the source that named them.
@@ -101,17 +103,20 @@ pub struct Stats {
 
 impl Stats {
     pub(crate) fn record_program(&mut self, program: &cfg::Program) {
-        self.functions = program.functions.len();
+        self.functions += program.functions.len();
         for f in &program.functions {
             *self.sources.entry(f.source.name().to_string()).or_default() += 1;
         }
-        self.text_bytes = program.text;
-        self.covered_bytes = program.covered;
-        self.jump_tables = program.jump_tables;
-        self.unresolved_jumps = program.unresolved_jumps.len();
+        self.text_bytes += program.text;
+        self.covered_bytes += program.covered;
+        self.jump_tables += program.jump_tables;
+        self.unresolved_jumps += program.unresolved_jumps.len();
         let l = &program.learned;
-        (self.learned_targets, self.learned_points, self.learned_bytes) = (l.targets, l.points, l.bytes);
-        (self.learned_known, self.learned_ignored) = (l.known, l.ignored);
+        self.learned_targets += l.targets;
+        self.learned_points += l.points;
+        self.learned_bytes += l.bytes;
+        self.learned_known += l.known;
+        self.learned_ignored += l.ignored;
     }
 
     pub(crate) fn record_functions(&mut self, functions: &[ir::Function]) {

@@ -1,8 +1,9 @@
 //! Writes the object with everything that is data: the image description, the dispatch and resume tables, the segments
 //! and the guest file itself. Takes what the stages found, gives ELF bytes; the formats are those of `abi`.
 
+use crate::libraries::Placed;
 use crate::{Error, Layout};
-use abi::{CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc, symbol};
+use abi::{CodeRange, FunctionEntry, ImageDesc, LibraryDesc, ResumeEntry, SegmentDesc, symbol};
 use cfg::Found;
 use emit_llvm::ResumePoint;
 use image::{Image, Range};
@@ -27,32 +28,43 @@ pub(crate) struct Code<'a> {
     pub resume: &'a [ResumePoint],
 }
 
-/// The object. `sysroot` is the directory with the ARM system's files, if one was named.
+/// The guest's files.
+pub(crate) struct Guest<'a> {
+    pub image: &'a Image,
+    pub libraries: &'a [Placed],
+    /// The directory with the ARM system's files, if one was named.
+    pub sysroot: Option<&'a CStr>,
+}
+
+/// The object.
 pub(crate) fn write(
-    image: &Image,
+    guest: &Guest<'_>,
     layout: &Layout,
     emit: &emit_llvm::Options,
-    sysroot: Option<&CStr>,
     code: &Code<'_>,
 ) -> Result<Vec<u8>, Error> {
+    let image = guest.image;
     let mut w = Writer {
         obj: Object::new(BinaryFormat::Elf, Architecture::X86_64, Endianness::Little),
         externs: HashMap::new(),
     };
-    w.dispatch(layout, code.functions)?;
+    let own = guest.libraries.first().map_or(u64::MAX, |l| l.base);
+    w.dispatch(layout, code.functions.iter().filter(|f| f.entry.0 < own))?;
     w.resume(layout, code.resume)?;
     let ranges = w.functions(image, layout, code)?;
-    w.segments(image);
-    w.file(image);
+    w.segments("xl_segments", image);
+    w.file("xl_file", &image.file);
     w.text(
         "xl_identity",
         &CString::new(crate::profile::identity(image)).expect("invariant: no NUL in names"),
     );
-    let paths = [("xl_linker", image.linker.as_deref()), ("xl_sysroot", sysroot)];
+    let paths = [("xl_linker", image.linker.as_deref()), ("xl_sysroot", guest.sysroot)];
     for (name, path) in paths.into_iter().filter_map(|(n, p)| Some((n, p?))) {
         w.text(name, path);
     }
-    w.description(image, layout, emit, [code.resume.len(), code.functions.len(), ranges])?;
+    w.libraries(guest.libraries, code.functions)?;
+    let counts = [code.resume.len(), code.functions.len(), ranges, guest.libraries.len()];
+    w.description(image, layout, emit, counts)?;
     let note = w.obj.add_section(Vec::new(), b".note.GNU-stack".to_vec(), SectionKind::Other);
     w.obj.append_section_data(note, &[], 1);
     w.obj.write().map_err(|e| Error::Tables(e.to_string()))
@@ -119,8 +131,12 @@ impl Writer {
             .map_err(|e| Error::Tables(e.to_string()))
     }
 
-    /// `i32 host entry − table` per unit of text.
-    fn dispatch(&mut self, layout: &Layout, functions: &[Function]) -> Result<(), Error> {
+    /// `i32 host entry − table` per unit of text, for these functions.
+    fn dispatch<'f>(
+        &mut self,
+        layout: &Layout,
+        functions: impl Iterator<Item = &'f Function>,
+    ) -> Result<(), Error> {
         let data = vec![0; (layout.text_size / layout.unit * 4) as usize];
         let id = self.section(".rodata.xl_dispatch", SectionKind::ReadOnlyData, DISPATCH, data, 64);
         for f in functions {
@@ -187,7 +203,7 @@ impl Writer {
         Ok(count)
     }
 
-    fn segments(&mut self, image: &Image) {
+    fn segments(&mut self, name: &str, image: &Image) {
         let mut data = Vec::new();
         for s in &image.segments {
             let prot = u32::from(s.read) | u32::from(s.write) << 1 | u32::from(s.exec) << 2;
@@ -196,18 +212,58 @@ impl Writer {
             }
         }
         const { assert!(size_of::<SegmentDesc>() == 40) };
-        self.section(".rodata.xl_segments", SectionKind::ReadOnlyData, "xl_segments", data, 8);
+        self.section(&format!(".rodata.{name}"), SectionKind::ReadOnlyData, name, data, 8);
     }
 
-    /// All of it, with debug information and what was appended, because the guest may read its own file. Page-aligned, so that
-    /// the runtime maps the guest's segments straight from the output file.
-    fn file(&mut self, image: &Image) {
+    /// The program's is there whole, with debug information and what was appended, because the guest may read its own file. Page-aligned,
+    /// so that the runtime maps the guest's segments straight from the output file.
+    fn file(&mut self, name: &str, file: &[u8]) {
         const PAGE: usize = 4096;
-        let len = image.file.len().next_multiple_of(PAGE);
+        let len = file.len().next_multiple_of(PAGE);
         let mut data = Vec::with_capacity(len);
-        data.extend_from_slice(&image.file);
+        data.extend_from_slice(file);
         data.resize(len, 0);
-        self.section(".rodata.xl_file", SectionKind::ReadOnlyData, "xl_file", data, PAGE as u64);
+        self.section(&format!(".rodata.{name}"), SectionKind::ReadOnlyData, name, data, PAGE as u64);
+    }
+
+    /// Libraries, which the runtime marks when they are in their places.
+    fn libraries(&mut self, libraries: &[Placed], functions: &[Function]) -> Result<(), Error> {
+        const SIZE: usize = size_of::<LibraryDesc>();
+        let mut entries: Vec<u64> = functions.iter().map(|f| f.entry.0).collect();
+        entries.sort_unstable();
+        let mut data = vec![0u8; SIZE * libraries.len()];
+        for (i, l) in libraries.iter().enumerate() {
+            let next = libraries.get(i + 1).map_or(u64::MAX, |l| l.base);
+            let first = entries.partition_point(|e| *e < l.base);
+            let count = entries.partition_point(|e| *e < next) - first;
+            for (field, value) in [
+                (offset_of!(LibraryDesc, file_len), l.image.loaded_bytes().len() as u64),
+                (offset_of!(LibraryDesc, segment_count), l.image.segments.len() as u64),
+                (offset_of!(LibraryDesc, base), l.base),
+                (offset_of!(LibraryDesc, align), l.align),
+                (offset_of!(LibraryDesc, first_function), first as u64),
+                (offset_of!(LibraryDesc, function_count), count as u64),
+            ] {
+                data[SIZE * i + field..][..8].copy_from_slice(&value.to_le_bytes());
+            }
+        }
+        let id = self.section(".data.xl_libraries", SectionKind::Data, "xl_libraries", data, 8);
+        for (i, l) in libraries.iter().enumerate() {
+            let [name, file, segments] = ["name", "file", "segments"].map(|n| format!("xl_library_{n}{i}"));
+            let text: Vec<u8> = l.name.bytes().filter(|b| *b != 0).collect();
+            self.text(&name, &CString::new(text).expect("invariant: no NUL is left"));
+            self.file(&file, l.image.loaded_bytes());
+            self.segments(&segments, &l.image);
+            for (field, name) in [
+                (offset_of!(LibraryDesc, name), name),
+                (offset_of!(LibraryDesc, file), file),
+                (offset_of!(LibraryDesc, segments), segments),
+            ] {
+                let target = self.named(&name, false);
+                self.relocate(id, (SIZE * i + field) as u64, target, elf::R_X86_64_64, 0)?;
+            }
+        }
+        Ok(())
     }
 
     /// A NUL-terminated text.
@@ -221,7 +277,7 @@ impl Writer {
         image: &Image,
         layout: &Layout,
         emit: &emit_llvm::Options,
-        [resume, functions, ranges]: [usize; 3],
+        [resume, functions, ranges, libraries]: [usize; 4],
     ) -> Result<(), Error> {
         let mut data = vec![0u8; size_of::<ImageDesc>()];
         let mut put =
@@ -241,6 +297,7 @@ impl Writer {
         put(offset_of!(ImageDesc, resume_count), resume as u64);
         put(offset_of!(ImageDesc, function_count), functions as u64);
         put(offset_of!(ImageDesc, range_count), ranges as u64);
+        put(offset_of!(ImageDesc, library_count), libraries as u64);
         let hot = offset_of!(ImageDesc, hot);
         for (i, r) in emit.hot.gprs.iter().enumerate() {
             data[hot + i] = r.0 as u8;
@@ -271,6 +328,7 @@ impl Writer {
             (offset_of!(ImageDesc, leave), symbol::LEAVE, false),
             (offset_of!(ImageDesc, functions), "xl_functions", false),
             (offset_of!(ImageDesc, ranges), "xl_ranges", false),
+            (offset_of!(ImageDesc, libraries), "xl_libraries", false),
             // Null where there is none.
             (offset_of!(ImageDesc, linker), "xl_linker", true),
             (offset_of!(ImageDesc, sysroot), "xl_sysroot", true),

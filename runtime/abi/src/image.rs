@@ -34,7 +34,7 @@ pub struct ImageDesc {
     /// Bytes covered; a multiple of 4.
     pub text_size: u64,
     /// One i32 per 4 bytes of text (AArch32: per byte, bit 0 of addresses being the state): host entry − address of the table, 0
-    /// if no lifted function begins there.
+    /// if no lifted function begins there; see [`LibraryDesc`].
     pub dispatch: *const i32,
     /// Resume points, sorted by `guest`.
     pub resume: *const ResumeEntry,
@@ -78,6 +78,36 @@ pub struct ImageDesc {
     pub linker: *const u8,
     /// The directory under which the guest's files are looked for first, NUL-terminated; null if none was named.
     pub sysroot: *const u8,
+    /// Libraries that were translated with the program, by address, behind it and one another.
+    pub libraries: *const LibraryDesc,
+    /// Their number.
+    pub library_count: u64,
+}
+
+/// A library, or the dynamic linker, that was translated with the program. Its functions are among the image's; the dispatch table
+/// has none of them until the library is where `base` says.
+#[repr(C)]
+pub struct LibraryDesc {
+    /// Path that it was translated from, NUL-terminated.
+    pub name: *const u8,
+    /// Its file up to the end of the last segment.
+    pub file: *const u8,
+    /// Bytes of that.
+    pub file_len: u64,
+    /// Its segments, by address; addresses are those of its place, offsets those of `file`.
+    pub segments: *const SegmentDesc,
+    /// Their number.
+    pub segment_count: u64,
+    /// Link-time address of its place, in the program's terms; a multiple of `align`.
+    pub base: u64,
+    /// The largest alignment that its segments ask for, in bytes.
+    pub align: u64,
+    /// Index of its first function.
+    pub first_function: u64,
+    /// Number of its functions.
+    pub function_count: u64,
+    /// 1 once it is mapped there, with the text that it was translated from, and its functions are in the dispatch table.
+    pub active: core::sync::atomic::AtomicU64,
 }
 
 /// `ImageDesc::magic`: "xlateimg".

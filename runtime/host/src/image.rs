@@ -6,8 +6,10 @@
 //! host's loader; `ABI_HASH` guards their layout. They are trusted: whoever can change them can change the code, too.
 #![allow(unsafe_code)]
 
-use abi::{CheckpointEntry, CodeRange, FunctionEntry, ImageDesc, ResumeEntry, SegmentDesc};
+use crate::mem::EXEC;
+use abi::{CheckpointEntry, CodeRange, FunctionEntry, ImageDesc, LibraryDesc, ResumeEntry, SegmentDesc};
 use std::ffi::CStr;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 /// The program as loaded.
@@ -69,6 +71,56 @@ impl Loaded {
         text(self.desc.sysroot)
     }
 
+    /// Libraries that were translated with the program, by address.
+    pub fn libraries(&self) -> &'static [LibraryDesc] {
+        slice(self.desc.libraries, self.desc.library_count)
+    }
+
+    /// Where the library was found when it was translated.
+    pub fn library_name(&self, l: &LibraryDesc) -> &'static CStr {
+        text(l.name).unwrap_or_default()
+    }
+
+    /// The library's file, as far as it is loaded.
+    pub fn library_file(&self, l: &LibraryDesc) -> &'static [u8] {
+        slice(l.file, l.file_len)
+    }
+
+    /// The library's segments, by address.
+    pub fn library_segments(&self, l: &LibraryDesc) -> &'static [SegmentDesc] {
+        slice(l.segments, l.segment_count)
+    }
+
+    /// The run-time ranges in which the library has code.
+    pub fn library_text(&self, l: &LibraryDesc) -> impl Iterator<Item = Range<u64>> {
+        self.executable(self.library_segments(l))
+    }
+
+    fn executable(&self, segments: &'static [SegmentDesc]) -> impl Iterator<Item = Range<u64>> {
+        let at = |s: &SegmentDesc| s.vaddr.wrapping_add(self.bias);
+        segments.iter().filter(|s| s.prot & EXEC != 0).map(move |s| at(s)..at(s) + s.memsz)
+    }
+
+    /// True if the library's functions can be entered.
+    pub fn is_awake(&self, l: &LibraryDesc) -> bool {
+        l.active.load(Ordering::Acquire) != 0
+    }
+
+    /// True unless the code there is of a library whose functions cannot be entered. By offset from `text_base`.
+    pub fn is_in_use(&self, offset: u32) -> bool {
+        let libraries = self.libraries();
+        let at = self.desc.text_base + u64::from(offset);
+        let l = libraries.partition_point(|l| l.base <= at).checked_sub(1).map(|i| &libraries[i]);
+        l.is_none_or(|l| self.is_awake(l))
+    }
+
+    /// True if the program has code in the range, or a library; with `awake`, one whose functions can be entered.
+    pub fn has_code_in(&self, range: &Range<u64>, awake: bool) -> bool {
+        let inside = |t: Range<u64>| t.start < range.end && range.start < t.end;
+        let mut libraries = self.libraries().iter().filter(|l| !awake || self.is_awake(l));
+        self.executable(self.segments()).any(inside) || libraries.any(|l| self.library_text(l).any(inside))
+    }
+
     fn checkpoints(&self) -> &'static [CheckpointEntry] {
         let (a, b) = (self.desc.checkpoints as usize, self.desc.checkpoints_end as usize);
         slice(self.desc.checkpoints, (b.saturating_sub(a) / size_of::<CheckpointEntry>()) as u64)
@@ -91,6 +143,9 @@ impl Loaded {
                 let host = (self.desc.dispatch as u64).wrapping_add_signed(d as i64);
                 return Some(Entry { host, resume: 0 });
             }
+        }
+        if !self.is_in_use(offset as u32) {
+            return None;
         }
         let points = self.resume_points();
         let p = &points[points.binary_search_by_key(&(offset as u32), |p| p.guest).ok()?];
@@ -145,14 +200,17 @@ impl Loaded {
         all.get(first(index)..first(index + 1)).unwrap_or(&[])
     }
 
-    /// Bytes of text in the guest file, by offset from `text_base`; none where the file has none.
+    /// Bytes of text in the guest's files, by offset from `text_base`; none where they have none.
     pub fn original(&self, range: CodeRange) -> &'static [u8] {
         let at = self.desc.text_base + range.start as u64;
-        let Some(s) = self.segments().iter().find(|s| (s.vaddr..s.vaddr + s.filesz).contains(&at)) else {
-            return &[];
+        let bytes = |segments: &'static [SegmentDesc], file: &'static [u8]| {
+            let s = segments.iter().find(|s| (s.vaddr..s.vaddr + s.filesz).contains(&at))?;
+            let from = (s.offset + (at - s.vaddr)) as usize;
+            file.get(from..from + range.len as usize)
         };
-        let from = (s.offset + (at - s.vaddr)) as usize;
-        self.file().get(from..from + range.len as usize).unwrap_or(&[])
+        let library = |l| bytes(self.library_segments(l), self.library_file(l));
+        let own = bytes(self.segments(), self.file());
+        own.or_else(|| self.libraries().iter().find_map(library)).unwrap_or(&[])
     }
 
     /// The run-time range of the text that the tables cover.

@@ -13,6 +13,7 @@ pub mod heap;
 pub mod hostcall;
 pub mod image;
 pub mod jit;
+pub mod libraries;
 pub mod linker;
 pub mod loader;
 pub mod mem;

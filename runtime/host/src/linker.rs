@@ -4,6 +4,7 @@
 
 use crate::hostcall::Errno;
 use crate::image::Loaded;
+use crate::libraries;
 use crate::loader::{Error, Source, anonymous, map_segments};
 use crate::mem::{AddressSpace, Kind, page_down, page_up};
 use crate::sysroot::Sysroot;
@@ -106,7 +107,8 @@ pub fn load(image: &Loaded, sysroot: &Sysroot, mem: &AddressSpace) -> Result<Opt
         _ => return Err(fail("it has no segments".into())),
     };
     let memory = |e: Errno| fail(format!("no memory for it: {}", std::io::Error::from_raw_os_error(e.0)));
-    let at = mem.map(anonymous(0, last - first, 0, libc::MAP_NORESERVE)).map_err(memory)?;
+    let place = libraries::place_of(image, &bytes).unwrap_or(0);
+    let at = mem.map(anonymous(place, last - first, 0, libc::MAP_NORESERVE)).map_err(memory)?;
     let base = at.wrapping_sub(first);
     let source = Source { fd: file.as_raw_fd(), offset: 0, bytes: &bytes, kind: Kind::Mapped };
     map_segments(&elf.segments, base, &source, mem).map_err(memory)?;

@@ -9,6 +9,7 @@
 use crate::access;
 use crate::hostcall::{Errno, syscall};
 use crate::image::Loaded;
+use crate::libraries;
 use crate::mem::{AddressSpace, EXEC, Kind, MapRequest, PAGE, READ, Vma, WRITE, page_down, page_up};
 use crate::trace::Topic;
 use crate::vectors;
@@ -112,7 +113,13 @@ pub fn load(desc: &'static ImageDesc, isa: Isa, mem: &AddressSpace) -> Result<Lo
     let start = page_down(segments.iter().map(|s| s.vaddr).min().ok_or(Error::Damaged)?);
     let end = segments.iter().try_fold(0, |e, s| s.vaddr.checked_add(s.memsz).map(|x| x.max(e)));
     let end = end.and_then(page_up).ok_or(Error::Damaged)?;
-    image.bias = reserve(&image, start, end, mem)?;
+    // Behind the program there is room for its libraries, which the heap follows.
+    let all = image.libraries().last().map(|l| libraries::end(&image, l)).and_then(page_up).unwrap_or(end);
+    image.bias = reserve(&image, start, all, mem)?;
+    if all > end {
+        mem.unmap(end + image.bias, all - end)
+            .map_err(|errno| Error::Memory { what: "room for libraries", errno })?;
+    }
     let own = own_file(&image);
     let source = Source {
         fd: own.as_ref().map_or(-1, |(file, _)| file.as_raw_fd()),
@@ -123,7 +130,7 @@ pub fn load(desc: &'static ImageDesc, isa: Isa, mem: &AddressSpace) -> Result<Lo
     map_segments(segments, image.bias, &source, mem)
         .map_err(|errno| Error::Memory { what: "a segment", errno })?;
     let (lo, hi) = (start + image.bias, end + image.bias);
-    mem.set_brk_start(hi);
+    mem.set_brk_start(all + image.bias);
     crate::trace!(Topic::Load, "program at {lo:#x}–{hi:#x}, bias {:#x}", image.bias);
     Ok(image)
 }

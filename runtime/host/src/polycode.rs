@@ -16,6 +16,7 @@
 mod patch;
 
 use crate::access;
+use crate::libraries;
 use crate::mem::{PAGE, WRITE, page_down};
 use crate::recall;
 use crate::thread::{self, Process};
@@ -27,7 +28,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use patch::{refused, trapped};
+pub use patch::{put_in, refused, trapped};
 
 /// Writes to a page after which its functions are given up. Each costs two host signals and two changes of protection.
 const MOST_WRITES: u32 = 64;
@@ -110,10 +111,15 @@ pub fn hold() -> Held {
     Held { _guard: lock() }
 }
 
-/// To be called before the first guest instruction: guards text that is writable from the beginning.
+/// To be called before the first guest instruction: guards text that is writable from the beginning, and looks at libraries that
+/// are mapped already.
 pub fn start(process: &'static Process) {
     for s in process.image.segments().iter().filter(|s| s.prot & WRITE != 0) {
         changed(s.vaddr.wrapping_add(process.image.bias), s.memsz);
+    }
+    if watched().is_some() {
+        let _guard = lock();
+        libraries::wake(&process.image, &process.mem, &(0..u64::MAX));
     }
 }
 
@@ -135,16 +141,23 @@ pub fn flushed(start: u64, len: u64) {
 /// What is written to memory without faulting may be text.
 fn look(start: u64, len: u64, guard: bool) {
     let Some(process) = watched() else { return };
-    let (text, end) = (process.image.text(), start.saturating_add(len));
-    if start >= text.end || end <= text.start || len == 0 {
+    let range = start..start.saturating_add(len);
+    if len == 0 || !process.image.has_code_in(&range, false) {
         return;
     }
     let mut text = lock();
+    let watched = process.image.has_code_in(&range, true);
+    if guard {
+        libraries::wake(&process.image, &process.mem, &range);
+    }
+    if !watched {
+        return;
+    }
     let text = text.get_or_insert_with(|| Text::new(process));
     if guard {
-        text.changed(start..end);
+        text.changed(range);
     } else {
-        let functions = text.functions_at(start..end);
+        let functions = text.functions_at(range);
         text.compare(&functions, false);
         text.release_idle();
     }
@@ -249,6 +262,10 @@ impl Text {
         found.sort_unstable();
         found.dedup();
         found.retain(|&f| {
+            let image = &self.process.image;
+            if !image.is_in_use(image.functions()[f as usize].guest) {
+                return false;
+            }
             let mut code = self.process.image.code_of(f as usize).iter().map(|r| self.range_of(r));
             code.any(|r| r.start < range.end && range.start < r.end)
         });

@@ -14,7 +14,7 @@ use crate::image::Loaded;
 use crate::mem::{PAGE, page_down};
 use crate::recall;
 use crate::trace::{self, Topic};
-use abi::{Exit, GuestState};
+use abi::{Exit, GuestState, LibraryDesc};
 use std::arch::global_asm;
 use std::mem::offset_of;
 use std::sync::OnceLock;
@@ -239,6 +239,20 @@ pub(super) fn remove(image: &Loaded, functions: &[u32]) -> Vec<Saved> {
         Saved { code, dispatch, resume }
     };
     functions.iter().zip(resume).map(|(&f, points)| take(f as usize, points)).collect()
+}
+
+/// Puts the functions of a library into the dispatch table. False if the system forbids changing it.
+pub fn put_in(image: &Loaded, l: &LibraryDesc) -> bool {
+    let functions = l.first_function as usize..(l.first_function + l.function_count) as usize;
+    let entry = |f: usize| image.dispatch(image.functions()[f].guest);
+    let Some(_writable) = Writable::new(functions.clone().map(|f| entry(f).as_ptr() as u64), 4, false) else {
+        return false;
+    };
+    for f in functions {
+        let distance = host_entry(image, f).wrapping_sub(image.desc.dispatch as u64);
+        entry(f).store(distance as i32, Ordering::Release);
+    }
+    true
 }
 
 /// Puts functions back.

@@ -6,6 +6,7 @@ use super::own::{EXE, OwnFile, VIEW};
 use super::table::Interrupt;
 use super::{Call, err, procfs, ret};
 use crate::hostcall::{self, Errno};
+use crate::libraries;
 
 /// Forwards with the flags at argument `i` converted.
 fn with_flags(c: &Call<'_>, i: usize) -> i64 {
@@ -16,7 +17,9 @@ fn with_flags(c: &Call<'_>, i: usize) -> i64 {
 
 /// The same for a call that opens a file.
 fn open_with_flags(c: &Call<'_>, i: usize) -> i64 {
-    c.thread.process.own.opened(with_flags(c, i), open_flags_to_host(c.args[i]))
+    let fd = with_flags(c, i);
+    libraries::opened(fd);
+    c.thread.process.own.opened(fd, open_flags_to_host(c.args[i]))
 }
 
 /// `openat`.

@@ -4,6 +4,7 @@
 use super::table::Interrupt;
 use super::{Call, err, ret};
 use crate::hostcall::{Errno, check, syscall};
+use crate::libraries;
 use crate::mem::{EXEC, MapRequest, READ, WRITE, page_down, page_up};
 use crate::thread::Thread;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,7 +71,7 @@ pub fn mmap(c: &mut Call<'_>) -> i64 {
     let prot = effective_prot(c.thread, prot & (PROT_BASIC | PROT_SEM));
     let mem = &c.thread.process.mem;
     let anonymous = flags & libc::MAP_ANONYMOUS as u64 != 0;
-    let request = MapRequest {
+    let mut request = MapRequest {
         addr,
         len,
         // The kernel ignores bits it does not know here (unlike in mprotect).
@@ -86,6 +87,7 @@ pub fn mmap(c: &mut Call<'_>) -> i64 {
     if !super::limits::allows(c.thread, len, private && request.prot & WRITE != 0) {
         return err(libc::ENOMEM);
     }
+    request.addr = libraries::place(&c.thread.process.image, &request).unwrap_or(addr);
     ret(mem.map(request).and_then(|at| match lock_new(at, len) {
         Ok(()) => Ok(at),
         Err(_) => {
