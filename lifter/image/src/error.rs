@@ -8,7 +8,7 @@ use object::elf;
 pub enum Error {
     /// Not an ELF file at all.
     #[error(
-        "{file}: not an ELF file (e_ident at offset 0x0 is not \\x7fELF); give an AArch64 or AArch32 Linux executable"
+        "{file}: not an ELF file (e_ident at offset 0x0 is not \\x7fELF); give an ELF file for AArch64 or AArch32 Linux"
     )]
     NotElf {
         /// The file's name.
@@ -61,6 +61,8 @@ pub enum Feature {
     Needed,
     /// ET_DYN without an entry.
     SharedObject,
+    /// ET_EXEC where a library is wanted.
+    Fixed,
     /// 32-bit class with an AArch64 machine.
     Ilp32,
     /// 64-bit class with a 32-bit ARM machine.
@@ -72,12 +74,13 @@ impl Feature {
     pub fn remedy(self) -> &'static str {
         match self {
             Feature::Oabi => "build the program for the EABI (for example arm-linux-gnueabi-gcc -static)",
-            Feature::Machine(_) | Feature::FileType(_) => "give an AArch64 or AArch32 Linux executable",
+            Feature::Machine(_) | Feature::FileType(_) => "give an ELF file for AArch64 or AArch32 Linux",
             Feature::Arm64Class => "build it with an arm-linux-gnueabihf or aarch64-linux-gnu toolchain",
             Feature::BigEndian => "build the program little-endian (-mlittle-endian)",
             Feature::Relocatable => "link it first (for example aarch64-linux-gnu-gcc -static)",
             Feature::Core => "give the executable that dumped it",
             Feature::Needed => "link it as a program, with a dynamic linker, or statically (-static)",
+            Feature::Fixed => "give a shared library (linked with -shared)",
             Feature::SharedObject => "give the program that uses it",
             Feature::Ilp32 => "build it with -mabi=lp64",
         }
@@ -104,6 +107,7 @@ impl std::fmt::Display for Feature {
             Feature::Needed => f.write_str(
                 "this needs shared libraries, but names no dynamic linker (PT_INTERP) to load them",
             ),
+            Feature::Fixed => f.write_str("this is a program at fixed addresses, not a shared library"),
             Feature::SharedObject => f.write_str("this is a shared library, not a program"),
             Feature::Ilp32 => f.write_str("ILP32 programs are not supported"),
         }

@@ -1,4 +1,4 @@
-//! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges. The only crate that sees ELF
+//! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges, needed libraries. The only crate that sees ELF
 //! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
 
 mod display;
@@ -7,13 +7,15 @@ mod error;
 mod exidx;
 mod load;
 mod moved;
+mod merge;
+mod needed;
 mod query;
 mod relocs;
 mod sections;
 mod unwind;
 
 pub use error::{Error, Feature};
-pub use load::load;
+pub use load::{identify, load, load_library};
 
 use isa::Isa;
 use std::ffi::CString;
@@ -63,10 +65,25 @@ pub struct Image {
     pub init: Vec<u64>,
     /// Path of the dynamic linker that starts the program (PT_INTERP); `None` for static programs.
     pub linker: Option<CString>,
+    /// The files that the dynamic linker loads with it, and where it looks for them.
+    pub dynamic: Dynamic,
     /// Build id, if any.
     pub build_id: Option<Vec<u8>>,
     /// What was damaged in the file and therefore ignored; none of it is needed to run the program.
     pub diagnostics: Vec<String>,
+}
+
+/// What the dynamic section says about other files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dynamic {
+    /// DT_NEEDED: names or paths of libraries, in their order; none is empty.
+    pub needed: Vec<CString>,
+    /// DT_SONAME: the name by which others need this file.
+    pub soname: Option<CString>,
+    /// DT_RPATH: directories, separated by colons, for what this file needs, and for what that needs in turn.
+    pub rpath: Option<CString>,
+    /// DT_RUNPATH: directories, separated by colons, for what this file needs.
+    pub runpath: Option<CString>,
 }
 
 /// How a program passes floating-point arguments.

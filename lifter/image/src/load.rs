@@ -3,7 +3,7 @@
 //! other files, which ignore damage.
 
 use crate::elf::{Class, Header, Program, Table};
-use crate::{Error, Feature, FloatAbi, Image, Segment, exidx, relocs, sections, unwind};
+use crate::{Dynamic, Error, Feature, FloatAbi, Image, Segment, exidx, relocs, sections, unwind};
 use isa::Isa;
 use object::elf;
 use std::ffi::{CStr, CString};
@@ -33,12 +33,40 @@ impl Refuse<'_> {
     }
 }
 
+/// What a file is read as.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// What the kernel starts.
+    Program,
+    /// What is loaded into a program: a shared library, or the dynamic linker.
+    Library,
+}
+
 /// Reads an AArch64 or AArch32 Linux executable. `name` is for messages. Never panics, and takes time and memory in proportion to
 /// the file's size, whatever the bytes are.
 pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
-    let file: Arc<[u8]> = bytes.into();
+    read(name, bytes.into(), Role::Program)
+}
+
+/// As [`load`], for a shared library or a dynamic linker: ET_DYN only; [`Image::entry`] is what the file says, which may be
+/// anything, and DT_NEEDED needs no PT_INTERP.
+pub fn load_library(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
+    read(name, bytes.into(), Role::Library)
+}
+
+/// The instruction set and the float ABI that an ELF header names; `None` if [`load`] and [`load_library`] would refuse it. The first
+/// 64 bytes of a file are enough.
+pub fn identify(bytes: &[u8]) -> Option<(Isa, FloatAbi)> {
+    let (isa, header) = check_header(&Refuse(""), "", bytes).ok()?;
+    Some((isa, float_abi(isa, header.flags)))
+}
+
+fn read(name: &str, file: Arc<[u8]>, role: Role) -> Result<Image, Error> {
     let no = Refuse(name);
     let (isa, header) = check_header(&no, name, &file)?;
+    if role == Role::Library && header.kind != elf::ET_DYN {
+        return no.unsupported(Feature::Fixed, "e_type", 16);
+    }
     let phoff = header.phoff;
     let headers = program_headers(&no, &header, &file)?;
     let mut image = Image {
@@ -62,6 +90,7 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
         pointers: Vec::new(),
         init: Vec::new(),
         linker: None,
+        dynamic: Dynamic::default(),
         build_id: None,
         diagnostics: Vec::new(),
     };
@@ -74,12 +103,22 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
                 return no.malformed("p_memsz", offset + fields.p_memsz, "less than p_filesz");
             }
             // The kernel takes the first.
-            elf::PT_INTERP if image.linker.is_none() => image.linker = Some(linker(&no, &h, offset, &file)?),
+            elf::PT_INTERP if image.linker.is_none() => match linker(&no, &h, offset, &file) {
+                Ok(path) => image.linker = Some(path),
+                // Read for programs only.
+                Err(e) if role == Role::Library => image.diagnostics.push(e.to_string()),
+                Err(e) => return Err(e),
+            },
             elf::PT_GNU_STACK => image.exec_stack = h.flags & elf::PF_X.0 != 0,
             _ => {}
         }
     }
     check_layout(&no, &mut image, &header)?;
+    let entry = match check_entry(&no, &image) {
+        Ok(()) => Some(image.entry),
+        Err(_) if role == Role::Library => None,
+        Err(e) => return Err(e),
+    };
     let table = image.phent * image.phnum;
     image.phdr = image
         .segments
@@ -88,9 +127,9 @@ pub fn load(name: &str, bytes: impl Into<Arc<[u8]>>) -> Result<Image, Error> {
         .map_or(0, |s| s.vaddr + (phoff - s.offset));
 
     let mut arrays = Vec::new();
-    sections::read(&mut image, &header, &headers, &mut arrays);
+    sections::read(&mut image, &header, &headers, entry, &mut arrays);
     let needed = relocs::read(&mut image, &header, &headers, &mut arrays);
-    if let Some(offset) = needed.filter(|_| image.linker.is_none()) {
+    if let Some(offset) = needed.filter(|_| role == Role::Program && image.linker.is_none()) {
         return no.unsupported(Feature::Needed, "DT_NEEDED", offset);
     }
     unwind::read(&mut image, &header, &headers);
@@ -290,6 +329,10 @@ fn check_layout(no: &Refuse<'_>, image: &mut Image, header: &Header) -> Result<(
             "the segments use the same file bytes again and again",
         );
     }
+    Ok(())
+}
+
+fn check_entry(no: &Refuse<'_>, image: &Image) -> Result<(), Error> {
     if image.position_independent && image.entry == 0 {
         return no.unsupported(Feature::SharedObject, "e_entry", 24);
     }

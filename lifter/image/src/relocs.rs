@@ -3,7 +3,7 @@
 
 use crate::elf::{self as file, Class, Header, Program, Relocation, Sym, Table};
 use crate::sections::{add_array, add_symbols, little_endian, section_headers};
-use crate::{Image, Pointer, Range};
+use crate::{Image, Pointer, Range, needed};
 use isa::Isa;
 use object::elf;
 
@@ -33,19 +33,23 @@ pub(crate) fn read(
 ) -> Option<u64> {
     let file = image.file.clone();
     let mut d = Dynamic::default();
-    let mut needed = None;
+    let mut needs = None;
+    let mut entries = Table::empty();
     let class = header.class;
     if let Some(h) = headers.iter().find(|h| h.kind == elf::PT_DYNAMIC) {
-        let Some(entries) = class.dynamics(&file, h.offset, h.filesz) else {
+        let Some(table) = class.dynamics(&file, h.offset, h.filesz) else {
             image.diagnostics.push("dynamic section beyond the end of the file ignored".to_owned());
             return None;
         };
-        let mut used = entries.iter().take_while(|e| e.tag != elf::DT_NULL);
+        let mut used = table.iter().take_while(|e| e.tag != elf::DT_NULL);
         let first = used.position(|e| e.tag == elf::DT_NEEDED);
-        needed = first.map(|i| h.offset + class.dynamic_size() * i as u64);
+        needs = first.map(|i| h.offset + class.dynamic_size() * i as u64);
+        entries = table;
         d = dynamic(entries);
     }
-    let symbols = symbols(image, class, &d, &file);
+    let strings = strings(image, &d, &file);
+    needed::read(image, entries, strings);
+    let symbols = symbols(image, class, &d, strings, &file);
     let plt_rela = d.plt_kind == elf::DT_RELA.0 as u64 || (d.plt_kind == 0 && image.isa == Isa::A64);
     let tables = [(d.rela, true), (d.rel, false), (d.plt, plt_rela)];
     for ((addr, size), addends) in tables.into_iter().filter(|t| t.0.1 != 0) {
@@ -81,7 +85,7 @@ pub(crate) fn read(
             }
         }
     }
-    needed
+    needs
 }
 
 fn dynamic(entries: Table<'_, file::Dynamic>) -> Dynamic {
@@ -123,8 +127,21 @@ fn rest(image: &Image, file: &[u8], addr: u64) -> Option<std::ops::Range<usize>>
     (from <= to && to <= file.len() as u64).then_some(from as usize..to as usize)
 }
 
+/// The dynamic string table, empty if it is not there.
+fn strings<'a>(image: &Image, d: &Dynamic, file: &'a [u8]) -> &'a [u8] {
+    let range = (d.strtab != 0).then(|| rest(image, file, d.strtab)).flatten();
+    let strings = range.map_or(&[][..], |r| &file[r]);
+    &strings[..strings.len().min(usize::try_from(d.strsz).unwrap_or(usize::MAX))]
+}
+
 /// The dynamic symbol table. Nothing records its length; the string table usually follows it at once.
-fn symbols<'a>(image: &mut Image, class: Class, d: &Dynamic, file: &'a [u8]) -> Table<'a, Sym> {
+fn symbols<'a>(
+    image: &mut Image,
+    class: Class,
+    d: &Dynamic,
+    strings: &[u8],
+    file: &'a [u8],
+) -> Table<'a, Sym> {
     if d.symtab == 0 {
         return Table::empty();
     }
@@ -135,8 +152,6 @@ fn symbols<'a>(image: &mut Image, class: Class, d: &Dynamic, file: &'a [u8]) -> 
     }
     let symbols = class.symbols(file, range.start as u64, range.len() as u64).unwrap_or_else(Table::empty);
     if image.symbols.is_empty() && d.strtab > d.symtab {
-        let strings = rest(image, file, d.strtab).map_or(&[][..], |r| &file[r]);
-        let strings = &strings[..strings.len().min(usize::try_from(d.strsz).unwrap_or(usize::MAX))];
         add_symbols(image, symbols, strings);
     }
     symbols

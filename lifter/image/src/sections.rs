@@ -6,16 +6,18 @@ use crate::{Image, Mapping, Range, Symbol};
 use isa::Isa;
 use object::elf;
 
-/// Reads what the section headers say; without (usable) ones, text is what executable segments hold.
+/// Reads what the section headers say; without (usable) ones, text is what executable segments hold. `entry` is where the file's
+/// code begins, `None` for libraries that do not say.
 pub(crate) fn read(
     image: &mut Image,
     header: &Header,
     headers: &Table<'_, Program>,
+    entry: Option<u64>,
     arrays: &mut Vec<Range>,
 ) {
     let file = image.file.clone();
     let sections = section_headers(image, header, &file);
-    text(image, &sections, headers);
+    text(image, &sections, headers, entry);
     for (i, s) in sections.iter().enumerate() {
         match s.kind {
             elf::SHT_SYMTAB | elf::SHT_DYNSYM => {
@@ -80,7 +82,7 @@ pub(crate) fn section_name<'a>(s: &Section, names: &'a [u8]) -> Option<&'a [u8]>
     names.get(s.name as usize..)?.split(|&b| b == 0).next()
 }
 
-fn text(image: &mut Image, sections: &Table<'_, Section>, headers: &Table<'_, Program>) {
+fn text(image: &mut Image, sections: &Table<'_, Section>, headers: &Table<'_, Program>, entry: Option<u64>) {
     let wanted = elf::SHF_ALLOC.0 | elf::SHF_EXECINSTR.0;
     for (i, s) in sections.iter().enumerate() {
         let (start, size) = (s.addr, s.size);
@@ -97,7 +99,8 @@ fn text(image: &mut Image, sections: &Table<'_, Section>, headers: &Table<'_, Pr
         }
     }
     normalize(&mut image.text);
-    if !image.is_text(image.entry) {
+    let covered = entry.map_or(!image.text.is_empty(), |e| image.is_text(e));
+    if !covered {
         if !image.text.is_empty() {
             image
                 .diagnostics
@@ -106,20 +109,22 @@ fn text(image: &mut Image, sections: &Table<'_, Section>, headers: &Table<'_, Pr
         image.text =
             image.segments.iter().filter(|s| s.exec && s.filesz > 0).map(|s| s.file_backed()).collect();
         image.text_exact = false;
-        exclude_tables(image, headers);
+        exclude_tables(image, headers, entry);
     }
-    limit_span(image);
+    limit_span(image, entry);
 }
 
 /// Bytes from the first to the last address of text that are always allowed.
 const SPAN: u64 = 16 << 20;
 
-/// Leaves text that lies far from the entry's to the interpreter: tables of outputs cover everything in between.
-fn limit_span(image: &mut Image) {
+/// Leaves text that lies far from the entry's, or without an entry from the largest, to the interpreter: tables of outputs cover
+/// everything in between.
+fn limit_span(image: &mut Image, entry: Option<u64>) {
     let total: u64 = image.text.iter().map(Range::len).sum();
     let limit = SPAN + 8 * total;
     let text = &image.text;
-    let first = text.iter().position(|r| r.contains(image.entry)).unwrap_or(0);
+    let largest = || (0..text.len()).max_by_key(|&i| text[i].len());
+    let first = entry.and_then(|e| text.iter().position(|r| r.contains(e))).or_else(largest).unwrap_or(0);
     let (mut low, mut high) = (first, first + 1);
     loop {
         let fits = |low: usize, high: usize| text[high - 1].end - text[low].start <= limit;
@@ -133,7 +138,7 @@ fn limit_span(image: &mut Image) {
     }
     for r in text[..low].iter().chain(text.get(high..).unwrap_or(&[])) {
         let (start, end) = (r.start, r.end);
-        let text = format!("text at 0x{start:x}–0x{end:x} lies too far from the entry: it is interpreted");
+        let text = format!("text at 0x{start:x}–0x{end:x} lies too far from the rest: it is interpreted");
         image.diagnostics.push(text);
     }
     image.text.truncate(high);
@@ -141,7 +146,7 @@ fn limit_span(image: &mut Image) {
 }
 
 /// Takes out of segment-wide text what program headers say is data: the headers themselves and the unwind table index.
-fn exclude_tables(image: &mut Image, headers: &Table<'_, Program>) {
+fn exclude_tables(image: &mut Image, headers: &Table<'_, Program>, entry: Option<u64>) {
     let mut out: Vec<Range> = Vec::new();
     let header_size = match image.isa {
         Isa::A64 => Class::Elf64.header_size(),
@@ -162,8 +167,7 @@ fn exclude_tables(image: &mut Image, headers: &Table<'_, Program>) {
             out.push(Range { start: h.vaddr, end: end.next_multiple_of(4) });
         }
     }
-    let entry = image.entry;
-    out.retain(|r| !r.contains(entry));
+    out.retain(|r| entry.is_none_or(|e| !r.contains(e)));
     subtract(&mut image.text, out);
 }
 
