@@ -1,6 +1,6 @@
 //! `xlate inspect`: any stage of a translation as text.
 
-use crate::{InspectArgs, load, output};
+use crate::{InspectArgs, Libraries, load, output};
 use anyhow::{Result, bail};
 use cfg::Found;
 use clap::ValueEnum;
@@ -30,7 +30,8 @@ pub(crate) enum Emit {
 }
 
 pub(crate) fn command(args: &InspectArgs) -> Result<u8> {
-    let image = load(&args.input, &args.common)?;
+    let program = load(&args.input, &args.common)?;
+    let image = args.common.with_libraries(program, &args.input, Libraries::None)?;
     let text = args.common.pool(|| render(&image, args))??;
     output::data(&text)?;
     Ok(0)

@@ -4,17 +4,19 @@
 mod cache;
 mod inspect;
 mod interrupt;
+mod libraries;
 mod link;
 mod output;
 mod progress;
 mod run;
 mod translate;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use std::ffi::CString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::PathBuf;
+use image::Image;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
@@ -139,6 +141,14 @@ struct CommonArgs {
     /// Debian's cross libraries are, /usr/aarch64-linux-gnu and the like].
     #[arg(long, value_name = "DIR")]
     sysroot: Option<PathBuf>,
+    /// Which libraries of a dynamically linked program are translated with it, as they are in the sysroot now; the others are
+    /// compiled when the program runs [default: needed; of `run` and `inspect`: none].
+    #[arg(long, value_enum, value_name = "WHICH")]
+    libraries: Option<Libraries>,
+    /// Translate also this library, which the program loads while it runs (dlopen: plugins and the like), and what it needs.
+    /// Implies `--libraries needed`; with `--libraries none` only the given ones are translated. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    library: Vec<PathBuf>,
     /// How guest state is kept recoverable (for measurements).
     #[arg(long, hide = true, value_enum)]
     checkpoints: Option<CheckpointArg>,
@@ -146,6 +156,15 @@ struct CommonArgs {
     /// with a message, and signals wait until lifted code is left.
     #[arg(long, hide_short_help = true, conflicts_with = "checkpoints")]
     unsafe_no_checkpoints: bool,
+}
+
+/// What is translated with a program.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Libraries {
+    /// Its dynamic linker, and the libraries that it needs, directly or not.
+    Needed,
+    /// Nothing.
+    None,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -185,6 +204,42 @@ impl CommonArgs {
             bail!("--sysroot {name}: not a directory; name the one that holds the ARM system's lib");
         }
         Ok(Some(CString::new(path.into_os_string().into_vec()).context("--sysroot: a NUL in a path")?))
+    }
+
+    /// `image`, the program at `path`, with the libraries that are to be translated with it; `default` is for when the options
+    /// do not say which.
+    fn with_libraries(&self, image: Image, path: &Path, default: Libraries) -> Result<Image> {
+        if image.linker.is_none() {
+            return match self.library.first() {
+                Some(file) => bail!(
+                    "--library {}: {} is statically linked and loads no libraries; leave --library out",
+                    file.display(),
+                    path.display()
+                ),
+                None => Ok(image),
+            };
+        }
+        let mut further: Vec<libraries::Library> = Vec::new();
+        for file in &self.library {
+            let library = libraries::read(&image, file).map_err(|e| anyhow!("--library {e}"))?;
+            if !further.iter().any(|f| f.is(&library)) {
+                further.push(library);
+            }
+        }
+        let default = if further.is_empty() { default } else { Libraries::Needed };
+        let list = match self.libraries.unwrap_or(default) {
+            Libraries::Needed => {
+                let sysroot = self.sysroot()?;
+                let sysroot = sysroot.as_deref().map(|s| Path::new(OsStr::from_bytes(s.to_bytes())));
+                libraries::find(&image, path, sysroot, further, self.verbose)
+            }
+            Libraries::None => further,
+        };
+        if self.verbose {
+            list.iter().for_each(libraries::Library::report);
+        }
+        let named = |l: libraries::Library| (l.path.display().to_string(), l.image);
+        Ok(image.with_libraries(list.into_iter().map(named).collect()))
     }
 
     /// What the profiles say about `image`.

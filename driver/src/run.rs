@@ -1,14 +1,17 @@
-//! `xlate run`: executes a program's translation, from the cache or made now. The key covers the program, the options,
+//! `xlate run`: executes a program's translation, from the cache or made now. The key covers the program, its libraries, the options,
 //! the runtime and the translator itself; entries are renamed into place, so concurrent runs see whole files.
 
 use crate::cache::Cache;
-use crate::{CommonArgs, RunArgs, link, load, translate};
+use crate::{CommonArgs, Libraries, RunArgs, link, load, translate};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// Libraries take longer to translate than most programs: the first start should be quick.
+const LIBRARIES: Libraries = Libraries::None;
 
 pub(crate) fn command(args: &RunArgs) -> Result<u8> {
     let cache = args.cache.open()?;
@@ -31,7 +34,7 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
 
 /// The translation of `input` in the cache; `None` if nothing can be kept there.
 fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathBuf>> {
-    let image = load(input, common)?;
+    let image = common.with_libraries(load(input, common)?, input, LIBRARIES)?;
     let key = key(&image, common)?;
     let Some(entry) = cache.program(&key) else { return Ok(None) };
     if entry.exists() {
@@ -49,7 +52,7 @@ fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathB
         }
     };
     if !entry.exists() {
-        let stats = translate::to_file(input, &entry, common, Some(cache))?;
+        let stats = translate::to_file(input, &entry, common, LIBRARIES, Some(cache))?;
         cache.added(stats.output_bytes);
     }
     let _ = std::fs::remove_file(&lock_path);
@@ -60,7 +63,7 @@ fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathB
 fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<PathBuf> {
     let (_temporary, dir) = link::temporary_directory()?;
     let output = dir.path().join("program");
-    translate::to_file(input, &output, common, cache)?;
+    translate::to_file(input, &output, common, LIBRARIES, cache)?;
     let file = File::open(&output).with_context(|| output.display().to_string())?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()));
     // Open until the program is executed, which closes it.

@@ -3,7 +3,7 @@
 use crate::cache::Cache;
 use crate::output::{self, Output};
 use crate::progress::Bars;
-use crate::{CommonArgs, TranslateArgs, link, load};
+use crate::{CommonArgs, Libraries, TranslateArgs, link, load};
 use anyhow::{Context, Result};
 use pipeline::{Progress, Stage, Stats};
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
         name.push(".x86");
         PathBuf::from(name)
     });
-    let stats = to_file(input, &output, &args.common, args.cache.open()?.as_ref())?;
+    let stats = to_file(input, &output, &args.common, Libraries::Needed, args.cache.open()?.as_ref())?;
     if args.json {
         let text = serde_json::to_string_pretty(&stats).context("internal: this is a bug: statistics")?;
         output::data(&(text + "\n"))?;
@@ -33,14 +33,15 @@ pub(crate) fn command(args: &TranslateArgs) -> Result<u8> {
     Ok(u8::from(args.strict && stats.fallbacks > 0))
 }
 
-/// Translates the file `input` to the executable `output`.
+/// Translates the file `input` to the executable `output`, with `libraries` if the options do not say with which.
 pub(crate) fn to_file(
     input: &Path,
     output: &Path,
     common: &CommonArgs,
+    libraries: Libraries,
     cache: Option<&Cache>,
 ) -> Result<Stats> {
-    let image = load(input, common)?;
+    let image = common.with_libraries(load(input, common)?, input, libraries)?;
     let options = common.options(&image)?;
     common.report_profile(&image)?;
     let file = Output::create(input, output)?;

@@ -1,11 +1,12 @@
 //! What ahead-of-time code, run-time code and the runtime agree on: the guest state, the calling convention of lifted
-//! functions, exit reasons, and the tables in an output. Everything is `#[repr(C)]`; [`ABI_HASH`] stands in every output
+//! functions, exit reasons, the tables in an output, and sysroots. Everything is `#[repr(C)]`; [`ABI_HASH`] stands in every output
 //! and is checked at start. Knows no ARM instruction, no LLVM and no system call.
 
 pub mod flag;
 mod image;
 pub mod profile;
 mod state;
+pub mod sysroot;
 
 pub use image::*;
 pub use state::*;

@@ -7,19 +7,6 @@ use crate::linker;
 use crate::sys::read_link;
 use std::ffi::{CStr, CString};
 
-/// Trees that are the host's in any case: the kernel's file systems, and what programs share.
-const HOST: [&[u8]; 8] = [b"proc", b"sys", b"dev", b"tmp", b"run", b"home", b"root", b"mnt"];
-
-/// Where Debian's and others' cross libraries are, by the end of the dynamic linker's name.
-const CROSS: [(&[u8], &CStr); 6] = [
-    (b"ld-linux-aarch64.so.1", c"/usr/aarch64-linux-gnu"),
-    (b"ld-linux-armhf.so.3", c"/usr/arm-linux-gnueabihf"),
-    (b"ld-linux.so.3", c"/usr/arm-linux-gnueabi"),
-    (b"ld-musl-aarch64.so.1", c"/usr/aarch64-linux-musl"),
-    (b"ld-musl-armhf.so.1", c"/usr/arm-linux-musleabihf"),
-    (b"ld-musl-arm.so.1", c"/usr/arm-linux-musleabi"),
-];
-
 /// The directory.
 #[derive(Debug, Default)]
 pub struct Sysroot {
@@ -50,9 +37,7 @@ impl Sysroot {
     /// The host's name of a file that is there; `None` if the guest's name is the host's. With `nofollow`, a symbolic link at
     /// the end is the file.
     pub fn resolve(&self, path: &[u8], nofollow: bool) -> Option<CString> {
-        let inside = path.strip_prefix(b"/").filter(|_| !self.directory.is_empty())?;
-        let first = inside.split(|b| *b == b'/').find(|part| !part.is_empty() && *part != b".")?;
-        if HOST.contains(&first) || first == b".." {
+        if self.directory.is_empty() || !abi::sysroot::covers(path) {
             return None;
         }
         let path = CString::new(path).ok()?;
@@ -86,8 +71,7 @@ fn usual(image: &Loaded) -> CString {
     if linker::is_linker(path, image.isa) {
         return CString::default();
     }
-    let cross = CROSS.iter().find(|(name, _)| path.to_bytes().ends_with(name));
-    cross.map_or_else(CString::default, |(_, directory)| (*directory).to_owned())
+    abi::sysroot::cross(path).map_or_else(CString::default, CStr::to_owned)
 }
 
 /// Which argument of a system call names a file that is to be found, not made, and whether a symbolic link is meant itself.
