@@ -30,8 +30,8 @@ pub(crate) enum Emit {
 }
 
 pub(crate) fn command(args: &InspectArgs) -> Result<u8> {
-    let program = load(&args.input, &args.common)?;
-    let image = args.common.with_libraries(program, &args.input, Libraries::None)?;
+    let image = load(&args.input, &args.common)?;
+    args.common.libraries(&image, &args.input, Libraries::None)?;
     let text = args.common.pool(|| render(&image, args))??;
     output::data(&text)?;
     Ok(0)

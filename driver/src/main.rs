@@ -206,9 +206,9 @@ impl CommonArgs {
         Ok(Some(CString::new(path.into_os_string().into_vec()).context("--sysroot: a NUL in a path")?))
     }
 
-    /// `image`, the program at `path`, with the libraries that are to be translated with it; `default` is for when the options
-    /// do not say which.
-    fn with_libraries(&self, image: Image, path: &Path, default: Libraries) -> Result<Image> {
+    /// The libraries that are to be translated with `image`, the program at `path`; `default` is for when the options do not say
+    /// which.
+    fn libraries(&self, image: &Image, path: &Path, default: Libraries) -> Result<Vec<pipeline::Library>> {
         if image.linker.is_none() {
             return match self.library.first() {
                 Some(file) => bail!(
@@ -216,12 +216,12 @@ impl CommonArgs {
                     file.display(),
                     path.display()
                 ),
-                None => Ok(image),
+                None => Ok(Vec::new()),
             };
         }
         let mut further: Vec<libraries::Library> = Vec::new();
         for file in &self.library {
-            let library = libraries::read(&image, file).map_err(|e| anyhow!("--library {e}"))?;
+            let library = libraries::read(image, file).map_err(|e| anyhow!("--library {e}"))?;
             if !further.iter().any(|f| f.is(&library)) {
                 further.push(library);
             }
@@ -231,15 +231,16 @@ impl CommonArgs {
             Libraries::Needed => {
                 let sysroot = self.sysroot()?;
                 let sysroot = sysroot.as_deref().map(|s| Path::new(OsStr::from_bytes(s.to_bytes())));
-                libraries::find(&image, path, sysroot, further, self.verbose)
+                libraries::find(image, path, sysroot, further, self.verbose)
             }
             Libraries::None => further,
         };
         if self.verbose {
             list.iter().for_each(libraries::Library::report);
         }
-        let named = |l: libraries::Library| (l.path.display().to_string(), l.image);
-        Ok(image.with_libraries(list.into_iter().map(named).collect()))
+        let named =
+            |l: libraries::Library| pipeline::Library { name: l.path.display().to_string(), image: l.image };
+        Ok(list.into_iter().map(named).collect())
     }
 
     /// What the profiles say about `image`.

@@ -34,8 +34,9 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
 
 /// The translation of `input` in the cache; `None` if nothing can be kept there.
 fn kept(input: &Path, common: &CommonArgs, cache: &Cache) -> Result<Option<PathBuf>> {
-    let image = common.with_libraries(load(input, common)?, input, LIBRARIES)?;
-    let key = key(&image, common)?;
+    let image = load(input, common)?;
+    let libraries = common.libraries(&image, input, LIBRARIES)?;
+    let key = key(&image, &libraries, common)?;
     let Some(entry) = cache.program(&key) else { return Ok(None) };
     if entry.exists() {
         cache.touch(&entry);
@@ -71,14 +72,16 @@ fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<Pa
     Ok(path)
 }
 
-fn key(image: &image::Image, common: &CommonArgs) -> Result<String> {
+fn key(image: &image::Image, libraries: &[pipeline::Library], common: &CommonArgs) -> Result<String> {
     let exe = std::env::current_exe()
         .and_then(std::fs::read)
         .context("xlate cannot read itself for its cache's key")?;
     let mut h = blake3::Hasher::new();
     h.update(blake3::hash(&exe).as_bytes());
     h.update(link::runtime_hash().as_bytes());
-    h.update(blake3::hash(&image.file).as_bytes());
+    for image in std::iter::once(image).chain(libraries.iter().map(|l| &l.image)) {
+        h.update(blake3::hash(&image.file).as_bytes());
+    }
     h.update(format!("{:?}", common.options(image)?).as_bytes());
     Ok(h.finalize().to_hex().to_string())
 }

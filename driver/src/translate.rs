@@ -41,13 +41,14 @@ pub(crate) fn to_file(
     libraries: Libraries,
     cache: Option<&Cache>,
 ) -> Result<Stats> {
-    let image = common.with_libraries(load(input, common)?, input, libraries)?;
+    let image = load(input, common)?;
+    let libraries = common.libraries(&image, input, libraries)?;
     let options = common.options(&image)?;
     common.report_profile(&image)?;
     let file = Output::create(input, output)?;
     let bars = Bars::new();
     let translation = common.pool(|| {
-        pipeline::translate(&image, &[], &options, cache.map(|c| c as &dyn pipeline::Store), &bars)
+        pipeline::translate(&image, &libraries, &options, cache.map(|c| c as &dyn pipeline::Store), &bars)
     })??;
     if let Some(c) = cache {
         c.finish();
@@ -68,6 +69,9 @@ impl std::fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let s = self.0;
         let sources: Vec<String> = s.sources.iter().map(|(k, v)| format!("{v} {k}")).collect();
+        if s.libraries > 0 {
+            writeln!(f, "libraries     {:>9}", s.libraries)?;
+        }
         writeln!(f, "functions     {:>9}  ({})", s.functions, sources.join(", "))?;
         writeln!(f, "blocks        {:>9}", s.blocks)?;
         writeln!(f, "instructions  {:>9}  guest, {} in IR", s.guest_instructions, s.ir_instructions)?;

@@ -7,7 +7,6 @@ mod error;
 mod exidx;
 mod load;
 mod moved;
-mod merge;
 mod needed;
 mod query;
 mod relocs;
