@@ -110,11 +110,12 @@ pub fn translate(
 
     let lifted = stats.time(Stage::Lift, progress, found.len(), || lift(&images, &found, progress));
     let (functions, literals): (Vec<_>, Vec<_>) = lifted.into_iter().unzip();
+    let common = libraries::common(&images, &found);
     let shapes: Vec<cfg::Found> = found.into_iter().map(|f| f.1).collect();
     stats.record_functions(&functions);
 
     let layout = Layout::of(&images);
-    let emit = emit_options(image, options, &layout, hot::choose(image.isa, &functions));
+    let emit = emit_options(image, options, &layout, hot::choose(image.isa, &functions[common]));
     let emitter = Emitter::new(&functions, &shapes, layout, &emit, store)?;
     let emitted = stats.time(Stage::Emit, progress, functions.len(), || emitter.emit_all(progress))?;
     stats.cache_hits = emitted.iter().filter(|e| e.hit).count();

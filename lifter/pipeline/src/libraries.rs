@@ -79,6 +79,16 @@ pub(crate) fn join(images: &[&Image], programs: Vec<Program>) -> Vec<(usize, Fou
     all
 }
 
+/// Those functions by which registers are chosen: the C library's, if it is there, so that programs agree and share what is compiled
+/// of their libraries; else all.
+pub(crate) fn common(images: &[&Image], found: &[(usize, Found)]) -> std::ops::Range<usize> {
+    let is_c = |i: &&Image| i.dynamic.soname.as_ref().is_some_and(|n| n.to_bytes().starts_with(b"libc."));
+    match images.iter().skip(1).position(is_c) {
+        Some(i) => found.partition_point(|f| f.0 <= i)..found.partition_point(|f| f.0 <= i + 1),
+        None => 0..found.len(),
+    }
+}
+
 /// What is about that image, of findings about a program and its libraries. A jump from another image is a call.
 pub(crate) fn findings(image: &Image, all: &[Finding]) -> Vec<Finding> {
     let (Some(first), Some(last)) = (image.segments.first(), image.segments.last()) else {
