@@ -470,3 +470,37 @@ fn halves_widen_without_being_put_together() {
         assert!(kept.contains(left) && !other.iter().any(|o| kept.contains(o)), "{kept}");
     }
 }
+
+/// Dispatch in three blocks, two of which access memory and choose by the same register.
+const THREADED: &str = "function test f @0x1000
+block b0 @0x1000:
+  .0x1000
+  %1 = get x0
+  %2 = i64 load %1
+  x1 = %2
+  switch %2 [0x1000: b0, 0x1010: b1, 0x1020: b2]
+block b1 @0x1010:
+  .0x1010
+  %1 = get x1
+  store %1, %1
+  switch %1 [0x1000: b0, 0x1010: b1, 0x1020: b2]
+block b2 @0x1020:
+  .0x1020
+  %1 = get x1
+  switch %1 [0x1000: b0, 0x1010: b1, 0x1020: b2]
+";
+
+#[test]
+fn threaded_code_shares_its_dispatch() {
+    let f = parse_function(THREADED, &REGS).unwrap();
+    let mut few = f.clone();
+    pass::share_switches(&mut few, 9);
+    assert_eq!(few, f);
+    let mut shared = f.clone();
+    pass::share_switches(&mut shared, 8);
+    assert_eq!(verify(&shared, &REGS), vec![]);
+    let ends: Vec<String> = shared.blocks.iter().map(|b| b.term.to_string()).collect();
+    let all = "[0x1000: b0, 0x1010: b1, 0x1020: b2]";
+    assert_eq!(ends, ["jump b3", "jump b3", &format!("switch %1 {all}"), &format!("switch %0 {all}")]);
+    assert_eq!(shared.blocks[3].insts, [Inst::Get(Reg(1))]);
+}

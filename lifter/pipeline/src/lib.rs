@@ -161,6 +161,7 @@ fn lift_with_literals(image: &Image, found: &cfg::Found) -> (Function, Vec<Range
     }
     ir::pass::run_default(&mut f, image.isa.file());
     let literals = literals::fold(image, &mut f);
+    ir::pass::share_switches(&mut f, units::MOST_CASES);
     debug_assert_eq!(ir::verify(&f, image.isa.file()), vec![]);
     (f, literals)
 }

@@ -6,6 +6,10 @@ use ir::Function;
 /// registers meet, grows faster than the function (docs/decisions/0006-large-functions.md).
 const LARGE_BLOCKS: usize = 1000;
 
+/// Functions whose switches have more cases than this share them, if they can: interpreters with a dispatch of their own behind each
+/// operation (docs/decisions/0006-large-functions.md).
+pub const MOST_CASES: usize = 2000;
+
 /// True if `f` is so large that it is compiled more cheaply.
 pub fn is_large(f: &Function) -> bool {
     f.blocks.len() > LARGE_BLOCKS

@@ -10,10 +10,12 @@ mod lanes;
 mod live;
 mod rules;
 mod simplify;
+mod switches;
 
 pub use address::{Convention, Part, guess_parts, propagate_addresses};
 pub use dead::remove_dead_values;
 pub use live::remove_dead_sets;
+pub use switches::share_switches;
 
 use crate::func::{Block, Function, Inst, Term, Value};
 use crate::op::{IntUn, PureOp};
