@@ -1,4 +1,5 @@
-//! Dynamically linked programs: the program is translated ahead of time, its dynamic linker and libraries while it runs.
+//! Dynamically linked programs: the program is translated ahead of time, its dynamic linker and libraries with it, or while it
+//! runs.
 
 use assert_cmd::Command;
 use std::path::Path;
@@ -18,11 +19,16 @@ fn check(target: Target, source: &str, flags: &[&str], args: &[&str]) {
     let mut run = Run { args: args.to_vec(), env: vec![("QEMU_LD_PREFIX", &prefix)], ..Run::default() };
     let expected = run_qemu(&program, &run);
     run.env.clear();
+    const ALONE: &[&str] = &["-O2", "--libraries", "none"];
     let ways: &[(&[&str], &str)] = match full() {
-        true => {
-            &[(&["-O0"], "auto"), (&["-O2"], "auto"), (&["--no-lift"], "jit"), (&["--no-lift"], "interp")]
-        }
-        false => &[(&["-O2"], "auto"), (&["--no-lift"], "interp")],
+        true => &[
+            (&["-O0"], "auto"),
+            (&["-O2"], "auto"),
+            (ALONE, "auto"),
+            (&["--no-lift"], "jit"),
+            (&["--no-lift"], "interp"),
+        ],
+        false => &[(ALONE, "auto"), (&["--no-lift"], "interp")],
     };
     for (xflags, engine) in ways {
         let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
@@ -61,12 +67,60 @@ fn t32() {
     linked(Target::T32);
 }
 
+/// The dynamic linker, the C library, and a library that is opened while the program runs are translated with the program: nothing
+/// is left to do at run time. What is not as it was translated is not entered: another version of the library, and one that the
+/// program changes.
+fn ahead(target: Target, level: &str) {
+    let program = ours_for(target, "libraries.c", Libc::Shared, &["-O2"]);
+    let version = |flags: &[&str]| {
+        let flags = [&["-O2", "-shared", "-fPIC"], flags].concat();
+        ours_for(target, "libraries-lib.c", Libc::Shared, &flags).display().to_string()
+    };
+    // Without build ids they differ in the text only.
+    let [first, second] = ["-DVALUE=1", "-DVALUE=2"].map(|v| version(&[v, "-Wl,--build-id=none"]));
+    let third = version(&["-DVALUE=3"]);
+    let translated = translate(&program, &[level, "--library", &first]).unwrap_or_else(|e| panic!("{e}"));
+    let run = |args: &[&str], expected: &str| {
+        let run = Run {
+            args: args.to_vec(),
+            env: vec![("XLATE_STATS", "1"), ("XLATE_TRACE", "load")],
+            ..Run::default()
+        };
+        let out = run_translated(&translated, &run);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!((out.status, String::from_utf8_lossy(&out.stdout).as_ref()), (0, expected), "{said}");
+        said
+    };
+    let said = run(&[&first, &first], "1000\n1000\n");
+    let mapped = said.lines().filter(|l| l.ends_with(": as translated")).count();
+    assert_eq!(mapped, 3, "{said}");
+    assert!(said.contains(" 0 instructions, ") && said.contains(" 0 regions "), "{said}");
+    for other in [&second, &third] {
+        let said = run(
+            &[other, &first, other],
+            &format!("{0}\n1000\n{0}\n", if *other == second { 2000 } else { 3000 }),
+        );
+        assert!(!said.contains(" 0 instructions, "), "{said}");
+    }
+    run(&["patch", &first, &first], "1000\n9000 patched\n1000 as before\n1000\n");
+}
+
+#[test]
+fn libraries_ahead_of_time_a64() {
+    ahead(Target::A64, "-O2");
+}
+
+#[test]
+fn libraries_ahead_of_time_t32() {
+    ahead(Target::T32, "-O0");
+}
+
 /// `--sysroot` and XLATE_SYSROOT say where the libraries are; whatever else is there is found, too.
 #[test]
 fn sysroots() {
     let program = ours_for(Target::A64, "hello.c", Libc::Shared, &["-O2"]);
-    let translated =
-        translate(&program, &["--sysroot", &sysroot(Target::A64)]).unwrap_or_else(|e| panic!("{e}"));
+    let translated = translate(&program, &["--libraries", "none", "--sysroot", &sysroot(Target::A64)])
+        .unwrap_or_else(|e| panic!("{e}"));
     Command::new(&translated).assert().code(41);
     // The environment's counts; an absolute symbolic link leads where it would in there.
     let empty = tempfile::tempdir().unwrap();
@@ -92,8 +146,8 @@ fn sysroots() {
 #[test]
 fn executed_programs() {
     let program = ours_for(Target::A64, "dynamic.c", Libc::Shared, &["-O2", "-rdynamic"]);
-    let translated =
-        translate(&program, &["--sysroot", &sysroot(Target::A64)]).unwrap_or_else(|e| panic!("{e}"));
+    let translated = translate(&program, &["--libraries", "none", "--sysroot", &sysroot(Target::A64)])
+        .unwrap_or_else(|e| panic!("{e}"));
     let cache = tempfile::tempdir().unwrap();
     let mut c = Command::new(&translated);
     c.arg("execute").arg(&program).env("XLATE", testsuite::tools::xlate()).env("XLATE_CACHE", cache.path());
@@ -105,7 +159,7 @@ fn executed_programs() {
 fn files_of_the_sysroot() {
     for target in [Target::A64, Target::T32] {
         let program = ours_for(target, "dynamic.c", Libc::Shared, &["-O2", "-rdynamic"]);
-        let translated = translate(&program, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let translated = translate(&program, &["--libraries", "none"]).unwrap_or_else(|e| panic!("{e}"));
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("lib")).unwrap();
         for name in std::fs::read_dir(sysroot(target) + "/lib").unwrap().flatten() {
