@@ -229,6 +229,13 @@ impl CommonArgs {
         let default = if further.is_empty() { default } else { Libraries::Needed };
         let list = match self.libraries.unwrap_or(default) {
             Libraries::Needed => {
+                for path in self.profile(image)?.libraries {
+                    match libraries::read(image, Path::new(&path)) {
+                        Ok(library) if !further.iter().any(|f| f.is(&library)) => further.push(library),
+                        Err(e) if self.verbose => output::message(format_args!("xlate: profile: {e}\n")),
+                        _ => {}
+                    }
+                }
                 let sysroot = self.sysroot()?;
                 let sysroot = sysroot.as_deref().map(|s| Path::new(OsStr::from_bytes(s.to_bytes())));
                 libraries::find(image, path, sysroot, further, self.verbose)
@@ -263,14 +270,22 @@ impl CommonArgs {
             return Ok(());
         }
         let profile = self.profile(image)?;
-        let warning = if profile.findings.is_empty() || profile.damaged > 0 { "warning: " } else { "" };
+        let warning = if profile.findings.is_empty() && profile.libraries.is_empty() || profile.damaged > 0 {
+            "warning: "
+        } else {
+            ""
+        };
         let damaged = match profile.damaged {
             0 => String::new(),
             n => format!(", {n} damaged lines"),
         };
         let (here, others) = (profile.findings.len(), profile.others);
+        let libraries = match profile.libraries.len() {
+            0 => String::new(),
+            n => format!(" and {n} libraries"),
+        };
         output::message(format_args!(
-            "xlate: {warning}profile: {here} findings for this file, {others} for others{damaged}\n"
+            "xlate: {warning}profile: {here} findings{libraries} for this file, {others} for others{damaged}\n"
         ));
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Profiles: what runs of a translated program met that had no entry (docs/profiles.md). Takes the text of profiles and the
 //! image that is translated, gives the findings about it; counts the rest. Knows no file.
 
-use abi::profile::{Finding, parse};
+use abi::profile::{Finding, parse, parse_library};
 use image::Image;
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -37,6 +37,8 @@ fn code_hash(image: &Image) -> [u8; 32] {
 pub struct Profile {
     /// What they say about it; the same however often and in whatever order they say it.
     pub findings: BTreeSet<Finding>,
+    /// Libraries that it loaded without a translation, by the host's name.
+    pub libraries: BTreeSet<String>,
     /// Lines about other programs.
     pub others: usize,
     /// Lines that are damaged or of another format.
@@ -54,6 +56,10 @@ impl Profile {
                     self.findings.insert(finding);
                 }
                 Some(_) => self.others += 1,
+                None if let Some((i, path)) = text.and_then(parse_library) => match i == identity {
+                    true => drop(self.libraries.insert(path.to_owned())),
+                    false => self.others += 1,
+                },
                 None if text.is_some_and(|t| t.trim().is_empty()) => {}
                 None => self.damaged += 1,
             }

@@ -64,6 +64,31 @@ impl fmt::Display for Line<'_> {
     }
 }
 
+/// A line about a library that the program loaded and that had no translation, newline included.
+pub struct LibraryLine<'a> {
+    /// The program.
+    pub identity: &'a str,
+    /// The host's name of the library; without newlines.
+    pub path: &'a str,
+}
+
+/// The kind of these lines.
+const LIBRARY: &str = "library";
+
+impl fmt::Display for LibraryLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{MAGIC} {} {LIBRARY} {}", self.identity, self.path)
+    }
+}
+
+/// Reads a line about a library: the program's identity and the library's path; `None` if it is none.
+pub fn parse_library(line: &str) -> Option<(&str, &str)> {
+    let rest = line[line.rfind(MAGIC)?..].strip_prefix(MAGIC)?.strip_prefix(' ')?;
+    let (identity, rest) = rest.split_once(' ')?;
+    let path = rest.strip_prefix(LIBRARY)?.strip_prefix(' ')?;
+    (!identity.is_empty() && path.starts_with('/')).then_some((identity, path))
+}
+
 /// Reads one line; `None` if it is damaged or of another format. What stands before the last [`MAGIC`] is what a writer left
 /// that could not finish its line.
 pub fn parse(line: &str) -> Option<(&str, Finding)> {
@@ -87,6 +112,23 @@ mod tests {
             let finding = Finding { kind, source: 0x400_000, target: u64::MAX };
             let text = Line { identity: "build-id:00ff", finding }.to_string();
             assert_eq!(parse(text.strip_suffix('\n').unwrap()), Some(("build-id:00ff", finding)));
+        }
+    }
+
+    #[test]
+    fn lines_about_libraries_come_back() {
+        let text = LibraryLine { identity: "b:1", path: "/a b/libx.so.1" }.to_string();
+        let line = text.strip_suffix('\n').unwrap();
+        assert_eq!(parse_library(line), Some(("b:1", "/a b/libx.so.1")));
+        assert_eq!(parse_library(&format!("xlate-profile-1 b{line}")), Some(("b:1", "/a b/libx.so.1")));
+        assert_eq!(parse(line), None);
+        for bad in [
+            "",
+            "xlate-profile-1 b:1 library libx.so",
+            "xlate-profile-1 b:1 call 0x0 0x4",
+            "xlate-profile-1 b:1 library ",
+        ] {
+            assert_eq!(parse_library(bad), None, "{bad}");
         }
     }
 

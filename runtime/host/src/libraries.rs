@@ -37,7 +37,7 @@ pub fn end(image: &Loaded, l: &LibraryDesc) -> u64 {
 }
 
 /// True if the file begins as that of the library does.
-fn is_same_file(image: &Loaded, l: &LibraryDesc, fd: i32) -> bool {
+pub fn is_same_file(image: &Loaded, l: &LibraryDesc, fd: i32) -> bool {
     let mut head = [0u8; PAGE as usize];
     let args = [fd as u64, head.as_mut_ptr() as u64, PAGE, 0, 0, 0];
     let file = image.library_file(l);
@@ -49,12 +49,8 @@ fn is_same_file(image: &Loaded, l: &LibraryDesc, fd: i32) -> bool {
 /// linkers map a file with the length of all its segments, or, for an alignment beyond a page's, first reserve that and
 /// the alignment, or twice the alignment if that is more (glibc).
 pub fn place(image: &Loaded, request: &MapRequest) -> Option<u64> {
-    let private = request.flags as i32 & libc::MAP_SHARED == 0;
-    if image.libraries().is_empty()
-        || request.addr != 0
-        || !private
-        || request.flags as i32 & libc::MAP_FIXED != 0
-    {
+    const PLACED: i32 = libc::MAP_SHARED | libc::MAP_FIXED | libc::MAP_FIXED_NOREPLACE;
+    if image.libraries().is_empty() || request.addr != 0 || request.flags as i32 & PLACED != 0 {
         return None;
     }
     let len = page_up(request.len)?;

@@ -7,11 +7,14 @@
 #![allow(unsafe_code)]
 
 use crate::hostcall::{check, syscall};
+use crate::libraries;
+use crate::sys::read_link;
 use crate::thread::Process;
-use abi::profile::{CALL_BIT, Finding, Kind, Line};
+use abi::profile::{CALL_BIT, Finding, Kind, LibraryLine, Line};
 use abi::{Exit, GuestState};
 use std::ffi::{CStr, CString};
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -88,6 +91,24 @@ impl Via {
             e if e == Exit::Pc as u32 => Via::Miss(source),
             _ => Via::Resume,
         }
+    }
+}
+
+/// The guest executes what it maps of the file `fd`: a library, for which there is no translation if it is none of the image's.
+pub fn mapped(process: &Process, fd: i32) {
+    let image = &process.image;
+    if PATH.get().is_none() || image.libraries().iter().any(|l| libraries::is_same_file(image, l, fd)) {
+        return;
+    }
+    let Ok(name) = read_link(format!("/proc/thread-self/fd/{fd}").as_bytes()) else { return };
+    let Some(path) = std::str::from_utf8(&name).ok().filter(|p| p.starts_with('/') && !p.contains('\n'))
+    else {
+        return;
+    };
+    let mut h = DefaultHasher::new();
+    path.hash(&mut h);
+    if SEEN.insert(h.finish()) {
+        say(LibraryLine { identity: identity(process), path }.to_string().as_bytes());
     }
 }
 
@@ -181,16 +202,24 @@ fn note(process: &Process, f: Finding) {
     }
 }
 
-fn write(process: &Process, finding: Finding) {
+/// What the program is called.
+fn identity(process: &Process) -> &str {
     // SAFETY: see the module's heading.
     let identity = unsafe { CStr::from_ptr(process.image.desc.identity.cast()) };
+    identity.to_str().unwrap_or_default()
+}
+
+fn write(process: &Process, finding: Finding) {
     let mut line = Text { bytes: [0; 256], len: 0 };
-    let identity = identity.to_str().unwrap_or_default();
-    if write!(line, "{}", Line { identity, finding }).is_err() {
-        return;
+    if write!(line, "{}", Line { identity: identity(process), finding }).is_ok() {
+        say(&line.bytes[..line.len]);
     }
+}
+
+/// Writes a line; what fails is said once.
+fn say(line: &[u8]) {
     if let Some(path) = PATH.get()
-        && let Err(e) = append(path, &line.bytes[..line.len])
+        && let Err(e) = append(path, line)
         && !TROUBLE.swap(true, Ordering::Relaxed)
     {
         crate::trace::line(format_args!(

@@ -6,6 +6,7 @@ use super::{Call, err, ret};
 use crate::hostcall::{Errno, check, syscall};
 use crate::libraries;
 use crate::mem::{EXEC, MapRequest, READ, WRITE, page_down, page_up};
+use crate::profile;
 use crate::thread::Thread;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -88,6 +89,9 @@ pub fn mmap(c: &mut Call<'_>) -> i64 {
         return err(libc::ENOMEM);
     }
     request.addr = libraries::place(&c.thread.process.image, &request).unwrap_or(addr);
+    if request.prot & EXEC != 0 && request.fd >= 0 {
+        profile::mapped(c.thread.process, request.fd);
+    }
     ret(mem.map(request).and_then(|at| match lock_new(at, len) {
         Ok(()) => Ok(at),
         Err(_) => {
