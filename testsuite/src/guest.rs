@@ -91,6 +91,14 @@ impl Target {
         }
     }
 
+    /// Where Debian's cross compiler has its libraries.
+    pub fn sysroot(self) -> &'static str {
+        match self {
+            Target::A64 => "/usr/aarch64-linux-gnu",
+            Target::A32 | Target::T32 => "/usr/arm-linux-gnueabihf",
+        }
+    }
+
     /// What tells the compiler the instruction set.
     fn flags(self) -> &'static [&'static str] {
         match self {

@@ -7,16 +7,11 @@ use testsuite::compare::{Run, run_qemu, run_translated, translate};
 use testsuite::full;
 use testsuite::guest::{Libc, Target, ours_for};
 
-/// Where the cross compilers' libraries are.
-fn sysroot(target: Target) -> String {
-    format!("/usr/{}", target.triplet())
-}
-
 /// The program prints the same as under qemu, by each engine.
 fn check(target: Target, source: &str, flags: &[&str], args: &[&str]) {
     let program = ours_for(target, source, Libc::Shared, flags);
-    let prefix = sysroot(target);
-    let mut run = Run { args: args.to_vec(), env: vec![("QEMU_LD_PREFIX", &prefix)], ..Run::default() };
+    let mut run =
+        Run { args: args.to_vec(), env: vec![("QEMU_LD_PREFIX", target.sysroot())], ..Run::default() };
     let expected = run_qemu(&program, &run);
     run.env.clear();
     const ALONE: &[&str] = &["-O2", "--libraries", "none"];
@@ -119,7 +114,7 @@ fn libraries_ahead_of_time_t32() {
 #[test]
 fn sysroots() {
     let program = ours_for(Target::A64, "hello.c", Libc::Shared, &["-O2"]);
-    let translated = translate(&program, &["--libraries", "none", "--sysroot", &sysroot(Target::A64)])
+    let translated = translate(&program, &["--libraries", "none", "--sysroot", Target::A64.sysroot()])
         .unwrap_or_else(|e| panic!("{e}"));
     Command::new(&translated).assert().code(41);
     // The environment's counts; an absolute symbolic link leads where it would in there.
@@ -129,12 +124,13 @@ fn sysroots() {
     assert!(text.contains("/lib/ld-linux-aarch64.so.1") && text.contains("XLATE_SYSROOT"), "{text}");
     let lib = empty.path().join("lib");
     std::os::unix::fs::symlink("/real", &lib).unwrap();
-    std::os::unix::fs::symlink(sysroot(Target::A64) + "/lib", empty.path().join("real")).unwrap();
+    std::os::unix::fs::symlink(Target::A64.sysroot().to_string() + "/lib", empty.path().join("real"))
+        .unwrap();
     Command::new(&translated).env("XLATE_SYSROOT", empty.path()).assert().code(2);
     std::fs::remove_file(empty.path().join("real")).unwrap();
     std::fs::create_dir(empty.path().join("real")).unwrap();
     for name in ["ld-linux-aarch64.so.1", "libc.so.6", "libm.so.6"] {
-        std::fs::copy(format!("{}/lib/{name}", sysroot(Target::A64)), empty.path().join("real").join(name))
+        std::fs::copy(format!("{}/lib/{name}", Target::A64.sysroot()), empty.path().join("real").join(name))
             .unwrap();
     }
     for (directory, name) in [(Path::new("/"), empty.path()), (empty.path(), Path::new("real/.."))] {
@@ -146,7 +142,7 @@ fn sysroots() {
 #[test]
 fn executed_programs() {
     let program = ours_for(Target::A64, "dynamic.c", Libc::Shared, &["-O2", "-rdynamic"]);
-    let translated = translate(&program, &["--libraries", "none", "--sysroot", &sysroot(Target::A64)])
+    let translated = translate(&program, &["--libraries", "none", "--sysroot", Target::A64.sysroot()])
         .unwrap_or_else(|e| panic!("{e}"));
     let cache = tempfile::tempdir().unwrap();
     let mut c = Command::new(&translated);
@@ -162,7 +158,7 @@ fn files_of_the_sysroot() {
         let translated = translate(&program, &["--libraries", "none"]).unwrap_or_else(|e| panic!("{e}"));
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("lib")).unwrap();
-        for name in std::fs::read_dir(sysroot(target) + "/lib").unwrap().flatten() {
+        for name in std::fs::read_dir(target.sysroot().to_string() + "/lib").unwrap().flatten() {
             let text = name.file_name().into_string().unwrap();
             if text.starts_with("ld-")
                 || ["libc.so.6", "libm.so.6", "libpthread.so.0"].contains(&text.as_str())

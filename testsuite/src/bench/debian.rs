@@ -27,6 +27,7 @@ pub(super) fn programs(target: Target, small: bool) -> Vec<Program> {
     APPLETS
         .iter()
         .map(|(name, args, bytes)| Program {
+            shared: false,
             target,
             name: format!("busybox {name}"),
             class: "debian".into(),

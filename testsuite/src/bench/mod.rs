@@ -16,7 +16,7 @@ mod translation;
 pub use chart::svg;
 pub use generators::Generator;
 pub use page::write as write_page;
-pub use programs::{Program, programs};
+pub use programs::{Program, programs, shared_programs};
 pub use report::{json, table};
 pub use steady::Steady;
 
@@ -47,6 +47,8 @@ pub struct Options {
     pub luajit: bool,
     /// Measure translated programs.
     pub translated: bool,
+    /// Dynamically linked programs, translated with their libraries.
+    pub shared: bool,
     /// Further flags for the translator.
     pub xflags: Vec<String>,
 }
@@ -150,7 +152,8 @@ impl Report {
 
 /// The programs that the options choose.
 fn chosen(options: &Options, small: bool) -> impl Iterator<Item = Program> {
-    let all = options.targets.iter().flat_map(move |t| programs(*t, small));
+    let of = if options.shared { shared_programs } else { programs };
+    let all = options.targets.iter().flat_map(move |t| of(*t, small));
     all.filter(move |p| options.wants(p))
 }
 
@@ -197,7 +200,8 @@ fn measure_one(
     let mut ways = vec![
         measure::Way::host(&built.native),
         measure::Way::host(&exact),
-        measure::Way::under(program.target.qemu(), &built.arm),
+        measure::Way::under(program.target.qemu(), &built.arm)
+            .with(&[("QEMU_LD_PREFIX", program.target.sysroot())]),
     ];
     if options.exactness {
         ways.push(measure::Way::host(&translated(true).0));

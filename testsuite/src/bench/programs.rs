@@ -22,6 +22,8 @@ pub struct Program {
     /// File to read on standard input.
     pub stdin: Option<PathBuf>,
     pub(super) origin: Origin,
+    /// Dynamically linked with glibc, for both machines.
+    pub shared: bool,
 }
 
 /// Where the executables come from.
@@ -77,6 +79,14 @@ pub fn programs(target: Target, small: bool) -> Vec<Program> {
     all
 }
 
+/// Those of them that there is a source of, dynamically linked.
+pub fn shared_programs(target: Target, small: bool) -> Vec<Program> {
+    let mut all = programs(target, small);
+    all.retain(|p| matches!(p.origin, Origin::Source { .. }));
+    all.iter_mut().for_each(|p| p.shared = true);
+    all
+}
+
 fn ours(file: &Path, target: Target, small: bool) -> Program {
     let text = std::fs::read_to_string(file).expect("a source can be read");
     let directive = text.lines().nth(1).and_then(|l| l.strip_prefix("// bench: "));
@@ -95,6 +105,7 @@ fn ours(file: &Path, target: Target, small: bool) -> Program {
         args: if small { vec![required("small").into()] } else { Vec::new() },
         stdin: None,
         origin: Origin::Source { file: file.into(), flags },
+        shared: false,
     }
 }
 
@@ -107,7 +118,11 @@ impl Program {
                 let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
                 // Debian's libstdc++ is linked with glibc.
                 let cxx = file.extension().is_some_and(|e| e == "cc");
-                let libc = if cxx { guest::Libc::Glibc } else { guest::Libc::Musl };
+                let libc = match (self.shared, cxx) {
+                    (true, _) => guest::Libc::Shared,
+                    (_, true) => guest::Libc::Glibc,
+                    (_, false) => guest::Libc::Musl,
+                };
                 let mut own = flags.clone();
                 if self.target != Target::A64 && self.class == "simd" {
                     // Debian's armhf does without NEON.
@@ -120,24 +135,28 @@ impl Program {
                     // Programs whose numbers are of the processor's width make them 32 bits wide.
                     own.push("-DNARROW");
                 }
-                Built { arm, native: native(file, if cxx { "cc" } else { "musl-gcc" }, &own) }
+                Built { arm, native: native(file, libc, &own) }
             }
         }
     }
 }
 
 /// Compiles a source for this machine.
-pub(super) fn native(file: &Path, compiler: &str, flags: &[&str]) -> PathBuf {
+pub(super) fn native(file: &Path, libc: guest::Libc, flags: &[&str]) -> PathBuf {
+    let compiler = if libc == guest::Libc::Musl { "musl-gcc" } else { "cc" };
+    let linkage = if libc == guest::Libc::Shared { "-pie" } else { "-static" };
     let text = std::fs::read(file).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
     let stem = file.file_stem().expect("a source has a name").to_string_lossy();
-    let hash = guest::content_hash(&[&text, compiler.as_bytes(), flags.join(" ").as_bytes()].concat());
+    let hash = guest::content_hash(
+        &[&text, compiler.as_bytes(), linkage.as_bytes(), flags.join(" ").as_bytes()].concat(),
+    );
     let dir = store().join("native");
     std::fs::create_dir_all(&dir).expect("the store can be written");
     let out = dir.join(format!("{stem}-{hash:016x}"));
     if !out.exists() {
         let temp = temporary(&out);
         let mut c = Command::new(compiler);
-        c.arg("-static").arg("-o").arg(&temp).arg(file).args(flags).arg("-lm");
+        c.arg(linkage).arg("-o").arg(&temp).arg(file).args(flags).arg("-lm");
         let result =
             c.output().unwrap_or_else(|e| panic!("{compiler}: {e}; `cargo xtask setup --test` installs it"));
         assert!(result.status.success(), "{c:?}: {}", String::from_utf8_lossy(&result.stderr));

@@ -247,7 +247,8 @@ fn translated_tables(report: &Report) -> String {
     for s in &report.start_up {
         line(String::new());
         line(format!(
-            "Start-up of an empty program (glibc, static): native {:.2} ms, translated {:.2} ms: {:.2} times.",
+            "Start-up of an empty program ({} linked with glibc): native {:.2} ms, translated {:.2} ms: {:.2} times.",
+            s.linked,
             s.native_s * 1e3,
             s.translated_s * 1e3,
             s.translated_s / s.native_s

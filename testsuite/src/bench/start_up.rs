@@ -11,7 +11,9 @@ use std::process::Command;
 pub struct StartUp {
     /// The name of the instruction set.
     pub target: &'static str,
-    /// A static glibc program for this machine.
+    /// How it is linked with glibc: statically or dynamically.
+    pub linked: &'static str,
+    /// For this machine.
     pub native_s: f64,
     /// The same for ARM, translated.
     pub translated_s: f64,
@@ -20,9 +22,10 @@ pub struct StartUp {
 pub(super) fn measure(target: Target, options: &Options) -> StartUp {
     let source = store().join("empty.c");
     std::fs::write(&source, "int main(void) { return 0; }\n").expect("the store can be written");
-    let arm = guest::build_for(target, &[&source], guest::Libc::Glibc, &["-O2"]);
+    let libc = if options.shared { guest::Libc::Shared } else { guest::Libc::Glibc };
+    let arm = guest::build_for(target, &[&source], libc, &["-O2"]);
     let arm = arm.unwrap_or_else(|e| panic!("{e}"));
-    let native = programs::native(&source, "cc", &["-O2"]);
+    let native = programs::native(&source, libc, &["-O2"]);
     let (translated, _) = translation::translate(&arm, false, options);
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..options.start_up_runs {
@@ -33,5 +36,6 @@ pub(super) fn measure(target: Target, options: &Options) -> StartUp {
         }
     }
     let [native_s, translated_s] = times.map(measure::median);
-    StartUp { target: target.name(), native_s, translated_s }
+    let linked = if options.shared { "dynamically" } else { "statically" };
+    StartUp { target: target.name(), linked, native_s, translated_s }
 }

@@ -48,7 +48,9 @@ pub(super) fn translate(arm: &Path, unchecked: bool, options: &Options) -> (Path
     c.arg(arm).arg("-o").arg(&out).args(["--stats", "--json"]).args(&options.xflags);
     // A cache that is thrown away: the figure is that of a first translation.
     let cache = tempfile::tempdir().expect("a temporary directory can be made");
-    c.env("XDG_CACHE_HOME", cache.path()).env("XLATE_CACHE", cache.path());
+    c.env("XDG_CACHE_HOME", cache.path());
+    // Of dynamically linked programs it would be that of the C library, again and again.
+    c.env("XLATE_CACHE", if options.shared { store().join("functions") } else { cache.path().into() });
     if unchecked {
         c.arg(UNCHECKED);
     }

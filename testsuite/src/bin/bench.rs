@@ -39,6 +39,9 @@ struct Cli {
     /// Measure LuaJIT only, in steady state: its scripts are named as programs are.
     #[arg(long, conflicts_with_all = ["markdown", "exactness", "chart", "jit", "only_jit"])]
     luajit: bool,
+    /// Dynamically linked programs, with glibc, translated with their libraries, which the cache may have.
+    #[arg(long, conflicts_with_all = ["markdown", "luajit"])]
+    shared: bool,
     /// The tests' small inputs: shows that everything works, measures nothing.
     #[arg(long)]
     small: bool,
@@ -97,6 +100,7 @@ fn main() {
         exactness: cli.exactness || cli.markdown,
         start_up_runs: if !cli.names.is_empty() || cli.small || cli.only_jit || cli.luajit { 0 } else { 200 },
         names: cli.names.clone(),
+        shared: cli.shared,
         xflags: cli.xflags.clone(),
     });
     if report.is_empty() {
