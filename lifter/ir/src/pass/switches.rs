@@ -14,6 +14,9 @@ struct Place {
     extended: bool,
 }
 
+/// What switches that can be one have in common: by what they choose, and among what.
+type Choice = (Place, Vec<(GuestAddr, BlockId)>);
+
 /// If switches of `f` have more than `limit` cases together, makes one block of those that have the same cases and the same register
 /// to choose by. Of blocks that access memory only: so that the new one is in no loop without accesses, and nobody sees its
 /// address, which is that of one of the switches.
@@ -30,7 +33,7 @@ pub fn share_switches(f: &mut Function, limit: usize) {
             matches!(i, Inst::Load { .. } | Inst::Store { .. } | Inst::Rmw { .. } | Inst::Cas { .. })
         })
     };
-    let mut alike: HashMap<(Place, Vec<(GuestAddr, BlockId)>), Vec<usize>> = HashMap::new();
+    let mut alike: HashMap<Choice, Vec<usize>> = HashMap::new();
     for (i, b) in f.blocks.iter().enumerate() {
         if let Term::Switch { target, cases } = &b.term
             && accesses(b)
