@@ -104,3 +104,60 @@ pub(crate) fn findings(image: &Image, all: &[Finding]) -> Vec<Finding> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A library of one executable segment of that size in memory.
+    fn library(size: u64, align: u64) -> Image {
+        let mut file = vec![0u8; 0x1000];
+        let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, b"\x7fELF\x02\x01\x01");
+        // ET_DYN, EM_AARCH64, EV_CURRENT.
+        put(16, &[3, 0, 183, 0, 1]);
+        // e_phoff, e_ehsize, e_phentsize, e_phnum.
+        put(32, &[64]);
+        put(52, &[64, 0, 56, 0, 1]);
+        // PT_LOAD, readable and executable.
+        put(64, &[1, 0, 0, 0, 5]);
+        for (at, value) in [(64 + 32, 0x1000), (64 + 40, size), (64 + 48, align)] {
+            put(at, &value.to_le_bytes());
+        }
+        image::load_library("library", file).unwrap()
+    }
+
+    fn places(libraries: &[(u64, u64)]) -> Vec<(u64, u64)> {
+        let program = library(0x5000, 0x1000).moved(0x40_0000);
+        let libraries: Vec<Library> = libraries
+            .iter()
+            .map(|&(size, align)| Library { name: String::new(), image: library(size, align) })
+            .collect();
+        let placed = place(&program, &libraries);
+        assert!(placed.iter().all(|p| p.image.segments[0].vaddr == p.base));
+        placed.iter().map(|p| (p.base, p.align)).collect()
+    }
+
+    #[test]
+    fn libraries_lie_behind_the_program_with_room_to_align() {
+        assert_eq!(
+            places(&[(0x1000, 0x1000), (0x2_3000, 0x20_0000), (0x1000, 0)]),
+            [(0x42_0000, 0x1_0000), (0x80_0000, 0x20_0000), (0xc4_0000, 0x1_0000)]
+        );
+        // Too large, or aligned too strictly: the others have their places all the same.
+        assert_eq!(places(&[(SPACE_64, 0x1000), (0x1000, 0x1000)]), [(0x42_0000, 0x1_0000)]);
+        assert_eq!(places(&[(0x1000, 1 << 30)]), [(0x80_0000, MOST_ALIGN)]);
+    }
+
+    #[test]
+    fn findings_belong_to_the_image_they_are_in() {
+        let image = library(0x1000, 0x1000).moved(0x42_0000);
+        let finding = |kind, source, target| Finding { kind, source, target };
+        let all = [
+            finding(Kind::Jump, 0x42_0010, 0x42_0020),
+            finding(Kind::Jump, 0x40_0010, 0x42_0020),
+            finding(Kind::Return, 0, 0x40_0020),
+        ];
+        assert_eq!(findings(&image, &all), [all[0], finding(Kind::Call, 0, 0x42_0020)]);
+    }
+}
