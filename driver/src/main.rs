@@ -24,6 +24,8 @@ Examples:
   xlate busybox -o busybox.x86         translate a static ARM program
   ./busybox.x86 ls -l                  … and run it natively
   xlate run busybox ls -l              translate (cached) and run
+  xlate --sysroot arm-root arm-root/usr/bin/jq -o jq.x86
+                                       a dynamically linked one, with the libraries it needs
   xlate cache                          what the cache holds, and where
   xlate inspect busybox --emit coverage
   xlate inspect busybox --emit llvm --function 0x4005f0

@@ -93,7 +93,7 @@ pub fn translate(
     progress: &dyn Progress,
 ) -> Result<Translation, Error> {
     let mut stats = Stats::default();
-    let placed = libraries::place(image, libraries);
+    let placed = libraries::place(image, if options.lift { libraries } else { &[] });
     stats.libraries = placed.len();
     let images: Vec<&Image> = std::iter::once(image).chain(placed.iter().map(|p| &p.image)).collect();
 
