@@ -98,15 +98,15 @@ pub fn translate(
     let images: Vec<&Image> = std::iter::once(image).chain(placed.iter().map(|p| &p.image)).collect();
 
     let programs: Vec<cfg::Program> = stats.time(Stage::Discover, progress, images.len(), || {
-        let one = |image| {
+        let one = |image: &&Image| {
             let program = if options.lift { discover(image, options) } else { cfg::Program::default() };
             progress.advance(1);
             program
         };
-        images.iter().map(|image| one(image)).collect()
+        images.iter().map(one).collect()
     });
     programs.iter().for_each(|p| stats.record_program(p));
-    let found = libraries::join(&images, programs);
+    let found = libraries::join(programs);
 
     let lifted = stats.time(Stage::Lift, progress, found.len(), || lift(&images, &found, progress));
     let (functions, literals): (Vec<_>, Vec<_>) = lifted.into_iter().unzip();

@@ -21,7 +21,7 @@ pub(crate) struct Placed {
     pub(crate) name: String,
     /// What was added to its addresses.
     pub(crate) base: u64,
-    /// The largest alignment that its segments ask for, in bytes.
+    /// The largest alignment that its segments ask for, in bytes, between [`LEAST_ALIGN`] and [`MOST_ALIGN`].
     pub(crate) align: u64,
     /// With addresses as in that place.
     pub(crate) image: Image,
@@ -51,7 +51,7 @@ pub(crate) fn place(program: &Image, libraries: &[Library]) -> Vec<Placed> {
         let align =
             l.image.segments.iter().map(|s| s.align).max().unwrap_or(0).clamp(LEAST_ALIGN, MOST_ALIGN);
         let from = at.next_multiple_of(align) + align;
-        let end = from.saturating_add(end_of(&l.image) - (first & !(align - 1))).saturating_add(2 * align);
+        let end = from.saturating_add(end_of(&l.image)).saturating_add(2 * align);
         // Of a library that begins elsewhere than at 0, nobody knows how it is mapped.
         if first >= align || end > limit {
             continue;
@@ -63,8 +63,7 @@ pub(crate) fn place(program: &Image, libraries: &[Library]) -> Vec<Placed> {
 }
 
 /// All functions by address, each with the number of its image, under names that are unique.
-pub(crate) fn join(images: &[&Image], programs: Vec<Program>) -> Vec<(usize, Found)> {
-    debug_assert_eq!(images.len(), programs.len());
+pub(crate) fn join(programs: Vec<Program>) -> Vec<(usize, Found)> {
     let mut all: Vec<(usize, Found)> = programs
         .into_iter()
         .enumerate()

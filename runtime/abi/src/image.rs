@@ -100,7 +100,7 @@ pub struct LibraryDesc {
     pub segment_count: u64,
     /// Link-time address of its place, in the program's terms; a multiple of `align`.
     pub base: u64,
-    /// The largest alignment that its segments ask for, in bytes.
+    /// The largest alignment that its segments ask for, in bytes, but at least 64 KiB and at most 2 MiB.
     pub align: u64,
     /// Index of its first function.
     pub first_function: u64,

@@ -61,6 +61,11 @@ impl Loaded {
         slice(self.desc.file, self.desc.file_len)
     }
 
+    /// What the guest file is called in profiles.
+    pub fn identity(&self) -> &'static str {
+        text(self.desc.identity).and_then(|t| t.to_str().ok()).unwrap_or_default()
+    }
+
     /// Path of the program's dynamic linker; `None` for static programs.
     pub fn linker(&self) -> Option<&'static CStr> {
         text(self.desc.linker)

@@ -1,10 +1,6 @@
 //! Learning: with `XLATE_PROFILE=FILE` every place of the program that is executed and has no entry is written to FILE once,
 //! as a line of text (`abi::profile`, docs/profiles.md), at once: nothing is lost when the process is killed, and processes
 //! that write to one file at once need no merging. Takes arrivals from dispatcher, interpreter and signal delivery.
-//!
-//! # Safety
-//! The identity is a string in read-only data of the output.
-#![allow(unsafe_code)]
 
 use crate::hostcall::{check, syscall};
 use crate::libraries;
@@ -108,7 +104,7 @@ pub fn mapped(process: &Process, fd: i32) {
     let mut h = DefaultHasher::new();
     path.hash(&mut h);
     if SEEN.insert(h.finish()) {
-        say(LibraryLine { identity: identity(process), path }.to_string().as_bytes());
+        say(LibraryLine { identity: image.identity(), path }.to_string().as_bytes());
     }
 }
 
@@ -202,16 +198,9 @@ fn note(process: &Process, f: Finding) {
     }
 }
 
-/// What the program is called.
-fn identity(process: &Process) -> &str {
-    // SAFETY: see the module's heading.
-    let identity = unsafe { CStr::from_ptr(process.image.desc.identity.cast()) };
-    identity.to_str().unwrap_or_default()
-}
-
 fn write(process: &Process, finding: Finding) {
     let mut line = Text { bytes: [0; 256], len: 0 };
-    if write!(line, "{}", Line { identity: identity(process), finding }).is_ok() {
+    if write!(line, "{}", Line { identity: process.image.identity(), finding }).is_ok() {
         say(&line.bytes[..line.len]);
     }
 }
