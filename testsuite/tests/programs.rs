@@ -71,6 +71,29 @@ fn changing() {
     }
 }
 
+/// Jumps to frames that are still there leave the callers' frames alone: the dispatcher is needed for what signals do only.
+#[test]
+fn jumps() {
+    let targets: &[Target] =
+        if full() { &[Target::A64, Target::A32, Target::T32] } else { &[Target::A64, Target::T32] };
+    for &target in targets {
+        let program = ours_for(target, "jumps.c", Libc::Musl, &["-O2"]);
+        for (xflags, engine) in [INTERPRETED, QUICK, OPTIMISED] {
+            let translated = translate(&program, xflags).unwrap_or_else(|e| panic!("{e}"));
+            for args in [vec![], vec!["signals"]] {
+                let expected = run_qemu(&program, &Run { args: args.clone(), ..Run::default() });
+                let env = vec![("XLATE_ENGINE", engine), ("XLATE_STATS", "1")];
+                let out = run_translated(&translated, &Run { args: args.clone(), env, ..Run::default() });
+                let said = String::from_utf8_lossy(&out.stderr).into_owned();
+                assert_eq!((out.status, out.stdout), (0, expected.stdout), "{target:?} {xflags:?} {said}");
+                let entered = said.split_once("entered ").and_then(|(_, s)| s.split_once(" times"));
+                let entered: u32 = entered.and_then(|(n, _)| n.parse().ok()).expect("counts");
+                assert!(!args.is_empty() || entered < 10, "{target:?} {xflags:?} {said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn own_file() {
     testsuite::own_file::check(Target::A64, &[INTERPRETED, COMPILED, QUICK]);

@@ -25,6 +25,7 @@ use std::mem::offset_of;
 pub(crate) const SYSCALL_STUB: &str = "xl_syscall";
 /// Stub that returns `EXIT_PC`, of a lifted function's type.
 pub(crate) const LEAVE_STUB: &str = abi::symbol::LEAVE;
+pub(crate) const UNWIND_STUB: &str = abi::symbol::UNWIND;
 
 const _: () = assert!(offset_of!(GuestState, v).is_multiple_of(16));
 
@@ -68,6 +69,10 @@ pub(crate) struct Fx<'a, 'c> {
     pub(crate) fault: Option<Bb>,
     /// Where all fault blocks meet to leave.
     common_leave: Option<Bb>,
+    /// Blocks behind calls that came back to elsewhere, with what they returned; none if there are no resume points.
+    elsewhere: Vec<(Bb, Vec<V>)>,
+    /// The function has resume points.
+    resumes: bool,
     /// Where each part of the flags is now.
     pub(crate) places: Parts<FlagsAt>,
     /// Operands that are in the state and in registers, too; and at the starts of blocks.
@@ -134,6 +139,8 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         dirty: RegSet::default(),
         fault: None,
         common_leave: None,
+        elsewhere: Vec::new(),
+        resumes: f.blocks.iter().any(|b| b.resume),
         places: Part::EVERY.map(|_| FlagsAt::Nowhere),
         echo: Echo::default(),
         echoes: flags_echo::at_starts(f, &flags[Part::All as usize].groups, unit.options.regs),
@@ -154,6 +161,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>, f: &Function) -> Vec<ResumePoint> {
         l.at_end(b);
         fx.leave();
     }
+    fx.unwind();
     resume
         .iter()
         .enumerate()
@@ -408,6 +416,36 @@ impl<'a> Fx<'a, '_> {
     /// without a block of their own, the copies would stand before the access.
     fn keep_block(&self) {
         self.l.asm_call("", "", self.l.void_ty(), &[], &[]);
+    }
+
+    /// Behind a call that came back to elsewhere: passes that on.
+    pub(crate) fn return_elsewhere(&mut self, result: V) {
+        if !self.resumes {
+            return self.l.ret(result);
+        }
+        let values = (0..=self.unit.hot().count() as u32).map(|i| self.l.extract_value(result, i)).collect();
+        // The function's end joins these blocks.
+        self.elsewhere.push((self.l.current_block(), values));
+    }
+
+    /// Where calls that came back to elsewhere meet: control may have come to this function again.
+    fn unwind(&mut self) {
+        let l = self.l;
+        let Some((_, first)) = self.elsewhere.first() else { return };
+        let common = l.block(self.func, "unwind");
+        for (b, _) in &self.elsewhere {
+            l.at_end(*b);
+            l.br(common);
+        }
+        l.at_end(common);
+        let joined = |i: usize| -> V {
+            let incoming: Vec<_> = self.elsewhere.iter().map(|(b, v)| (v[i], *b)).collect();
+            l.phi(l.type_of(first[i]), &incoming)
+        };
+        let values: Vec<V> = (0..first.len()).map(joined).collect();
+        l.store(self.func, self.unit.field(values[0], offset_of!(GuestState, unwinding)));
+        let stub = l.declare(UNWIND_STUB, self.unit.fn_ty, REGCALL);
+        l.tail_call(stub, self.unit.fn_ty, &values, REGCALL);
     }
 
     // Entry.

@@ -1,7 +1,7 @@
 //! The stubs of an output: `xl_enter`, by which the dispatcher calls lifted functions, and those that lifted code calls:
 //! system calls and exits. They depend on the choice of hot registers, so they come with the output.
 
-use crate::function::{LEAVE_STUB, SYSCALL_STUB};
+use crate::function::{LEAVE_STUB, SYSCALL_STUB, UNWIND_STUB};
 use crate::llvm::{C_CONV, IPred, REGCALL, V};
 use crate::unit::UnitCx;
 use abi::{Exit, GuestState, symbol};
@@ -11,6 +11,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>) {
     enter(unit);
     syscall(unit);
     leave(unit);
+    unwind(unit);
 }
 
 fn define(unit: &UnitCx<'_, '_>, name: &str, ty: crate::llvm::T, conv: u32) -> V {
@@ -93,5 +94,51 @@ fn leave(unit: &UnitCx<'_, '_>) {
     unit.store_reg(l.param(f, 0), unit.options.hot.link, l.param(f, slot));
     let value = |i| if i == slot { l.i64(abi::EXIT_PC) } else { l.param(f, i) };
     let values: Vec<V> = (0..=unit.hot().count() as u32).map(value).collect();
+    l.ret_aggregate(&values);
+}
+
+/// As a lifted function: enters the function in `GuestState::unwinding` again if control goes on at one of its resume points, else
+/// returns what it was given.
+fn unwind(unit: &UnitCx<'_, '_>) {
+    let l = &unit.llvm;
+    let f = define(unit, UNWIND_STUB, unit.fn_ty, REGCALL);
+    l.set_section(f, symbol::TEXT_SECTION);
+    // For the runtime.
+    l.align_frame(f, 16);
+    let slot = unit.link_slot();
+    let (state, link) = (l.param(f, 0), l.param(f, slot));
+    let values: Vec<V> = (0..=unit.hot().count() as u32).map(|i| l.param(f, i)).collect();
+    let word = |offset| l.load(l.i64_ty(), unit.field(state, offset));
+    let block = |name| l.block(f, name);
+    let (left, came, look, ask, again, up) =
+        (block("left"), block("came"), block("look"), block("ask"), block("again"), block("up"));
+    // Where control goes on, and the link register: in the state if its slot says that somebody left.
+    let start = l.current_block();
+    l.unlikely_br(l.icmp(IPred::LLVMIntEQ, link, l.i64(abi::EXIT_PC)), left, look);
+    l.at_end(left);
+    let exit = l.load(l.int_ty(32), unit.field(state, offset_of!(GuestState, exit)));
+    l.cond_br(l.icmp(IPred::LLVMIntEQ, exit, l.i32(Exit::Pc as u32)), came, up);
+    l.at_end(came);
+    let (there, stored) = (word(offset_of!(GuestState, pc)), unit.load_reg(state, unit.options.hot.link));
+    l.br(look);
+    l.at_end(look);
+    let pc = l.phi(l.i64_ty(), &[(link, start), (there, came)]);
+    let link = l.phi(l.i64_ty(), &[(link, start), (stored, came)]);
+    // The next function up the stack asks for the same address.
+    let known = l.icmp(IPred::LLVMIntEQ, pc, word(offset_of!(GuestState, again_pc)));
+    let function = word(offset_of!(GuestState, unwinding));
+    let other = l.icmp(IPred::LLVMIntNE, function, word(offset_of!(GuestState, again_host)));
+    l.cond_br(l.and(known, other), up, ask);
+    l.at_end(ask);
+    let ty = l.fn_ty(l.int_ty(32), &[l.ptr_ty(), l.i64_ty()]);
+    let runtime = l.declare(symbol::AGAIN, ty, C_CONV);
+    let prepared = l.call(runtime, ty, &[state, pc], C_CONV);
+    l.cond_br(l.icmp(IPred::LLVMIntNE, prepared, l.i32(0)), again, up);
+    l.at_end(again);
+    let entry = l.load(l.ptr_ty(), unit.field(state, offset_of!(GuestState, unwinding)));
+    let mut resumed = values.clone();
+    resumed[slot as usize] = link;
+    l.tail_call(entry, unit.fn_ty, &resumed, REGCALL);
+    l.at_end(up);
     l.ret_aggregate(&values);
 }

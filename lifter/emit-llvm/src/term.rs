@@ -226,7 +226,7 @@ impl Fx<'_, '_> {
         self.call_and_compare(stub, came_back, next, cont);
     }
 
-    /// Calls; if the callee comes back to `ret`, goes on at `cont`, else returns what it returned.
+    /// Calls; if the callee comes back to `ret`, goes on at `cont`, else passes on what it returned.
     fn call_and_compare(
         &mut self,
         callee: V,
@@ -241,7 +241,7 @@ impl Fx<'_, '_> {
         let (back, elsewhere) = (l.block(self.func, "back"), l.block(self.func, "elsewhere"));
         l.likely_br(same, back, elsewhere);
         l.at_end(elsewhere);
-        l.ret(result);
+        self.return_elsewhere(result);
         l.at_end(back);
         self.receive(result);
         match cont {

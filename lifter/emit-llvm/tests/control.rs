@@ -9,6 +9,7 @@ use emit_llvm::Checkpoints;
 use harness::*;
 use ir::*;
 use isa::a64::{FILE, reg};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 fn modes() -> Vec<(u8, Checkpoints)> {
     let callbr = (1..4).map(|opt| (opt, Checkpoints::Callbr));
@@ -186,6 +187,98 @@ fn calls_and_jumps() {
             assert_eq!(program.run(0, &mut s), EXIT_PC, "{what}");
             assert_eq!((s.exit, s.pc), (Exit::StackLimit as u32, bias + 0x10000));
             assert_eq!((s.x, s.v), (before.x, before.v));
+        }
+    }
+}
+
+/// The guest address that is a resume point, the host function it is of, and how often somebody asked.
+static POINT: [AtomicU64; 3] = [const { AtomicU64::new(0) }; 3];
+
+/// As the runtime's, for that one point, the function's first.
+extern "C" fn again(state: *mut GuestState, pc: u64) -> u32 {
+    // SAFETY: lifted code passes its state.
+    let s = unsafe { &mut *state };
+    POINT[2].fetch_add(1, Relaxed);
+    s.again_pc = pc;
+    s.again_host = if pc == POINT[0].load(Relaxed) { POINT[1].load(Relaxed) } else { 0 };
+    if s.again_host != s.unwinding {
+        return 0;
+    }
+    s.settle_flags();
+    (s.exit, s.resume, s.stack_limit, s.stack_limit_real) = (Exit::None as u32, 1, u64::MAX, 5);
+    1
+}
+
+/// A callee that comes back to elsewhere, or leaves to elsewhere, may come to a resume point of a function whose frame is there.
+#[test]
+fn going_on_in_a_frame_that_is_still_there() {
+    let caller = |name: &str, at: u64, callee: u64, kept: u32, counter: u32| {
+        let call = block(at, false, |b| {
+            let lr = b.get(reg::LR);
+            b.set(reg::x(kept), lr);
+            let ret = b.code_addr(GuestAddr(at + 4));
+            b.set(reg::LR, ret);
+            let target = CallTarget::Direct(GuestAddr(callee));
+            Term::Call { target, ret: GuestAddr(at + 4), cont: Some(BlockId(1)) }
+        });
+        let back = block(at + 4, true, |b| {
+            add(b, reg::x(counter), 1);
+            let lr = b.get(reg::x(kept));
+            b.set(reg::LR, lr);
+            Term::Return(lr)
+        });
+        func(name, at, vec![call, back])
+    };
+    // By a return, as a context switch does, or by a jump, as `longjmp` does; to x10.
+    let away = |name: &str, at: u64, jump: bool| {
+        let away = block(at, false, |b| {
+            let x10 = b.get(reg::x(10));
+            if jump {
+                return Term::Indirect(x10);
+            }
+            b.set(reg::LR, x10);
+            Term::Return(x10)
+        });
+        func(name, at, vec![away])
+    };
+    for jump in [false, true] {
+        let functions = [
+            caller("outer", 0x10000, 0x10100, 24, 25),
+            caller("inner", 0x10100, 0x10200, 26, 27),
+            away("away", 0x10200, jump),
+        ];
+        for (opt, checkpoints) in modes() {
+            for pie in [false, true] {
+                let mut o = options(opt, checkpoints);
+                o.position_independent = pie;
+                let bias = if pie { 0x5500_0000_0000 } else { 0 };
+                let program = Program::new(&functions, &o);
+                program.set_again(again);
+                let run = |x10: u64, point: u64, function: usize| {
+                    POINT[0].store(point, Relaxed);
+                    POINT[1].store(program.entry(function), Relaxed);
+                    POINT[2].store(0, Relaxed);
+                    let mut s = state();
+                    (s.image_bias, s.x[10]) = (bias, x10);
+                    (s.x[25], s.x[27]) = (0, 0);
+                    let pc = program.run(0, &mut s);
+                    assert_eq!((s.exit, s.resume, s.v), (0, 0, state().v));
+                    (pc, s.x[25], s.x[27], POINT[2].load(Relaxed))
+                };
+                let what = format!("-O{opt} {checkpoints:?} pie {pie} jump {jump}");
+                // Nobody's: one asks for both.
+                assert_eq!(run(0x7777, 0x8888, 0), (0x7777, 0, 0, 1), "{what}");
+                // The outer one's: where a return to it is expected, it has no question.
+                let point = bias + 0x10004;
+                assert_eq!(run(point, point, 0), (0x4000_0000, 1, 0, 1 + u64::from(jump)), "{what}");
+                // The inner one's.
+                let point = bias + 0x10104;
+                assert_eq!(run(point, point, 1), (0x4000_0000, 1, 1, u64::from(jump)), "{what}");
+                // A function whose frame is not there.
+                assert_eq!(run(bias + 0x10300, bias + 0x10300, 2), (bias + 0x10300, 0, 0, 1), "{what}");
+                // Other reasons to leave, and the address that tells of them, are nobody's question.
+                assert_eq!(run(EXIT_PC, 0x8888, 0), (EXIT_PC, 0, 0, u64::from(jump)), "{what}");
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ pub use state::*;
 /// output ([`ImageDesc::hot`]); a vector slot may be the home of a general register. All other guest registers are in
 /// [`GuestState`]. One of the hot registers is the link register: a function returns to where it says. The caller compares
 /// it with its return address and, on a mismatch, returns the same aggregate: host frames are only a cache of guest return
-/// addresses and may be dropped at any time.
+/// addresses and may be dropped at any time. A caller with resume points does so by way of [`symbol::UNWIND`].
 pub const HOT_GPRS: usize = 10;
 
 /// Guest registers passed and returned in host vector registers: vector registers, and in the lower halves general registers
@@ -71,6 +71,15 @@ pub mod symbol {
     pub const SOFT_OP: &str = "xl_rt_soft_op";
     /// A lifted function that only leaves to the dispatcher, the reason being in the state. Defined by the output.
     pub const LEAVE: &str = "xl_leave";
+    /// A lifted function to which one goes whose callee has come back to elsewhere, instead of returning, with
+    /// [`super::GuestState::unwinding`] set: its own frame is gone, that of its caller is the last. If control is to go on at a
+    /// resume point of the same function, it enters it again, so that the callers' frames live on; else it returns. Defined by the
+    /// output.
+    pub const UNWIND: &str = "xl_unwind";
+    /// `extern "C" fn(*mut GuestState, pc: u64) -> u32`: if there is a resume point of the function `GuestState::unwinding` at
+    /// that run-time guest address, prepares the state for it and gives 1, else 0. Notes in `again_pc` and `again_host` whose
+    /// point it is. Defined by the runtime.
+    pub const AGAIN: &str = "xl_rt_again";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
     /// Section of [`super::HostSite`] records.
@@ -108,6 +117,7 @@ pub const ABI_HASH: u64 = {
         core::mem::offset_of!(GuestState, flag_kind),
         core::mem::offset_of!(GuestState, flag_a),
         core::mem::offset_of!(GuestState, flag_sign),
+        core::mem::offset_of!(GuestState, unwinding),
         size_of::<ImageDesc>(),
         size_of::<CheckpointEntry>(),
         size_of::<ResumeEntry>(),

@@ -97,6 +97,12 @@ pub struct GuestState {
     pub fp_flag_a: u64,
     /// Second operand.
     pub fp_flag_b: u64,
+    /// Host address of the function whose frame control is passing, set before it goes to [`crate::symbol::UNWIND`].
+    pub unwinding: u64,
+    /// Run-time guest address that [`crate::symbol::AGAIN`] was last asked for, ...
+    pub again_pc: u64,
+    /// ... and the host address of the function that has a resume point there, or 0.
+    pub again_host: u64,
 }
 
 const _: () = assert!(core::mem::offset_of!(GuestState, v).is_multiple_of(16));

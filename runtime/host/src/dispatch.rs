@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 use crate::entry;
+use crate::fault;
 use crate::jit::{self, Ran};
 use crate::memory::Memory;
 use crate::polycode;
@@ -307,4 +308,43 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
         set_in_lifted(state, false);
         signal::deliver(t, s, None);
     }
+}
+
+/// `xl_rt_again`: control goes on at `pc`, and the frame that was just given up is of `GuestState::unwinding` (see
+/// `abi::symbol::AGAIN`).
+///
+/// # Safety
+/// Called by lifted code only, with its thread's state.
+pub unsafe extern "C" fn again(state: *mut GuestState, pc: u64) -> u32 {
+    set_in_lifted(state, false);
+    // SAFETY: as the caller promises; the dispatcher holds no reference now.
+    let (t, s) = unsafe { (&*((*state).thread as *const Thread), &mut *state) };
+    let there = prepare_again(t, s, pc);
+    set_in_lifted(state, true);
+    compiler_fence(Ordering::SeqCst);
+    if signal::is_pending(t.shared) || t.verify.is_some() {
+        fault::step();
+    }
+    u32::from(there)
+}
+
+/// True if `s` is prepared for the resume point at `pc`, which is of the function `GuestState::unwinding`.
+fn prepare_again(t: &Thread, s: &mut GuestState, pc: u64) -> bool {
+    let image = t.process.image;
+    let point = image.entry(pc).filter(|e| e.resume != 0);
+    s.again_pc = pc;
+    s.again_host = point.map_or(0, |e| e.host);
+    let Some(e) = point.filter(|e| e.host == s.unwinding) else { return false };
+    // Callers' frames may be of functions whose guest code has changed.
+    if s.code_epoch != polycode::epoch() || polycode::refused() || !image.isa.modes(s).are_usual() {
+        return false;
+    }
+    crate::trace!(Topic::Dispatch, "{pc:#x}: the frame is still there, resume {}", e.resume);
+    s.settle_flags();
+    s.pc = pc;
+    s.exit = Exit::None as u32;
+    s.source = 0;
+    s.resume = e.resume;
+    s.stack_limit = u64::MAX;
+    true
 }

@@ -108,6 +108,12 @@ impl<'a> Context<'a> {
     }
 }
 
+/// Has the thread step from here to the next checkpoint of lifted code, where it leaves; `in_lifted` is set.
+pub fn step() {
+    // SAFETY: a trap flag; the handler keeps it while lifted code may run.
+    unsafe { std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq") }
+}
+
 /// True if the thread may be in lifted code.
 pub fn in_lifted(s: &Shared) -> bool {
     // SAFETY: the state lives as long as what is shared; the word is written by the thread.

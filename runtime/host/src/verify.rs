@@ -14,6 +14,7 @@
 #![allow(unsafe_code)]
 
 use crate::entry::push_kept;
+use crate::fault;
 use crate::jit;
 use crate::memory::Memory;
 use crate::signal;
@@ -237,10 +238,7 @@ pub fn at_system_call(t: &mut Thread, s: &GuestState) {
 pub fn behind_system_call(t: &mut Thread, s: &GuestState) {
     if t.verify.is_some() {
         start(t, s);
-        // SAFETY: a trap flag; the handler keeps it while lifted code may run.
-        unsafe {
-            std::arch::asm!("pushfq", "or qword ptr [rsp], 0x100", "popfq");
-        }
+        fault::step();
     }
 }
 

@@ -37,3 +37,13 @@ pub unsafe extern "C" fn xl_rt_syscall(state: *mut GuestState) -> u64 {
     // SAFETY: as the caller promises.
     unsafe { host::dispatch::syscall(state) }
 }
+
+/// See `abi::symbol::AGAIN`.
+///
+/// # Safety
+/// Called by lifted code with its thread's state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xl_rt_again(state: *mut GuestState, pc: u64) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { host::dispatch::again(state, pc) }
+}

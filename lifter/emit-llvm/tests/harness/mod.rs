@@ -34,13 +34,14 @@ pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
     }
 }
 
-/// Stubs of the runtime's symbols. `soft_callback` and `syscall_callback` are set by the test.
+/// Stubs of the runtime's symbols. `soft_callback` and `syscall_callback` are set by the test; `again_callback` may be.
 const STUBS: &str = r#"
-    .globl soft_callback, syscall_callback
-    .protected soft_callback, syscall_callback
+    .globl soft_callback, syscall_callback, again_callback
+    .protected soft_callback, syscall_callback, again_callback
     .data
 soft_callback: .quad 0
 syscall_callback: .quad 0
+again_callback: .quad 0
     .text
     .hidden xl_rt_soft_op
     .globl xl_rt_soft_op
@@ -119,6 +120,15 @@ xl_rt_soft_op:
 xl_rt_syscall:
     jmp *syscall_callback(%rip)
 
+    .hidden xl_rt_again
+    .globl xl_rt_again
+xl_rt_again:
+    movq again_callback(%rip), %rax
+    testq %rax, %rax
+    jz 1f
+    jmp *%rax
+1:  retq
+
     .globl test_enter, test_leave
 test_enter:
     pushq %rbx
@@ -182,6 +192,7 @@ pub struct Program {
     pub resume: Vec<emit_llvm::ResumePoint>,
     text_base: u64,
     leave: u64,
+    again: *mut usize,
     _dir: tempfile::TempDir,
 }
 
@@ -261,9 +272,21 @@ impl Program {
                 resume: unit.resume,
                 text_base: options.text_base.0,
                 leave: sym(c"test_leave") as u64,
+                again: sym(c"again_callback") as *mut usize,
                 _dir: dir,
             }
         }
+    }
+
+    /// Host address of function `index`.
+    pub fn entry(&self, index: usize) -> u64 {
+        self.entries[index] as u64
+    }
+
+    /// What the runtime says of those who come back to elsewhere; without it, that nobody resumes.
+    pub fn set_again(&self, f: extern "C" fn(*mut GuestState, u64) -> u32) {
+        // SAFETY: a word of the loaded object, which the stub above reads.
+        unsafe { *self.again = f as *const () as usize };
     }
 
     /// Enters function `index`; gives the guest pc.
