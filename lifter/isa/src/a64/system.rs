@@ -139,6 +139,8 @@ const TPIDR_EL0: u32 = sysreg(3, 3, 13, 0, 2);
 const TPIDRRO_EL0: u32 = sysreg(3, 3, 13, 0, 3);
 const CTR_EL0: u32 = sysreg(3, 3, 0, 0, 1);
 const DCZID_EL0: u32 = sysreg(3, 3, 0, 0, 7);
+/// Which performance counters EL0 may use: the register it may always read.
+const PMUSERENR_EL0: u32 = sysreg(3, 3, 9, 14, 0);
 const CNTFRQ_EL0: u32 = sysreg(3, 3, 14, 0, 0);
 const CNTVCT_EL0: u32 = sysreg(3, 3, 14, 0, 2);
 const CNTVCTSS_EL0: u32 = sysreg(3, 3, 14, 0, 6);
@@ -187,6 +189,8 @@ fn mrs(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
         TPIDRRO_EL0 => cx.b.get(reg::TPIDRRO),
         CNTVCT_EL0 | CNTVCTSS_EL0 => read(cx, SysReg::Counter),
         CNTFRQ_EL0 => cx.b.i64(abi::COUNTER_HZ),
+        // None, as Linux sets it.
+        PMUSERENR_EL0 => cx.b.i64(0),
         CTR_EL0 => cx.b.i64(features::CTR),
         DCZID_EL0 => cx.b.i64(features::DCZID),
         _ => {

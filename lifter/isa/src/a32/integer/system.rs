@@ -198,6 +198,8 @@ const CP15DSB: u32 = cp15(0, 7, 10, 4);
 const CP15DMB: u32 = cp15(0, 7, 10, 5);
 const TPIDRURW: u32 = cp15(0, 13, 0, 2);
 const TPIDRURO: u32 = cp15(0, 13, 0, 3);
+/// Which performance counters user mode may use: the register it may always read.
+const PMUSERENR: u32 = cp15(0, 9, 14, 0);
 const CNTFRQ: u32 = cp15(0, 14, 0, 0);
 /// opc1 and CRm of the virtual counter, in MRRC.
 const CNTVCT: (u32, u32) = (1, 14);
@@ -228,6 +230,8 @@ fn mrc(cx: &mut Cx<'_, '_>, w: u32) -> Lift {
         TPIDRURW => cx.b.get(reg::TPIDRURW),
         TPIDRURO => cx.b.get(reg::TPIDRURO),
         CNTFRQ => cx.b.i64(abi::COUNTER_HZ),
+        // None, as Linux sets it.
+        PMUSERENR => cx.b.i64(0),
         _ => return Err(Undefined),
     };
     cx.set_reg(rd(w), v);
