@@ -1,6 +1,6 @@
 //! `xlate inspect`: any stage of a translation as text.
 
-use crate::{InspectArgs, Libraries, load, output};
+use crate::{InspectArgs, Libraries, load_any, output};
 use anyhow::{Result, bail};
 use cfg::Found;
 use clap::ValueEnum;
@@ -30,7 +30,7 @@ pub(crate) enum Emit {
 }
 
 pub(crate) fn command(args: &InspectArgs) -> Result<u8> {
-    let image = load(&args.input, &args.common)?;
+    let image = load_any(&args.input, &args.common)?;
     args.common.libraries(&image, &args.input, Libraries::None)?;
     let text = args.common.pool(|| render(&image, args))??;
     output::data(&text)?;

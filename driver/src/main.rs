@@ -39,6 +39,7 @@ XLATE_TRACE=dispatch,fallback,signal, XLATE_STATS=1 (what the engines did) and
 XLATE_ENGINE=auto|interp|jit: jit compiles everything at run time, auto only what has no
 translation and was entered XLATE_JIT_THRESHOLD times (0: nothing), and again, in larger
 pieces, after XLATE_JIT_AGAIN entries. XLATE_JIT_CACHE bounds its host code in bytes. XLATE_PROFILE=FILE records what has no translation for --profile.
+XLATE_EXE=FILE is the program's own file, where it finds what lies beside it, if not the translation; `xlate run` says it.
 XLATE_VERIFY=1 compares translated code with the interpreter at each checkpoint, slowly, and
 reports the first difference.";
 
@@ -104,7 +105,7 @@ struct RunArgs {
 
 #[derive(Args)]
 struct InspectArgs {
-    /// The ARM program.
+    /// The ARM program, or a shared library.
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// Which stage.
@@ -331,6 +332,25 @@ fn dispatch(cli: Cli) -> Result<u8> {
 
 /// Reads the guest program and prints its diagnostics if asked to.
 fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
+    load_by(path, common, |name, bytes| image::load(name, bytes))
+}
+
+/// The same for a program or a shared library.
+fn load_any(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
+    use image::{Error, Feature};
+    load_by(path, common, |name, bytes| match image::load(name, bytes.clone()) {
+        Err(Error::Unsupported { feature: Feature::SharedObject | Feature::Needed, .. }) => {
+            image::load_library(name, bytes)
+        }
+        other => other,
+    })
+}
+
+fn load_by(
+    path: &std::path::Path,
+    common: &CommonArgs,
+    read: impl FnOnce(&str, std::sync::Arc<[u8]>) -> Result<image::Image, image::Error>,
+) -> Result<image::Image> {
     let name = path.display().to_string();
     let meta = match std::fs::metadata(path) {
         Ok(m) => m,
@@ -346,7 +366,7 @@ fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
         Ok(b) => b,
         Err(e) => bail!("{name}: cannot be read: {e}"),
     };
-    let image = image::load(&name, bytes)?;
+    let image = read(&name, bytes.into())?;
     if common.verbose {
         for d in &image.diagnostics {
             output::message(format_args!("xlate: {name}: {d}\n"));

@@ -65,3 +65,20 @@ fn a_library_that_cannot_be_used_is_an_error() {
     fails(&program, &fixed, "not a shared library");
     fails(&plain, &fixed, "statically linked");
 }
+
+/// Any stage of a library can be looked at, as of a program; it is translated with a program only.
+#[test]
+fn a_library_can_be_inspected() {
+    let dir = tempfile::tempdir().unwrap();
+    let library = gcc(dir.path(), "library.so", &["-shared", "-fPIC"]);
+    for emit in ["image", "cfg", "ir", "coverage"] {
+        let out = xlate().args(["inspect", "--emit", emit]).arg(&library).output().unwrap();
+        let text = String::from_utf8_lossy(&out.stdout);
+        assert!(
+            out.status.success() && text.contains(if emit == "coverage" { "symbol" } else { "main" }),
+            "{text}"
+        );
+    }
+    let (status, text) = message(xlate().arg(&library));
+    assert!(status == Some(2) && text.contains("library.so: this "), "{text}");
+}
