@@ -24,7 +24,16 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
         None => unkept(&args.input, &args.common, cache.as_ref())?,
     };
     let name = args.argv0.as_deref().unwrap_or(args.input.as_os_str());
-    let error = Command::new(&program).arg0(name).args(&args.args).exec();
+    let mut run = Command::new(&program);
+    // The program is to find itself, and what lies beside it, not the cache.
+    if let Ok(own) = args.input.canonicalize() {
+        run.env("XLATE_EXE", own);
+    }
+    // ARM programs that it executes are run in the same way.
+    if let Ok(xlate) = std::env::current_exe() {
+        run.env("XLATE_RUN", xlate);
+    }
+    let error = run.arg0(name).args(&args.args).exec();
     bail!(
         "{}: the translated program {} could not be started: {error}",
         args.input.display(),

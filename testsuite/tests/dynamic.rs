@@ -148,6 +148,11 @@ fn executed_programs() {
     let mut c = Command::new(&translated);
     c.arg("execute").arg(&program).env("XLATE", testsuite::tools::xlate()).env("XLATE_CACHE", cache.path());
     c.assert().success().stdout("other name\n");
+    // `xlate run` need not be told which command it is.
+    let mut c = Command::new(testsuite::tools::xlate());
+    c.args(["run", "-O0", "--sysroot", Target::A64.sysroot()]).arg(&program).arg("execute").arg(&program);
+    c.env("PATH", "/usr/bin:/bin").env_remove("XLATE").env("XLATE_CACHE", cache.path());
+    c.assert().success().stdout("other name\n");
 }
 
 /// What programs ask of a file is asked of the sysroot's, a symbolic link's own properties too.
@@ -171,5 +176,26 @@ fn files_of_the_sysroot() {
         let mut c = Command::new(&translated);
         c.args(["find", "/link"]).env("XLATE_SYSROOT", root.path());
         c.assert().success().stdout("1 1 1 /only-there\n");
+    }
+}
+
+/// The translation of `xlate run` lies in a cache. The program finds itself where it is, and the libraries beside it, also when it executes
+/// itself; and nothing else in its environment.
+#[test]
+fn the_program_itself() {
+    for target in [Target::A64, Target::T32] {
+        let flags = ["-O2", "-Wl,-rpath,$ORIGIN"];
+        let program = ours_for(target, "dynamic.c", Libc::Shared, &flags);
+        let library = ours_for(target, "dynamic-lib.c", Libc::Shared, &["-O2", "-shared", "-fPIC"]);
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().canonicalize().unwrap().join("program");
+        std::fs::copy(&program, &own).unwrap();
+        std::fs::copy(&library, own.with_file_name("libbeside.so")).unwrap();
+        std::os::unix::fs::symlink("program", own.with_file_name("link")).unwrap();
+        let mut c = Command::new(testsuite::tools::xlate());
+        c.args(["run", "-O0", "./link", "self"]).current_dir(dir.path());
+        let own = own.display();
+        let shown = format!("{own} 1 {own} 1111\nfound\n").repeat(2) + "library ends\n";
+        c.env("XLATE_CACHE", dir.path().join("cache")).assert().success().stdout(shown);
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::hostcall::syscall;
 use crate::signal::{self, Actions};
-use crate::sys::OwnFile;
+use crate::sys::{EXE_VARIABLE, OwnFile, is_runtimes_own};
 use crate::sysroot::Sysroot;
 use crate::thread::{self, Process, Thread};
 use crate::trace::{self, Options};
@@ -15,6 +15,7 @@ use crate::{dispatch, entry, linker, loader, polycode, profile, recall, sites, s
 use abi::{ABI_HASH, GuestState, IMAGE_MAGIC, ImageDesc};
 use isa::Isa;
 use std::ffi::{CStr, CString, c_char};
+use std::os::unix::ffi::OsStrExt;
 
 /// Host value of an auxiliary vector entry.
 pub fn host_aux(key: u64) -> u64 {
@@ -60,6 +61,16 @@ fn exe_path() -> CString {
     CString::new(&buf[..n]).unwrap_or_default()
 }
 
+/// Takes what is the runtime's from the environment, and gives the program's own name, if `XLATE_EXE` says it.
+fn given_name(envp: &mut Vec<CString>) -> Option<CString> {
+    let value = |e: &CString| Some(e.as_bytes().strip_prefix(EXE_VARIABLE)?.to_vec());
+    let given = envp.iter().find_map(value);
+    envp.retain(|e| !is_runtimes_own(e.as_bytes()));
+    let given = given.filter(|g| !g.is_empty())?;
+    let path = std::path::absolute(std::ffi::OsStr::from_bytes(&given)).ok()?;
+    CString::new(path.into_os_string().into_encoded_bytes()).ok()
+}
+
 /// The path by which the program was executed.
 fn exec_name(exe: &CStr) -> CString {
     match host_aux(libc::AT_EXECFN) as *const c_char {
@@ -76,7 +87,8 @@ fn exec_name(exe: &CStr) -> CString {
 pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc: &'static ImageDesc) -> ! {
     let isa = check(desc);
     let features = entry::init();
-    let (argv, envp) = (strings(argv), strings(envp));
+    let (argv, mut envp) = (strings(argv), strings(envp));
+    let given = given_name(&mut envp);
     let var = |name: &str| {
         let value = |e: &CString| e.to_str().ok()?.strip_prefix(name)?.strip_prefix('=').map(str::to_owned);
         envp.iter().find_map(value)
@@ -99,12 +111,12 @@ pub unsafe fn main(argv: *const *const c_char, envp: *const *const c_char, desc:
     });
     let (image, sysroot, linker, top, trampoline) = loaded.unwrap_or_else(|e| fail(format_args!("{e}")));
     let exe = exe_path();
-    let name = exec_name(&exe);
-    let own = OwnFile::new(image.file(), &name);
+    let own = OwnFile::new(image.file(), &exec_name(&exe)).named(given.clone());
+    let name = given.unwrap_or_else(|| exec_name(&exe));
     let initial = stack::build(top, &image, linker, &name, &argv, &envp)
         .unwrap_or_else(|_| fail(format_args!("arguments and environment do not fit on the stack")));
     let auxv = initial.auxv;
-    let process = thread::publish(Process { image, mem, auxv, argv, own, exe, options, trampoline, sysroot });
+    let process = thread::publish(Process { image, mem, auxv, argv, own, options, trampoline, sysroot });
     polycode::start(process);
 
     let (stack_top, limit) = entry::new_stack(entry::STACK).unwrap_or_else(|e| {

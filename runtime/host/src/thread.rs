@@ -35,8 +35,6 @@ pub struct Process {
     pub argv: Vec<CString>,
     /// The output file, and what the guest sees of it.
     pub own: OwnFile,
-    /// Path of the output file (what AT_EXECFN and `/proc/self/exe` say).
-    pub exe: CString,
     /// What the XLATE_* variables ask for.
     pub options: Options,
     /// Guest address of the signal return code.
@@ -123,6 +121,8 @@ pub struct Exec {
     pub strings: Vec<CString>,
     /// Its arguments.
     pub vector: Vec<u64>,
+    /// Another environment than the guest's.
+    pub environment: Vec<u64>,
     /// The guest's vectors, if it has pointers of 32 bits, in the host's form.
     pub wide: Vec<u64>,
 }

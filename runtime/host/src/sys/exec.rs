@@ -10,6 +10,17 @@ use crate::thread::Exec;
 use crate::{recall, signal};
 use std::ffi::{CStr, CString};
 
+/// The variable that tells a translated program its own name: the program's, which `xlate run` translates to a file in its cache.
+pub const EXE_VARIABLE: &[u8] = b"XLATE_EXE=";
+/// The variable in which `xlate run` names itself, for the ARM programs that the program executes.
+const TRANSLATOR: &str = "XLATE_RUN";
+
+/// True for what only the runtime is to see of the environment: it is said to this program alone.
+pub fn is_runtimes_own(variable: &[u8]) -> bool {
+    let of = variable.strip_prefix(TRANSLATOR.as_bytes()).is_some_and(|v| v.starts_with(b"="));
+    of || variable.starts_with(EXE_VARIABLE)
+}
+
 /// Most interpreters of interpreters, as in the kernel.
 const DEPTH: usize = 4;
 /// What the kernel reads of a file to see what it is.
@@ -93,7 +104,7 @@ fn arm_program(path: &[u8], nofollow: bool, sysroot: &Sysroot) -> Option<(Vec<u8
     None
 }
 
-/// The `xlate` command: `XLATE`, or the first in PATH. Both are the runtime's environment, not the new program's.
+/// The `xlate` command: `XLATE`, or the one that `xlate run` was, or the first in PATH. All are the runtime's environment, not the new program's.
 fn translator() -> Option<Vec<u8>> {
     use std::os::unix::ffi::OsStringExt;
     let runs = |p: &[u8]| {
@@ -102,7 +113,8 @@ fn translator() -> Option<Vec<u8>> {
             syscall(libc::SYS_faccessat2, [at, c.as_ptr() as u64, libc::X_OK as u64, 0, 0, 0]) == 0
         })
     };
-    if let Some(x) = std::env::var_os("XLATE").filter(|x| !x.is_empty()) {
+    if let Some(x) = ["XLATE", TRANSLATOR].iter().find_map(|v| std::env::var_os(v).filter(|x| !x.is_empty()))
+    {
         return Some(x.into_vec());
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
@@ -216,8 +228,15 @@ pub fn read_link(path: &[u8]) -> Result<Vec<u8>, Errno> {
 fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64) -> i64 {
     let sysroot = &c.thread.process.sysroot;
     let through = arm_program(&path, nofollow, sysroot).and_then(|p| translator().map(|x| (x, p)));
+    let own = &c.thread.process.own;
+    let file_is_output =
+        own.name().is_some() && c_path(&path).is_ok_and(|p| own.is_output_at(p.as_ptr() as u64));
     drop(path);
     let (nr, args) = match through {
+        None if file_is_output => match named_environment(c, envp) {
+            Ok(envp) => (libc::SYS_execve, [EXE.as_ptr() as u64, argv, envp, 0, 0, 0]),
+            Err(e) => return e.as_return(),
+        },
         None => (c.host_nr(), c.args),
         Some((xlate, (program, inserted))) => {
             let made = guest::read_pointers(argv, 8).and_then(|given| {
@@ -236,7 +255,22 @@ fn execute(c: &mut Call<'_>, path: Vec<u8>, nofollow: bool, argv: u64, envp: u64
 
 /// A descriptor of the program's own file (`fexecve`) shows the guest file; what is executed is the output.
 fn execute_own(c: &mut Call<'_>, argv: u64, envp: u64) -> i64 {
-    execute_on_host(c, libc::SYS_execve, [EXE.as_ptr() as u64, argv, envp, 0, 0, 0])
+    match named_environment(c, envp) {
+        Ok(envp) => execute_on_host(c, libc::SYS_execve, [EXE.as_ptr() as u64, argv, envp, 0, 0, 0]),
+        Err(e) => e.as_return(),
+    }
+}
+
+/// The environment with the program's own name, if it has one, for the program itself.
+fn named_environment(c: &mut Call<'_>, envp: u64) -> Result<u64, Errno> {
+    let process = c.thread.process;
+    let Some(name) = process.own.name() else { return Ok(envp) };
+    let Exec { strings, environment, .. } = &mut c.thread.exec;
+    let variable = c_path(&[EXE_VARIABLE, name.to_bytes()].concat())?;
+    *environment = guest::read_pointers(envp, 8)?;
+    environment.extend([variable.as_ptr() as u64, 0]);
+    *strings = vec![variable];
+    Ok(environment.as_ptr() as u64)
 }
 
 /// The host's call, with the guest's signals and limits in force.

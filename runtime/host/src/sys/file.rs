@@ -7,6 +7,7 @@ use super::table::Interrupt;
 use super::{Call, err, procfs, ret};
 use crate::hostcall::{self, Errno};
 use crate::libraries;
+use std::ffi::CStr;
 
 /// Forwards with the flags at argument `i` converted.
 fn with_flags(c: &Call<'_>, i: usize) -> i64 {
@@ -140,11 +141,22 @@ pub fn statx(c: &mut Call<'_>) -> i64 {
 
 /// `readlinkat`.
 pub fn readlinkat(c: &mut Call<'_>) -> i64 {
-    read_link_to(c, c.args[2], c.args[3])
+    read_link_to(c, [c.args[0], c.args[1]], c.args[2], c.args[3])
 }
 
-/// Forwards a call that reads a symbolic link to `size` bytes at `to`. That of a descriptor of the program's own file leads to it.
-pub fn read_link_to(c: &Call<'_>, to: u64, size: u64) -> i64 {
+/// Forwards a call that reads a symbolic link, `link` in a directory, to `size` bytes at `to`. That of a descriptor of the program's own file
+/// leads to it.
+pub fn read_link_to(c: &Call<'_>, link: [u64; 2], to: u64, size: u64) -> i64 {
+    let own = &c.thread.process.own;
+    let put = |text: &CStr| {
+        let text = &text.to_bytes()[..text.count_bytes().min(size as usize)];
+        ret(guest::copy_to_guest(to, text).map(|()| text.len() as u64))
+    };
+    if size as i32 > 0
+        && let Some(name) = own.link_to_name(link[0], link[1])
+    {
+        return put(name);
+    }
     let (mut before, mut text) = ([0; VIEW.len()], [0; VIEW.len()]);
     let _ = guest::copy_from_guest(&mut before, to);
     let r = c.forward();
@@ -155,6 +167,7 @@ pub fn read_link_to(c: &Call<'_>, to: u64, size: u64) -> i64 {
     }
     // What is behind the shorter of the two texts is not written.
     match guest::copy_to_guest(to, &before) {
+        Ok(()) if own.name().is_some() => own.name().map_or(r, put),
         Ok(()) => hostcall::syscall(libc::SYS_readlink, [EXE.as_ptr() as u64, to, size, 0, 0, 0]),
         Err(e) => e.as_return(),
     }

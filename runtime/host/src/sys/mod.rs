@@ -26,6 +26,7 @@ mod text;
 
 pub use doc::markdown;
 pub use exec::read_link;
+pub use exec::{EXE_VARIABLE, is_runtimes_own};
 pub use limits::Limits;
 pub use own::OwnFile;
 pub use process::begin;

@@ -3,12 +3,12 @@
 //! opening the file gives a *view*, a memory file with the guest file's bytes, and its size is that of the guest file. Device
 //! and inode tell it, by whatever name it goes (see docs/decisions/0036).
 
-use super::guest;
+use super::guest::{self, PATH_MAX};
 use super::layout::HostStat;
 use super::memory_file::MemoryFile;
 use crate::hostcall::{Errno, check, syscall};
 use crate::mem::{PAGE, page_up};
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// The running program's file, as long as /proc is there.
 pub const EXE: &CStr = c"/proc/self/exe";
@@ -22,6 +22,8 @@ const AT_FDCWD: u64 = libc::AT_FDCWD as i64 as u64;
 pub struct OwnFile {
     /// The guest file, where the host has mapped it.
     bytes: &'static [u8],
+    /// Its name, if the output's is not the program's: what `/proc/self/exe` says.
+    named: Option<CString>,
     /// Device and inode of the output file; `None` if the host does not tell.
     id: Option<(u64, u64)>,
     /// When the output file was modified, as it was at the start; views say the same.
@@ -37,10 +39,45 @@ impl OwnFile {
     /// The file of this process, which contains `bytes` and was executed as `name`.
     pub fn new(bytes: &'static [u8], name: &CStr) -> OwnFile {
         let stat = |path: &CStr| stat_at(AT_FDCWD, path.as_ptr() as u64, 0);
+        let named = None;
         match stat(EXE).or_else(|_| stat(name)) {
-            Ok(s) => OwnFile { bytes, id: Some((s.dev, s.ino)), mtime: s.mtime },
-            Err(_) => OwnFile { bytes, id: None, mtime: [0; 2] },
+            Ok(s) => OwnFile { bytes, named, id: Some((s.dev, s.ino)), mtime: s.mtime },
+            Err(_) => OwnFile { bytes, named, id: None, mtime: [0; 2] },
         }
+    }
+
+    /// The same for a program whose own name is `named`, wherever its translation lies.
+    pub fn named(self, named: Option<CString>) -> OwnFile {
+        OwnFile { named, ..self }
+    }
+
+    /// The program's name, if it is not the output's.
+    pub fn name(&self) -> Option<&CStr> {
+        self.named.as_deref()
+    }
+
+    /// What a symbolic link says if it is the kernel's to the output, as `/proc/PID/exe`, and the program's name is another. Takes the
+    /// directory's descriptor and the path's address.
+    pub fn link_to_name(&self, directory: u64, path: u64) -> Option<&CStr> {
+        let named = self.name()?;
+        let says = |directory: u64, path: u64| {
+            let mut text = [0u8; PATH_MAX + 1];
+            let to = [directory, path, text.as_mut_ptr() as u64, text.len() as u64, 0, 0];
+            let n = check(syscall(libc::SYS_readlinkat, to)).ok()?;
+            Some(text[..n as usize].to_vec())
+        };
+        let device = |directory: u64, path: u64| {
+            stat_at(directory, path, (libc::AT_SYMLINK_NOFOLLOW | libc::AT_EMPTY_PATH) as u64).map(|s| s.dev)
+        };
+        let exe = EXE.as_ptr() as u64;
+        let same = says(directory, path)? == says(AT_FDCWD, exe)?
+            && device(directory, path).ok()? == device(AT_FDCWD, exe).ok()?;
+        same.then_some(named)
+    }
+
+    /// True if a path (its address) leads to the output file.
+    pub fn is_output_at(&self, path: u64) -> bool {
+        stat_at(AT_FDCWD, path, 0).is_ok_and(|s| self.is_output(s.dev, s.ino))
     }
 
     fn len(&self) -> u64 {

@@ -11,7 +11,7 @@ use crate::hostcall::syscall;
 use crate::mem::{EXEC, Kind, PAGE, READ, Vma, WRITE};
 use crate::thread::Process;
 use isa::{Isa, a32, a64};
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fmt::Write;
 
 /// A file with a guest view.
@@ -162,6 +162,10 @@ fn maps(process: &Process, host: &str, details: bool) -> String {
             Some(o) if h.name == own::VIEW => {
                 HostLine { device: o.device, inode: o.inode, name: o.name, ..h }
             }
+            _ => h,
+        };
+        let h = match (&output, process.own.name().map(CStr::to_str)) {
+            (Some(o), Some(Ok(name))) if h.name == o.name => HostLine { name, ..h },
             _ => h,
         };
         shown = false;

@@ -225,7 +225,7 @@ fn correct(c: &Call<'_>, to: usize) -> i64 {
 
 /// `readlink`.
 pub fn readlink(c: &mut Call<'_>) -> i64 {
-    file::read_link_to(c, c.args[1], c.args[2])
+    file::read_link_to(c, [libc::AT_FDCWD as i64 as u64, c.args[0]], c.args[1], c.args[2])
 }
 
 /// The old structure, or EOVERFLOW.
