@@ -2,6 +2,7 @@
 //! to stdout, messages to stderr; exit status 0, 1 (worked, with gaps, under `--strict`) or 2 (failed).
 
 mod cache;
+mod inherited;
 mod inspect;
 mod interrupt;
 mod libraries;
@@ -91,12 +92,9 @@ struct RunArgs {
     /// What the program sees as its own name; a translated program that executes an ARM program says so here.
     #[arg(long, hide = true, value_name = "NAME")]
     argv0: Option<std::ffi::OsString>,
-    /// The ARM program.
-    #[arg(value_name = "IN")]
-    input: PathBuf,
-    /// Its arguments.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    args: Vec<std::ffi::OsString>,
+    /// The ARM program, and its arguments: options behind its name are the program's, not xlate's.
+    #[arg(trailing_var_arg = true, required = true, value_names = ["IN", "ARGS"])]
+    program: Vec<std::ffi::OsString>,
     #[command(flatten)]
     cache: cache::CacheArgs,
     #[command(flatten)]

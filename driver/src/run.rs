@@ -2,11 +2,11 @@
 //! the runtime and the translator itself; entries are renamed into place, so concurrent runs see whole files.
 
 use crate::cache::Cache;
-use crate::{CommonArgs, Libraries, RunArgs, link, load, translate};
+use crate::{CommonArgs, Libraries, RunArgs, inherited, link, load, translate};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::os::fd::AsRawFd;
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,31 +14,30 @@ use std::process::Command;
 const LIBRARIES: Libraries = Libraries::None;
 
 pub(crate) fn command(args: &RunArgs) -> Result<u8> {
+    let (input, arguments) = args.program.split_first().expect("invariant: clap requires IN");
+    let name = args.argv0.as_deref().unwrap_or(input);
+    let input = Path::new(input);
     let cache = args.cache.open()?;
     let kept = match &cache {
-        Some(c) => kept(&args.input, &args.common, c)?,
+        Some(c) => kept(input, &args.common, c)?,
         None => None,
     };
     let program = match kept {
         Some(p) => p,
-        None => unkept(&args.input, &args.common, cache.as_ref())?,
+        None => unkept(input, &args.common, cache.as_ref())?,
     };
-    let name = args.argv0.as_deref().unwrap_or(args.input.as_os_str());
-    let mut run = Command::new(&program);
+    let mut command = Command::new(&program);
     // The program is to find itself, and what lies beside it, not the cache.
-    if let Ok(own) = args.input.canonicalize() {
-        run.env("XLATE_EXE", own);
+    if let Ok(own) = input.canonicalize() {
+        command.env("XLATE_EXE", own);
     }
     // ARM programs that it executes are run in the same way.
     if let Ok(xlate) = std::env::current_exe() {
-        run.env("XLATE_RUN", xlate);
+        command.env("XLATE_RUN", xlate);
     }
-    let error = run.arg0(name).args(&args.args).exec();
-    bail!(
-        "{}: the translated program {} could not be started: {error}",
-        args.input.display(),
-        program.display()
-    );
+    command.arg0(name).args(arguments);
+    let error = inherited::exec(&mut command);
+    bail!("{}: the translated program {} could not be started: {error}", input.display(), program.display());
 }
 
 /// The translation of `input` in the cache; `None` if nothing can be kept there.

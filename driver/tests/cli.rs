@@ -3,7 +3,7 @@
 
 mod support;
 
-use support::{files, message, tiny, xlate};
+use support::{elf, files, message, tiny, xlate};
 
 #[test]
 fn a_tiny_program_is_translated_and_runs() {
@@ -64,6 +64,64 @@ fn run_uses_the_cache_and_concurrent_runs_agree() {
     // Without a cache nothing is left behind.
     run(&["--no-cache"]).env("XDG_CACHE_HOME", dir.path().join("other")).assert().code(42);
     assert_eq!(files(dir.path()), ["tiny", "xlate"]);
+}
+
+/// `ls --help` is asked of ls.
+#[test]
+fn options_behind_the_program_are_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let arm = dir.path().join("tiny");
+    std::fs::write(&arm, tiny()).unwrap();
+    for arguments in [&["--help"][..], &["-v", "-O9"], &["file", "--sysroot"], &["--no-such", "--", "-h"]] {
+        xlate().args(["run", "-O0"]).arg(&arm).args(arguments).assert().code(42);
+    }
+    let (status, text) = message(xlate().arg("run").arg("--no-such").arg(&arm));
+    assert!(status == Some(2) && text.contains("--no-such"), "{text}");
+    assert_eq!(message(xlate().arg("run")).0, Some(2));
+}
+
+#[test]
+fn a_program_gets_the_streams_and_ignored_signals_that_xlate_run_got() {
+    let dir = tempfile::tempdir().unwrap();
+    let arm = dir.path().join("asks");
+    // Whether descriptor 1 is closed, SIGPIPE is ignored, SIGCHLD is ignored: bits 0, 1, 2 of the exit status.
+    let code = [
+        0xd280_0020,
+        0xd280_0021,
+        0xd280_0328,
+        0xd400_0001, // fcntl(1, F_GETFD)
+        0xaa00_03f3, // mov x19, x0
+        0xd280_01a0,
+        0xd280_0001,
+        0xd101_03e2,
+        0xd280_0103,
+        0xd280_10c8,
+        0xd400_0001, // rt_sigaction(13, 0, sp - 64, 8)
+        0xf85c_0ff4, // ldr x20, [sp, #-64]!
+        0xd280_0220,
+        0xd280_0001,
+        0x9100_03e2,
+        0xd280_0103,
+        0xd280_10c8,
+        0xd400_0001, // rt_sigaction(17, 0, sp, 8)
+        0xf940_03f5, // ldr x21, [sp]
+        0xd37f_fe60,
+        0xaa14_0400,
+        0xaa15_0800,
+        0xd280_0ba8,
+        0xd400_0001, // exit(x19 < 0 | x20 << 1 | x21 << 2)
+    ];
+    std::fs::write(&arm, elf(&code)).unwrap();
+    let run = |shell: &str| {
+        let mut c = assert_cmd::Command::new("sh");
+        c.arg("-c").arg(format!("{shell} \"$0\" run --no-cache \"$1\" $2"));
+        c.arg(assert_cmd::cargo::cargo_bin!("xlate")).arg(&arm);
+        c.output().unwrap().status.code()
+    };
+    assert_eq!(run("exec"), Some(0));
+    assert_eq!(run("exec >&-"), Some(1));
+    assert_eq!(run("trap '' PIPE; exec"), Some(2));
+    assert_eq!(run("exec env --ignore-signal=CHLD"), Some(4));
 }
 
 #[test]
