@@ -10,6 +10,16 @@ use std::process::Command;
 /// The runtime as one object, made by the build script.
 static RUNTIME: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/xlate_rt.o"));
 
+/// What gcc's driver sets for the programs that it executes, as far as another driver would obey.
+const OF_COMPILER_DRIVERS: [&str; 6] = [
+    "COLLECT_GCC",
+    "COLLECT_GCC_OPTIONS",
+    "COLLECT_LTO_WRAPPER",
+    "COMPILER_PATH",
+    "GCC_EXEC_PREFIX",
+    "LIBRARY_PATH",
+];
+
 /// Hash of the embedded runtime: part of the cache's keys.
 pub(crate) fn runtime_hash() -> blake3::Hash {
     blake3::hash(RUNTIME)
@@ -38,6 +48,12 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
     };
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(&cc);
+    if std::env::var_os("COLLECT_GCC").is_some() {
+        // We are below a compiler driver, which executes an ARM compiler or linker: its variables tell where that one's parts are.
+        for name in OF_COMPILER_DRIVERS {
+            command.env_remove(name);
+        }
+    }
     // The compiler driver's own temporary files go with the directory, however it ends.
     command.env("TMPDIR", dir.path());
     command

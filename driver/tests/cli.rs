@@ -124,6 +124,19 @@ fn a_program_gets_the_streams_and_ignored_signals_that_xlate_run_got() {
     assert_eq!(run("exec env --ignore-signal=CHLD"), Some(4));
 }
 
+/// gcc for ARM is a program that executes others, and tells them by variables where its parts are.
+#[test]
+fn variables_of_another_compiler_driver_are_not_obeyed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (arm, out) = (dir.path().join("tiny"), dir.path().join("out"));
+    std::fs::write(&arm, tiny()).unwrap();
+    let mut c = xlate();
+    c.arg(&arm).arg("-o").arg(&out).env("COLLECT_GCC", "gcc").env("GCC_EXEC_PREFIX", "/no/such/lib/gcc/");
+    c.env("COMPILER_PATH", dir.path()).env("LIBRARY_PATH", dir.path());
+    let (status, text) = message(&mut c);
+    assert_eq!(status, Some(0), "{text}");
+}
+
 #[test]
 fn bad_inputs_get_a_message_and_status_2() {
     let dir = tempfile::tempdir().unwrap();
