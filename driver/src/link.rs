@@ -48,6 +48,10 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
     };
     let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
     let mut command = Command::new(&cc);
+    if std::env::var_os("PATH").is_none() {
+        // In an empty environment a compiler driver does not find its own parts.
+        command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    }
     if std::env::var_os("COLLECT_GCC").is_some() {
         // We are below a compiler driver, which executes an ARM compiler or linker: its variables tell where that one's parts are.
         for name in OF_COMPILER_DRIVERS {

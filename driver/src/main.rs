@@ -330,7 +330,7 @@ fn dispatch(cli: Cli) -> Result<u8> {
 
 /// Reads the guest program and prints its diagnostics if asked to.
 fn load(path: &std::path::Path, common: &CommonArgs) -> Result<image::Image> {
-    load_by(path, common, |name, bytes| image::load(name, bytes))
+    load_by(path, common, image::load)
 }
 
 /// The same for a program or a shared library.

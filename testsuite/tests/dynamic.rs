@@ -153,6 +153,11 @@ fn executed_programs() {
     c.args(["run", "-O0", "--sysroot", Target::A64.sysroot()]).arg(&program).arg("execute").arg(&program);
     c.env("PATH", "/usr/bin:/bin").env_remove("XLATE").env("XLATE_CACHE", cache.path());
     c.assert().success().stdout("other name\n");
+    // Nor without any environment, as behind `env -i` and logins.
+    let mut c = Command::new(testsuite::tools::xlate());
+    c.args(["run", "-O0", "--sysroot", Target::A64.sysroot()]).arg(&program).arg("execute").arg(&program);
+    c.env_clear().env("XLATE_CACHE", cache.path());
+    c.assert().success().stdout("other name\n");
 }
 
 /// What programs ask of a file is asked of the sysroot's, a symbolic link's own properties too.
