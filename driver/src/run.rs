@@ -4,6 +4,7 @@
 use crate::cache::Cache;
 use crate::{CommonArgs, Libraries, RunArgs, inherited, link, load, translate};
 use anyhow::{Context, Result, bail};
+use object::{Object, ReadCache};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt as _;
@@ -80,12 +81,20 @@ fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<Pa
     Ok(path)
 }
 
+/// Which build of `xlate` this is: the build id that the linker gave it (reading that costs nothing beside hashing the file, which
+/// every program would wait for), or, without one, a hash of the file.
+fn build() -> Result<Vec<u8>> {
+    let path = std::env::current_exe()?;
+    let file = ReadCache::new(File::open(&path)?);
+    match object::File::parse(&file)?.build_id()? {
+        Some(id) => Ok(id.to_vec()),
+        None => Ok(blake3::hash(&std::fs::read(&path)?).as_bytes().to_vec()),
+    }
+}
+
 fn key(image: &image::Image, libraries: &[pipeline::Library], common: &CommonArgs) -> Result<String> {
-    let exe = std::env::current_exe()
-        .and_then(std::fs::read)
-        .context("xlate cannot read itself for its cache's key")?;
     let mut h = blake3::Hasher::new();
-    h.update(blake3::hash(&exe).as_bytes());
+    h.update(&build().context("xlate cannot read itself for its cache's key")?);
     h.update(link::runtime_hash().as_bytes());
     for image in std::iter::once(image).chain(libraries.iter().map(|l| &l.image)) {
         h.update(blake3::hash(&image.file).as_bytes());
