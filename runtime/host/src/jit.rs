@@ -50,14 +50,15 @@ use stubs::{helpers, unlinked, xl_jit_enter, xl_jit_leave};
 
 /// Entries of a table, as a power of two.
 const TABLE_LOG2: u32 = 16;
-/// Counters of entries, as a power of two.
-const COUNTERS_LOG2: u32 = 14;
+/// Counters of entries, as a power of two: those of a large program's code would otherwise be shared by so many places that all of it
+/// looks hot.
+const COUNTERS_LOG2: u32 = 18;
 /// Regions begin at multiples of this.
 const ALIGN: u64 = 32;
 /// Bytes of a region on average at least, for the size of tables.
-const LEAST: u64 = 64;
+const LEAST: u64 = 256;
 /// Bytes of host code by default.
-pub const CACHE: u64 = 64 << 20;
+pub const CACHE: u64 = 256 << 20;
 
 /// The link that every empty entry of a table points to. No jump ends at its address: top byte and upper half disagree.
 static NOWHERE: Link = Link { host: AtomicU64::new(0), pc: AtomicU64::new(0x0001_ffff_ffff_fffe) };
@@ -852,6 +853,21 @@ impl std::fmt::Display for Report {
         match recall::oldest() {
             0 => Ok(()),
             _ => write!(f, ", not all left"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_megabyte_of_code_shares_no_counter() {
+        for start in [0x40_0000u64, 0x7fc5_db29_8000, 0x55_0002_1000] {
+            let there: HashSet<_> =
+                (0..1 << 18).map(|n| std::ptr::from_ref(counter(start + 4 * n))).collect();
+            // Where the code crosses into the next megabyte, a few of both meet.
+            assert!(there.len() > (1 << 18) * 9 / 10, "{start:#x}: {}", there.len());
         }
     }
 }

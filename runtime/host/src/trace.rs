@@ -38,7 +38,7 @@ pub struct Options {
 }
 
 /// Entries before code is compiled, by default, and where everything is to be compiled.
-const AUTO_THRESHOLD: u16 = 500;
+const AUTO_THRESHOLD: u16 = 150;
 const JIT_THRESHOLD: u16 = 1;
 /// A larger region costs milliseconds, and saves some ten nanoseconds each time that control does not go from region to region.
 const JIT_AGAIN: i32 = 1_000_000;
