@@ -4,7 +4,6 @@
 use crate::cache::Cache;
 use crate::{CommonArgs, Libraries, RunArgs, inherited, link, load, translate};
 use anyhow::{Context, Result, bail};
-use object::{Object, ReadCache};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt as _;
@@ -85,9 +84,8 @@ fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<Pa
 /// every program would wait for), or, without one, a hash of the file.
 fn build() -> Result<Vec<u8>> {
     let path = std::env::current_exe()?;
-    let file = ReadCache::new(File::open(&path)?);
-    match object::File::parse(&file)?.build_id()? {
-        Some(id) => Ok(id.to_vec()),
+    match image::build_id(File::open(&path)?)? {
+        Some(id) => Ok(id),
         None => Ok(blake3::hash(&std::fs::read(&path)?).as_bytes().to_vec()),
     }
 }

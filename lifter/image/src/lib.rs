@@ -1,6 +1,7 @@
 //! ELF bytes → [`Image`]: segments, symbols, mapping symbols, relocations, unwind ranges, needed libraries. The only crate that sees ELF
 //! (through `object`). It trusts no field of the file: sizes and offsets are checked before use.
 
+mod build_id;
 mod display;
 mod elf;
 mod error;
@@ -13,6 +14,7 @@ mod relocs;
 mod sections;
 mod unwind;
 
+pub use build_id::build_id;
 pub use error::{Error, Feature};
 pub use load::{identify, load, load_library};
 
