@@ -11,6 +11,7 @@ use crate::output;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use pipeline::{Key, Store};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::DirBuilderExt;
@@ -57,6 +58,20 @@ pub(crate) struct Command {
 enum Action {
     /// Remove everything from the cache.
     Clear,
+}
+
+impl CacheArgs {
+    /// The options that say the same to `xlate run` for the programs that a program executes; their directory may be another.
+    pub(crate) fn inherited(&self) -> Vec<OsString> {
+        let mut options: Vec<OsString> = Vec::new();
+        if let Some(dir) = &self.cache {
+            let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.clone());
+            options.extend(["--cache".into(), dir.into_os_string()]);
+        }
+        options.extend(self.no_cache.then(|| "--no-cache".into()));
+        options.extend(self.cache_max.map(|n| format!("--cache-max={n}").into()));
+        options
+    }
 }
 
 fn size(text: &str) -> Result<u64> {

@@ -36,8 +36,9 @@ pub(crate) fn temporary_directory() -> Result<(Temporary, tempfile::TempDir)> {
     Temporary::new(make, |d| d.path())
 }
 
-/// Links `objects` (kept in order: tables rely on it) to the executable `output`.
-pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<()> {
+/// Links `objects` (kept in order: tables rely on it) to the executable `output`. `for_guest`: the environment is a guest program's,
+/// whose `CC` may be a compiler for ARM.
+pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool, for_guest: bool) -> Result<()> {
     let (_temporary, dir) = temporary_directory()?;
     let write = |name: String, bytes: &[u8]| -> Result<std::path::PathBuf> {
         let path = dir.path().join(name);
@@ -46,13 +47,13 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool) -> Result<
         })?;
         Ok(path)
     };
-    let cc = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let cc = std::env::var_os("CC").filter(|_| !for_guest).unwrap_or_else(|| "cc".into());
     let mut command = Command::new(&cc);
     if std::env::var_os("PATH").is_none() {
         // In an empty environment a compiler driver does not find its own parts.
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     }
-    if std::env::var_os("COLLECT_GCC").is_some() {
+    if for_guest || std::env::var_os("COLLECT_GCC").is_some() {
         // We are below a compiler driver, which executes an ARM compiler or linker: its variables tell where that one's parts are.
         for name in OF_COMPILER_DRIVERS {
             command.env_remove(name);

@@ -15,7 +15,7 @@ mod translate;
 use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use image::Image;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -131,9 +131,13 @@ struct CommonArgs {
     /// More messages: diagnostics of the input, the linker's command line.
     #[arg(short, long)]
     verbose: bool,
-    /// Translate without lifting: the output interprets everything (for tests).
-    #[arg(long, hide = true)]
+    /// Translate nothing ahead of time: all code is compiled when it is executed. For a large program that runs once, as
+    /// translating it takes a second for 7,000 instructions.
+    #[arg(long)]
     no_lift: bool,
+    /// The environment is a guest program's: variables in it that tell a compiler what to do mean an ARM one.
+    #[arg(skip)]
+    for_guest: bool,
     /// Lift also what earlier runs of the program met, as XLATE_PROFILE=FILE recorded it. May be given several times.
     #[arg(long, value_name = "FILE")]
     profile: Vec<PathBuf>,
@@ -179,6 +183,19 @@ fn processor(name: &str) -> Result<String, emit_llvm::Error> {
 }
 
 impl CommonArgs {
+    /// The options that say the same to `xlate run` for the programs that a program executes, but for the sysroot, which the
+    /// runtime knows, and what is about one program.
+    fn inherited(&self) -> Vec<OsString> {
+        let mut options =
+            vec![format!("-O{}", self.opt).into(), format!("--target-cpu={}", self.target_cpu).into()];
+        options.extend(self.jobs.map(|n| format!("--jobs={n}").into()));
+        options.extend(self.no_lift.then(|| "--no-lift".into()));
+        options.extend(self.unsafe_no_checkpoints.then(|| "--unsafe-no-checkpoints".into()));
+        let libraries = self.libraries.and_then(|l| l.to_possible_value());
+        options.extend(libraries.map(|l| format!("--libraries={}", l.get_name()).into()));
+        options
+    }
+
     /// The options of a translation of `image`. Reads the profiles.
     fn options(&self, image: &image::Image) -> Result<pipeline::Options> {
         Ok(pipeline::Options {

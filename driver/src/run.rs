@@ -18,13 +18,15 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
     let name = args.argv0.as_deref().unwrap_or(input);
     let input = Path::new(input);
     let cache = args.cache.open()?;
+    // Who is executed by a guest program has its environment.
+    let common = CommonArgs { for_guest: args.argv0.is_some(), ..args.common.clone() };
     let kept = match &cache {
-        Some(c) => kept(input, &args.common, c)?,
+        Some(c) => kept(input, &common, c)?,
         None => None,
     };
     let program = match kept {
         Some(p) => p,
-        None => unkept(input, &args.common, cache.as_ref())?,
+        None => unkept(input, &common, cache.as_ref())?,
     };
     let mut command = Command::new(&program);
     // The program is to find itself, and what lies beside it, not the cache.
@@ -32,8 +34,12 @@ pub(crate) fn command(args: &RunArgs) -> Result<u8> {
         command.env("XLATE_EXE", own);
     }
     // ARM programs that it executes are run in the same way.
-    if let Ok(xlate) = std::env::current_exe() {
-        command.env("XLATE_RUN", xlate);
+    if let Ok(mut again) = std::env::current_exe().map(PathBuf::into_os_string) {
+        for option in args.common.inherited().into_iter().chain(args.cache.inherited()) {
+            again.push("\n");
+            again.push(option);
+        }
+        command.env("XLATE_RUN", again);
     }
     command.arg0(name).args(arguments);
     let error = inherited::exec(&mut command);

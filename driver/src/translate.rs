@@ -56,7 +56,7 @@ pub(crate) fn to_file(
     let mut stats = translation.stats;
     let start = Instant::now();
     bars.begin(Stage::Link, 1);
-    link::link(&translation.objects, file.path(), common.verbose)?;
+    link::link(&translation.objects, file.path(), common.verbose, common.for_guest)?;
     bars.end(Stage::Link);
     stats.seconds.push((Stage::Link, start.elapsed().as_secs_f64()));
     stats.output_bytes = file.finish()?;

@@ -135,6 +135,10 @@ fn variables_of_another_compiler_driver_are_not_obeyed() {
     c.env("COMPILER_PATH", dir.path()).env("LIBRARY_PATH", dir.path());
     let (status, text) = message(&mut c);
     assert_eq!(status, Some(0), "{text}");
+    // A program that another executes has that one's environment, and its CC is a compiler for ARM.
+    let mut c = xlate();
+    c.args(["run", "--no-cache", "--argv0", "other", "--"]).arg(&arm).env("CC", "/no/such/compiler");
+    c.assert().code(42);
 }
 
 #[test]

@@ -153,7 +153,14 @@ fn executed_programs() {
     c.args(["run", "-O0", "--sysroot", Target::A64.sysroot()]).arg(&program).arg("execute").arg(&program);
     c.env("PATH", "/usr/bin:/bin").env_remove("XLATE").env("XLATE_CACHE", cache.path());
     c.assert().success().stdout("other name\n");
-    // Nor without any environment, as behind `env -i` and logins.
+    // Options hold for what the program executes, too: the cache's place is not that of the environment.
+    let mut c = Command::new(testsuite::tools::xlate());
+    let mine = tempfile::tempdir().unwrap();
+    c.args(["run", "--no-lift", "--cache"]).arg(mine.path()).args(["--sysroot", Target::A64.sysroot()]);
+    c.arg(&program).arg("execute").arg(&program).env("XLATE_CACHE", mine.path().join("other"));
+    c.assert().success().stdout("other name\n");
+    assert!(!mine.path().join("other").exists());
+    // The command is known without any environment, as behind `env -i` and logins.
     let mut c = Command::new(testsuite::tools::xlate());
     c.args(["run", "-O0", "--sysroot", Target::A64.sysroot()]).arg(&program).arg("execute").arg(&program);
     c.env_clear().env("XLATE_CACHE", cache.path());

@@ -75,7 +75,8 @@ const FOOT: &str = "
 ## What differs from an arm64 kernel
 
 - Programs for AArch64 and AArch32 that the guest executes, and scripts with such an interpreter, go through
-  `xlate run --argv0 NAME -- PROGRAM ARGUMENTS…`; the command is the variable XLATE, or the one that `xlate run` was, or `xlate` in PATH. Without it the
+  `xlate run --argv0 NAME -- PROGRAM ARGUMENTS…`; the command is the variable XLATE, or the one that `xlate run` was, with its
+  options, or `xlate` in PATH. Without it the
   host kernel decides. Everything else, translated programs included, is executed by the host kernel.
 - `/proc/self/{maps,smaps,auxv,stat}` and `/proc/cpuinfo` show the guest when they are opened by these names or by those of
   its pid and its threads. Other processes see the host program, and so does the guest when it looks at them.

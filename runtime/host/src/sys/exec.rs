@@ -12,7 +12,7 @@ use std::ffi::{CStr, CString};
 
 /// The variable that tells a translated program its own name: the program's, which `xlate run` translates to a file in its cache.
 pub const EXE_VARIABLE: &[u8] = b"XLATE_EXE=";
-/// The variable in which `xlate run` names itself, for the ARM programs that the program executes.
+/// The variable in which `xlate run` names itself, for the ARM programs that the program executes; options follow, each in a line.
 const TRANSLATOR: &str = "XLATE_RUN";
 
 /// True for what only the runtime is to see of the environment: it is said to this program alone.
@@ -104,8 +104,9 @@ fn arm_program(path: &[u8], nofollow: bool, sysroot: &Sysroot) -> Option<(Vec<u8
     None
 }
 
-/// The `xlate` command: `XLATE`, or the one that `xlate run` was, or the first in PATH. All are the runtime's environment, not the new program's.
-fn translator() -> Option<Vec<u8>> {
+/// The `xlate` command: `XLATE`, or the one that `xlate run` was, with its options, or the first in PATH. All are the runtime's
+/// environment, not the new program's.
+fn translator() -> Option<Vec<Vec<u8>>> {
     use std::os::unix::ffi::OsStringExt;
     let runs = |p: &[u8]| {
         c_path(p).is_ok_and(|c| {
@@ -113,12 +114,16 @@ fn translator() -> Option<Vec<u8>> {
             syscall(libc::SYS_faccessat2, [at, c.as_ptr() as u64, libc::X_OK as u64, 0, 0, 0]) == 0
         })
     };
-    if let Some(x) = ["XLATE", TRANSLATOR].iter().find_map(|v| std::env::var_os(v).filter(|x| !x.is_empty()))
-    {
-        return Some(x.into_vec());
+    let value = |name| std::env::var_os(name).filter(|x| !x.is_empty()).map(|x| x.into_vec());
+    if let Some(x) = value("XLATE") {
+        return Some(vec![x]);
+    }
+    if let Some(x) = value(TRANSLATOR) {
+        return Some(x.split(|&b| b == b'\n').map(<[u8]>::to_vec).collect());
     }
     let path = std::env::var_os("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
-    std::env::split_paths(&path).map(|d| d.join("xlate").into_os_string().into_vec()).find(|p| runs(p))
+    let mut named = std::env::split_paths(&path).map(|d| d.join("xlate").into_os_string().into_vec());
+    Some(vec![named.find(|p| runs(p))?])
 }
 
 /// What `xlate run` is to execute.
@@ -131,9 +136,14 @@ struct Command<'a> {
     rest: &'a [u64],
 }
 
-/// `xlate run [--sysroot DIR] --argv0 ARGV0 -- PROGRAM ARGUMENTS…`; gives the addresses of the file's name and of the vector, which
+/// `xlate run [OPTIONS] [--sysroot DIR] --argv0 ARGV0 -- PROGRAM ARGUMENTS…`, `xlate` being the command and its options; gives the addresses of the file's name and of the vector, which
 /// lie in `buffers`.
-fn command(buffers: &mut Exec, xlate: &[u8], sysroot: &CStr, c: Command<'_>) -> Result<(u64, u64), Errno> {
+fn command(
+    buffers: &mut Exec,
+    xlate: &[Vec<u8>],
+    sysroot: &CStr,
+    c: Command<'_>,
+) -> Result<(u64, u64), Errno> {
     let Exec { strings, vector, .. } = buffers;
     strings.clear();
     vector.clear();
@@ -143,8 +153,10 @@ fn command(buffers: &mut Exec, xlate: &[u8], sysroot: &CStr, c: Command<'_>) -> 
         strings.push(s);
         Ok(())
     };
+    let (xlate, options) = xlate.split_first().ok_or(Errno(libc::ENOENT))?;
     put(vector, xlate)?;
     put(vector, b"run")?;
+    options.iter().try_for_each(|o| put(vector, o))?;
     if !sysroot.is_empty() {
         put(vector, b"--sysroot")?;
         put(vector, sysroot.to_bytes())?;
@@ -341,10 +353,12 @@ mod tests {
             argv0: args[0],
             rest: &args[1..],
         };
-        let (_, v) = command(&mut buffers, b"/x/xlate", c"", arm(&[])).unwrap();
+        let (_, v) = command(&mut buffers, &[b"/x/xlate".to_vec()], c"", arm(&[])).unwrap();
         assert_eq!(text(v), ["/x/xlate", "run", "--argv0", "name", "--", "/arm", "-x"]);
-        let (_, v) = command(&mut buffers, b"xlate", c"/s", arm(&["s.py"])).unwrap();
-        let before = ["xlate", "run", "--sysroot", "/s", "--argv0", "/arm", "--", "/arm"];
+        let with_options = ["xlate", "-O0", "--cache", "/a b"].map(|s| s.as_bytes().to_vec());
+        let (_, v) = command(&mut buffers, &with_options, c"/s", arm(&["s.py"])).unwrap();
+        let before =
+            ["xlate", "run", "-O0", "--cache", "/a b", "--sysroot", "/s", "--argv0", "/arm", "--", "/arm"];
         assert_eq!(text(v), [&before[..], &["s.py", "-x"]].concat());
     }
 }
