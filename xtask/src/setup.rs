@@ -25,7 +25,7 @@ const BUILD: &[&str] = &[
     "libffi-dev",
 ];
 
-/// Cross compilers and cross libraries for guest programs, the oracle, second disassemblers, gcc's torture tests, Go.
+/// Cross compilers and cross libraries for guest programs, a second compiler, the oracle, second disassemblers, gcc's torture tests, Go.
 const TEST: &[&str] = &[
     "gcc-aarch64-linux-gnu",
     "g++-aarch64-linux-gnu",
@@ -35,6 +35,7 @@ const TEST: &[&str] = &[
     "gcc-arm-linux-gnueabihf",
     "g++-arm-linux-gnueabihf",
     "libc6-dev-armhf-cross",
+    "clang-19",
     "llvm-19",
     "qemu-user-static",
     "gcc-12-source",
