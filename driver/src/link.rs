@@ -20,11 +20,6 @@ const OF_COMPILER_DRIVERS: [&str; 6] = [
     "LIBRARY_PATH",
 ];
 
-/// Hash of the embedded runtime: part of the cache's keys.
-pub(crate) fn runtime_hash() -> blake3::Hash {
-    blake3::hash(RUNTIME)
-}
-
 /// A directory that goes with its two halves, and when a signal ends the tool.
 pub(crate) fn temporary_directory() -> Result<(Temporary, tempfile::TempDir)> {
     let make = || {
@@ -54,7 +49,7 @@ pub(crate) fn link(objects: &[Vec<u8>], output: &Path, verbose: bool, for_guest:
         command.env("PATH", "/usr/local/bin:/usr/bin:/bin");
     }
     if for_guest || std::env::var_os("COLLECT_GCC").is_some() {
-        // We are below a compiler driver, which executes an ARM compiler or linker: its variables tell where that one's parts are.
+        // A guest, or a compiler driver that executes an ARM compiler or linker, says by them where the latter's parts are.
         for name in OF_COMPILER_DRIVERS {
             command.env_remove(name);
         }

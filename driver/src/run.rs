@@ -86,8 +86,8 @@ fn unkept(input: &Path, common: &CommonArgs, cache: Option<&Cache>) -> Result<Pa
     Ok(path)
 }
 
-/// Which build of `xlate` this is: the build id that the linker gave it (reading that costs nothing beside hashing the file, which
-/// every program would wait for), or, without one, a hash of the file.
+/// Which build of `xlate` this is, the embedded runtime included: the build id that the linker gave it (reading that costs nothing
+/// beside hashing the file, which every program would wait for), or, without one, a hash of the file.
 fn build() -> Result<Vec<u8>> {
     let path = std::env::current_exe()?;
     match image::build_id(File::open(&path)?)? {
@@ -99,7 +99,6 @@ fn build() -> Result<Vec<u8>> {
 fn key(image: &image::Image, libraries: &[pipeline::Library], common: &CommonArgs) -> Result<String> {
     let mut h = blake3::Hasher::new();
     h.update(&build().context("xlate cannot read itself for its cache's key")?);
-    h.update(link::runtime_hash().as_bytes());
     for image in std::iter::once(image).chain(libraries.iter().map(|l| &l.image)) {
         h.update(blake3::hash(&image.file).as_bytes());
     }
