@@ -47,7 +47,8 @@ fn join(library: &Path, out: &Path) {
     let script = driver().join("runtime.ld");
     println!("cargo:rerun-if-changed={}", script.display());
     println!("cargo:rerun-if-env-changed=CC");
-    let roots = [abi::symbol::MAIN, abi::symbol::SYSCALL, abi::symbol::SOFT_OP, abi::symbol::AGAIN];
+    let roots =
+        [abi::symbol::MAIN, abi::symbol::SYSCALL, abi::symbol::SOFT_OP, abi::symbol::AGAIN, abi::symbol::RUN];
     let joined = out.join("joined.o");
     let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
     cc.args(["-r", "-nostdlib", "-Wl,--gc-sections,--strip-debug,--discard-all,-T"]).arg(script);

@@ -62,6 +62,32 @@ fn t32() {
     linked(Target::T32);
 }
 
+/// Calls of what has no translation run on top of the callers' frames, which go on when it returns.
+fn calls(target: Target) {
+    let library = ours_for(target, "calls-lib.c", Libc::Shared, &["-O2", "-shared", "-fPIC"]);
+    let library = library.display().to_string();
+    check(target, "calls.c", &["-O2", "-lpthread"], &[&library]);
+    let program = ours_for(target, "calls.c", Libc::Shared, &["-O2", "-lpthread"]);
+    let translated = translate(&program, &["-O2", "--libraries", "none"]).unwrap_or_else(|e| panic!("{e}"));
+    let run = Run { args: vec![&library, "many"], env: vec![("XLATE_STATS", "1")], ..Run::default() };
+    let out = run_translated(&translated, &run);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    let entered = said.split_once("entered ").and_then(|(_, s)| s.split_once(" times"));
+    let entered: u32 = entered.and_then(|(n, _)| n.parse().ok()).expect("counts");
+    // Of half a million calls.
+    assert!(entered < 1000, "{target:?} {said}");
+}
+
+#[test]
+fn calls_of_untranslated_code() {
+    for target in [Target::A64, Target::T32] {
+        calls(target);
+    }
+    if full() {
+        calls(Target::A32);
+    }
+}
+
 /// The dynamic linker, the C library, and a library that is opened while the program runs are translated with the program: nothing
 /// is left to do at run time. What is not as it was translated is not entered: another version of the library, and one that the
 /// program changes.

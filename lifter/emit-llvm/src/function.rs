@@ -25,6 +25,7 @@ use std::mem::offset_of;
 pub(crate) const SYSCALL_STUB: &str = "xl_syscall";
 /// Stub that returns `EXIT_PC`, of a lifted function's type.
 pub(crate) const LEAVE_STUB: &str = abi::symbol::LEAVE;
+pub(crate) const ABSENT_STUB: &str = abi::symbol::ABSENT;
 pub(crate) const UNWIND_STUB: &str = abi::symbol::UNWIND;
 
 const _: () = assert!(offset_of!(GuestState, v).is_multiple_of(16));

@@ -1,7 +1,7 @@
 //! The stubs of an output: `xl_enter`, by which the dispatcher calls lifted functions, and those that lifted code calls:
 //! system calls and exits. They depend on the choice of hot registers, so they come with the output.
 
-use crate::function::{LEAVE_STUB, SYSCALL_STUB, UNWIND_STUB};
+use crate::function::{ABSENT_STUB, LEAVE_STUB, SYSCALL_STUB, UNWIND_STUB};
 use crate::llvm::{C_CONV, IPred, REGCALL, V};
 use crate::unit::UnitCx;
 use abi::{Exit, GuestState, symbol};
@@ -12,6 +12,7 @@ pub(crate) fn emit(unit: &UnitCx<'_, '_>) {
     syscall(unit);
     leave(unit);
     unwind(unit);
+    absent(unit);
 }
 
 fn define(unit: &UnitCx<'_, '_>, name: &str, ty: crate::llvm::T, conv: u32) -> V {
@@ -140,5 +141,25 @@ fn unwind(unit: &UnitCx<'_, '_>) {
     resumed[slot as usize] = link;
     l.tail_call(entry, unit.fn_ty, &resumed, REGCALL);
     l.at_end(up);
+    l.ret_aggregate(&values);
+}
+
+/// As a lifted function: hot registers to the state, the runtime runs what is at `GuestState::pc`, hot registers back.
+fn absent(unit: &UnitCx<'_, '_>) {
+    let l = &unit.llvm;
+    let f = define(unit, ABSENT_STUB, unit.fn_ty, REGCALL);
+    l.set_section(f, symbol::TEXT_SECTION);
+    // For the runtime.
+    l.align_frame(f, 16);
+    let (state, slot) = (l.param(f, 0), unit.link_slot() as usize);
+    store_hot(unit, state, |i| l.param(f, i));
+    let ty = l.fn_ty(l.int_ty(32), &[l.ptr_ty()]);
+    let runtime = l.declare(symbol::RUN, ty, C_CONV);
+    let returned = l.call(runtime, ty, &[state], C_CONV);
+    let mut values = vec![state];
+    values.extend(load_hot(unit, state));
+    // Whoever leaves has the link register in the state: it was loaded from there.
+    let left = l.icmp(IPred::LLVMIntEQ, returned, l.i32(0));
+    values[slot] = l.select(left, l.i64(abi::EXIT_PC), values[slot]);
     l.ret_aggregate(&values);
 }

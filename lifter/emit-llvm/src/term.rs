@@ -2,7 +2,7 @@
 //! is that of `abi` (`HOT_GPRS`, `EXIT_PC`): what is dirty goes to the state, hot registers travel in host registers,
 //! and a callee that returns tells where to in the link register.
 
-use crate::function::{Fx, SYSCALL_STUB};
+use crate::function::{ABSENT_STUB, Fx, SYSCALL_STUB};
 use crate::llvm::{Bb, IPred, REGCALL, V};
 use crate::{Addresses, Number, Place};
 use abi::{Exit, GuestState};
@@ -108,14 +108,22 @@ impl Fx<'_, '_> {
                 self.l.tail_call(f, self.unit.fn_ty, &args, REGCALL);
             }
             None => {
-                let pc = self.code_addr(a);
-                self.go_on_at(pc);
+                let stub = self.absent(a);
+                let args = self.hot_args();
+                self.l.tail_call(stub, self.unit.fn_ty, &args, REGCALL);
             }
         }
     }
 
-    /// Looks `target` of a jump or a call up in the dispatch table; the builder continues where it was found, with the
-    /// host address.
+    /// What stands for the function at that address, of which there is none.
+    fn absent(&self, a: GuestAddr) -> V {
+        let pc = self.code_addr(a);
+        self.l.store(pc, self.field(offset_of!(GuestState, pc)));
+        self.l.declare(ABSENT_STUB, self.unit.fn_ty, REGCALL)
+    }
+
+    /// Looks `target` of a jump or a call up in the dispatch table; gives the host address of its function, or of what stands for
+    /// one that is absent.
     fn lookup(&mut self, target: V, call: bool) -> V {
         let l = self.l;
         let o = self.unit.options;
@@ -148,6 +156,7 @@ impl Fx<'_, '_> {
         let entry = l.load(l.int_ty(32), l.gep(table, byte));
         let none = l.icmp(IPred::LLVMIntEQ, entry, l.i32(0));
         let relative = l.sext(entry, l.i64_ty());
+        let function = l.gep(table, relative);
         l.unlikely_br(none, miss, found);
 
         l.at_end(miss);
@@ -155,10 +164,12 @@ impl Fx<'_, '_> {
         let call = if call { abi::profile::CALL_BIT } else { 0 };
         let source = self.code_addr(GuestAddr(self.pc.0 + call));
         l.store(source, self.field(offset_of!(GuestState, source)));
-        self.go_on_at(target);
+        l.store(target, self.field(offset_of!(GuestState, pc)));
+        let absent = l.declare(ABSENT_STUB, self.unit.fn_ty, REGCALL);
+        l.br(found);
 
         l.at_end(found);
-        l.gep(table, relative)
+        l.phi(l.ptr_ty(), &[(function, look), (absent, miss)])
     }
 
     /// Jumps to a run-time guest address; what is dirty has been stored.
@@ -205,8 +216,7 @@ impl Fx<'_, '_> {
             }
             CallTarget::Direct(a) => match (self.unit.resolve)(a) {
                 Some(symbol) => self.l.declare(&symbol, self.unit.fn_ty, REGCALL),
-                // The dispatcher runs it; the link register leads back to the resume point.
-                None => return self.goto(a),
+                None => self.absent(a),
             },
         };
         let (l, slot) = (self.l, self.unit.link_slot());

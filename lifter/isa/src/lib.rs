@@ -172,6 +172,23 @@ impl Isa {
         }
     }
 
+    /// Code address to which the link register says that a function returns.
+    pub fn link(self, state: &abi::GuestState) -> u64 {
+        match self {
+            Isa::A64 => self.code_addr(state.x[30]),
+            Isa::A32 => state.x[14],
+        }
+    }
+
+    /// A function has returned to pc: has the register say so by which lifted functions return (A64: the link register, A32:
+    /// [`a32::reg::RETURN`]). False if that is the guest's and says otherwise.
+    pub fn note_return(self, state: &mut abi::GuestState) -> bool {
+        if self == Isa::A32 {
+            state.x[30] = state.pc;
+        }
+        state.x[30] == state.pc
+    }
+
     /// Lifts what stands from `start` to `end`: one run, A32: and those behind conditions (see [`a32::lift_block`]).
     pub fn lift_block(self, code: &dyn Code, start: GuestAddr, end: GuestAddr) -> Vec<Run> {
         match self {

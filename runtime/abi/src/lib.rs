@@ -80,6 +80,13 @@ pub mod symbol {
     /// that run-time guest address, prepares the state for it and gives 1, else 0. Notes in `again_pc` and `again_host` whose
     /// point it is. Defined by the runtime.
     pub const AGAIN: &str = "xl_rt_again";
+    /// A lifted function that stands for those that there are none of: runs what is at [`super::GuestState::pc`] on top of the
+    /// frames of its callers, and returns as that does. Defined by the output.
+    pub const ABSENT: &str = "xl_absent";
+    /// `extern "C" fn(*mut GuestState) -> u32`: runs the code at `GuestState::pc`, for which there is no lifted function, all guest
+    /// registers being in the state. Gives 1 when it has returned to where the link register says; 0 if host frames are to be
+    /// given up, `exit` and `pc` saying why and where to go on. Defined by the runtime.
+    pub const RUN: &str = "xl_rt_run";
     /// Section of [`super::CheckpointEntry`] records, in host address order.
     pub const CHECKPOINT_SECTION: &str = "xl_ckpt";
     /// Section of [`super::HostSite`] records.

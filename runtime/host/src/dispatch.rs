@@ -15,7 +15,7 @@ use crate::polycode;
 use crate::profile::{self, Via};
 use crate::signal::{self, FaultInfo, Restart};
 use crate::stats;
-use crate::thread::Thread;
+use crate::thread::{Calls, Thread};
 use crate::trace::{self, Topic};
 use crate::verify;
 use abi::{Exit, GuestState};
@@ -32,113 +32,133 @@ const BUS_ADRERR: i32 = 2;
 /// # Safety
 /// `thread` is the calling host thread's, leaked, with its stack for lifted code, and no other reference to it is live.
 pub unsafe fn run(thread: *mut Thread) -> ! {
-    // SAFETY: see the module's heading; these are constant in the thread.
-    let (state, process, stack) =
-        unsafe { ((*thread).shared.state, (*thread).process, (*thread).lifted_stack) };
-    let image = process.image;
-    let mut memory = Memory::new(&process.mem);
-    // The next instruction must be interpreted, whatever the tables say.
-    let mut alone = false;
-    let stats = process.options.stats;
-    let mut via = Via::Resume;
+    // SAFETY: see the module's heading; constant in the thread.
+    let stack = unsafe { (*thread).lifted_stack };
+    let mut at = At::default();
     // SAFETY: no lifted code of this thread runs now.
     unsafe { (*thread).interp.watch(profile::watch()) };
     loop {
-        // SAFETY: no lifted code of this thread runs now.
-        let (t, s) = unsafe { (&mut *thread, &mut *state) };
-        s.in_lifted = 0;
-        polycode::settle();
-        if signal::is_pending(t.shared) {
-            signal::deliver(t, s, None);
-            alone = false;
-            continue;
-        }
-        // Nothing is translated for other modes.
-        let translatable = image.isa.modes(s).are_usual();
-        let lifted = translatable && !process.options.interpreter_only && !polycode::refused();
-        let compiles = translatable && process.options.jit;
-        let found = if lifted && !alone { image.entry(s.pc) } else { None };
-        let event = match found {
-            Some(e) => {
-                crate::trace!(Topic::Dispatch, "{:#x}: lifted code, resume {}", s.pc, e.resume);
-                s.exit = Exit::None as u32;
-                s.code_epoch = polycode::epoch();
-                s.resume = e.resume;
-                s.stack_limit = if e.resume == 0 { s.stack_limit_real } else { u64::MAX };
-                set_in_lifted(state, true);
-                // A signal from here on steps to a checkpoint; one before is seen now.
-                if signal::is_pending(t.shared) {
-                    continue;
-                }
-                stats::entered(stats);
-                // SAFETY: the entry is from this image's tables; nothing lives on the stack for lifted code.
-                let pc = unsafe {
-                    let stub = image.desc.enter as u64;
-                    match (*thread).verify {
-                        None => entry::enter(state, e.host, stack, stub),
-                        Some(_) => verify::enter(thread, state, e.host, stack, stub),
-                    }
-                };
-                set_in_lifted(state, false);
-                stats::lifted(stats);
-                // SAFETY: lifted code is back.
-                let s = unsafe { &mut *state };
-                s.settle_flags();
-                via = Via::left(s);
-                if s.exit == Exit::None as u32 {
-                    s.pc = pc;
-                    continue;
-                }
-                alone = left(s);
-                continue;
-            }
-            None if alone => {
-                alone = false;
-                crate::trace!(Topic::Fallback, "{:#x}: interpreting one instruction", s.pc);
-                interpreted(t, s, stats, |t, s| t.interp.step(s, &mut memory))
-            }
-            None => {
-                profile::arrived(process, s.pc, std::mem::take(&mut via));
-                if compiles && !profile::learns(process, s.pc) {
-                    stats::begin(stats);
-                    verify::start(t, s);
-                    // SAFETY: the thread's state; the references above are not used until it is back.
-                    match unsafe { jit::run(process, state) } {
-                        Ran::Not => {}
-                        ran => {
-                            stats::compiled(stats);
-                            // SAFETY: compiled code is back.
-                            let (t, s) = unsafe { (&mut *thread, &mut *state) };
-                            s.settle_flags();
-                            verify::behind_regions(t, s);
-                            alone = matches!(ran, Ran::Alone);
-                            if matches!(ran, Ran::Syscall) {
-                                system_call(t, s);
-                            }
-                            continue;
-                        }
-                    }
-                }
-                if lifted {
-                    crate::trace!(Topic::Fallback, "{:#x}: interpreting", s.pc);
-                } else {
-                    crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
-                }
-                let may_compile = compiles.then_some((jit::mode(s), process.options.jit_threshold));
-                interpreted(t, s, stats, |t, s| {
-                    t.interp.run(s, &mut memory, |pc| {
-                        lifted && image.entry(pc).is_some()
-                            || may_compile.is_some_and(|(mode, threshold)| {
-                                !image.isa.is_inner(pc)
-                                    && !profile::learns(process, pc)
-                                    && jit::wants(mode, threshold, pc)
-                            })
-                    })
-                })
-            }
-        };
-        handle(t, s, event);
+        // SAFETY: as the caller promises.
+        unsafe { turn(thread, &mut at, stack) }
     }
+}
+
+/// What the dispatcher knows of where the guest is.
+#[derive(Default)]
+struct At {
+    /// The next instruction must be interpreted, whatever the tables say.
+    alone: bool,
+    /// How control came here.
+    via: Via,
+    /// Where lifted code waits for a return; 0: nowhere.
+    back: u64,
+}
+
+/// Has an engine go on at pc, and deals with what it comes back with. Lifted code runs on `stack`; 0: on the present one, on top of
+/// lifted code that waits.
+///
+/// # Safety
+/// As for [`run`], but that lifted code may wait.
+unsafe fn turn(thread: *mut Thread, at: &mut At, stack: u64) {
+    // SAFETY: see the module's heading; these are constant in the thread.
+    let (state, process) = unsafe { ((*thread).shared.state, (*thread).process) };
+    let image = process.image;
+    let mut memory = Memory::new(&process.mem);
+    let stats = process.options.stats;
+    // SAFETY: no lifted code of this thread runs now.
+    let (t, s) = unsafe { (&mut *thread, &mut *state) };
+    s.in_lifted = 0;
+    polycode::settle();
+    if signal::is_pending(t.shared) {
+        signal::deliver(t, s, None);
+        at.alone = false;
+        return;
+    }
+    // Nothing is translated for other modes.
+    let translatable = image.isa.modes(s).are_usual();
+    let lifted = translatable && !process.options.interpreter_only && !polycode::refused();
+    let compiles = translatable && process.options.jit;
+    let found = if lifted && !at.alone { image.entry(s.pc) } else { None };
+    let event = match found {
+        Some(e) => {
+            crate::trace!(Topic::Dispatch, "{:#x}: lifted code, resume {}", s.pc, e.resume);
+            s.exit = Exit::None as u32;
+            s.code_epoch = polycode::epoch();
+            s.resume = e.resume;
+            s.stack_limit = if e.resume == 0 { s.stack_limit_real } else { u64::MAX };
+            set_in_lifted(state, true);
+            // A signal from here on steps to a checkpoint; one before is seen now.
+            if signal::is_pending(t.shared) {
+                return;
+            }
+            stats::entered(stats);
+            // SAFETY: the entry is from this image's tables; nothing lives on the stack for lifted code, or this runs on it.
+            let pc = unsafe {
+                let stub = image.desc.enter as u64;
+                match (*thread).verify {
+                    None => entry::enter(state, e.host, stack, stub),
+                    Some(_) => verify::enter(thread, state, e.host, stack, stub),
+                }
+            };
+            set_in_lifted(state, false);
+            stats::lifted(stats);
+            // SAFETY: lifted code is back.
+            let s = unsafe { &mut *state };
+            s.settle_flags();
+            at.via = Via::left(s);
+            if s.exit == Exit::None as u32 {
+                s.pc = pc;
+            } else {
+                at.alone = left(s);
+            }
+            return;
+        }
+        None if at.alone => {
+            at.alone = false;
+            crate::trace!(Topic::Fallback, "{:#x}: interpreting one instruction", s.pc);
+            interpreted(t, s, stats, |t, s| t.interp.step(s, &mut memory))
+        }
+        None => {
+            profile::arrived(process, s.pc, std::mem::take(&mut at.via));
+            if compiles && !profile::learns(process, s.pc) {
+                stats::begin(stats);
+                verify::start(t, s);
+                // SAFETY: the thread's state; the references above are not used until it is back.
+                match unsafe { jit::run(process, state) } {
+                    Ran::Not => {}
+                    ran => {
+                        stats::compiled(stats);
+                        // SAFETY: compiled code is back.
+                        let (t, s) = unsafe { (&mut *thread, &mut *state) };
+                        s.settle_flags();
+                        verify::behind_regions(t, s);
+                        at.alone = matches!(ran, Ran::Alone);
+                        if matches!(ran, Ran::Syscall) {
+                            system_call(t, s);
+                        }
+                        return;
+                    }
+                }
+            }
+            if lifted {
+                crate::trace!(Topic::Fallback, "{:#x}: interpreting", s.pc);
+            } else {
+                crate::trace!(Topic::Dispatch, "{:#x}: interpreting", s.pc);
+            }
+            let may_compile = compiles.then_some((jit::mode(s), process.options.jit_threshold));
+            interpreted(t, s, stats, |t, s| {
+                t.interp.run(s, &mut memory, |pc| {
+                    lifted && (pc == at.back || image.entry(pc).is_some())
+                        || may_compile.is_some_and(|(mode, threshold)| {
+                            !image.isa.is_inner(pc)
+                                && !profile::learns(process, pc)
+                                && jit::wants(mode, threshold, pc)
+                        })
+                })
+            })
+        }
+    };
+    handle(t, s, event);
 }
 
 /// Lets the interpreter do `f`, and counts.
@@ -308,6 +328,101 @@ pub unsafe extern "C" fn syscall(state: *mut GuestState) -> u64 {
         set_in_lifted(state, false);
         signal::deliver(t, s, None);
     }
+}
+
+/// What must be left below a call on top of lifted code's frames, for the run-time compiler.
+const ROOM: u64 = 256 * 1024;
+
+/// `xl_rt_run`: lifted code calls, or jumps to, what has no lifted function (see `abi::symbol::RUN`).
+///
+/// Its callers' frames stay, and a dispatcher on top of them runs what is called until that returns, or its guest frame is gone.
+/// Frames are only a cache of return addresses: where code has changed, and where the stack is full, all of them are given up.
+///
+/// # Safety
+/// Called by lifted code only, with its thread's state.
+pub unsafe extern "C" fn absent(state: *mut GuestState) -> u32 {
+    set_in_lifted(state, false);
+    // SAFETY: as the caller promises; no reference is kept across a turn of the dispatcher.
+    let thread = unsafe { (*state).thread as *mut Thread };
+    // SAFETY: as above.
+    let (t, s) = unsafe { (&mut *thread, &mut *state) };
+    let (stats, isa, outer) = (t.process.options.stats, t.process.image.isa, t.calls);
+    s.exit = Exit::Pc as u32;
+    if !waits(t, s) {
+        set_in_lifted(state, true);
+        return 0;
+    }
+    stats::lifted(stats);
+    s.settle_flags();
+    let (sp, link, epoch, host_sp) = (s.sp, isa.link(s), s.code_epoch, s.host_sp);
+    t.calls = Calls { sp, host_sp: if outer.sp == u64::MAX { host_sp } else { outer.host_sp } };
+    let here = std::ptr::from_ref(&outer) as u64;
+    if here < s.stack_limit_real + ROOM {
+        // SAFETY: called by lifted code, below whose entry only references are left.
+        unsafe { give_frames_up(t, s) }
+    }
+    crate::trace!(Topic::Dispatch, "{:#x}: called by lifted code, which waits", s.pc);
+    let mut at = At { via: Via::left(s), back: link, alone: false };
+    let returned = loop {
+        // SAFETY: on top of lifted code, which waits.
+        unsafe { turn(thread, &mut at, 0) }
+        // SAFETY: as above.
+        let (t, s) = unsafe { (&mut *thread, &mut *state) };
+        let full = s.exit == Exit::StackLimit as u32;
+        let returned = s.sp == sp && isa.code_addr(s.pc) == link;
+        if at.alone || !(full || returned || s.sp > sp) {
+            continue;
+        }
+        polycode::settle();
+        // Whoever changes the epoch from here on calls this thread.
+        set_in_lifted(state, true);
+        compiler_fence(Ordering::SeqCst);
+        if signal::is_pending(t.shared) {
+            set_in_lifted(state, false);
+            continue;
+        }
+        if full || epoch != polycode::epoch() || !isa.modes(s).are_usual() {
+            set_in_lifted(state, false);
+            // SAFETY: as above.
+            unsafe { give_frames_up(t, s) }
+        }
+        (s.host_sp, s.code_epoch, t.calls) = (host_sp, epoch, outer);
+        break returned;
+    };
+    stats::begin(stats);
+    // SAFETY: as above.
+    let s = unsafe { &mut *state };
+    s.source = 0;
+    // Whoever returned by another register is looked for by the frames.
+    let returned = returned && isa.note_return(s);
+    s.exit = if returned { Exit::None } else { Exit::Pc } as u32;
+    u32::from(returned)
+}
+
+/// Goes back to the dispatcher below all lifted code.
+///
+/// # Safety
+/// As for [`entry::leave`]; lifted code waits, and the state is complete.
+unsafe fn give_frames_up(t: &mut Thread, s: &mut GuestState) -> ! {
+    s.host_sp = std::mem::take(&mut t.calls).host_sp;
+    s.exit = Exit::Pc as u32;
+    stats::begin(t.process.options.stats);
+    // SAFETY: as the caller promises.
+    unsafe { entry::leave(s) }
+}
+
+/// True if lifted code is to wait for what it calls at pc.
+fn waits(t: &Thread, s: &GuestState) -> bool {
+    let image = &t.process.image;
+    // A call has put its frame below that of the call before; jumps to and fro would pile up.
+    s.sp < t.calls.sp
+        && t.verify.is_none()
+        && image.text().contains(&image.isa.bytes_at(image.isa.link(s)))
+        && s.code_epoch == polycode::epoch()
+        && !polycode::refused()
+        && image.isa.modes(s).are_usual()
+        // A jump out of calls to where there is lifted code: frames may be of it.
+        && image.entry(s.pc).is_none()
 }
 
 /// `xl_rt_again`: control goes on at `pc`, and the frame that was just given up is of `GuestState::unwinding` (see

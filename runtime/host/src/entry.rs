@@ -3,7 +3,7 @@
 //!
 //! # Safety
 //! The routines follow `abi`'s contract of lifted code. `host_sp` is written at each entry and read only while the
-//! frame it points to is alive: entries do not nest, because handlers of guest signals run in the same dispatcher.
+//! frame it points to is alive: who enters lifted code while other lifted code waits puts it back (see `dispatch::absent`).
 #![allow(unsafe_code)]
 
 use crate::heap;
@@ -30,7 +30,7 @@ macro_rules! pop_kept {
 pub(crate) use {pop_kept, push_kept};
 
 global_asm!(
-    // (rdi state, rsi host entry, rdx stack top, rcx xl_enter) → rax guest pc
+    // (rdi state, rsi host entry, rdx stack top or 0: this stack, rcx xl_enter) → rax guest pc
     ".globl xl_host_enter",
     ".hidden xl_host_enter",
     ".p2align 4",
@@ -38,6 +38,9 @@ global_asm!(
     push_kept!(),
     "mov rbx, rdi",
     "mov [rdi + {host_sp}], rsp",
+    "test rdx, rdx",
+    "cmovz rdx, rsp",
+    "and rdx, -16",
     "mov rsp, rdx",
     "call rcx",
     "mov rsp, [rbx + {host_sp}]",
@@ -213,7 +216,7 @@ pub unsafe fn leave(state: *mut GuestState) -> ! {
 ///
 /// # Safety
 /// `entry` is a lifted function of the image that `enter` belongs to, `state` the calling thread's, and `stack` the
-/// top of its stack for lifted code, on which nothing lives.
+/// top of its stack for lifted code, on which nothing lives, or 0 if this runs on it.
 pub unsafe fn enter(state: *mut GuestState, entry: u64, stack: u64, enter: u64) -> u64 {
     // SAFETY: as the caller promises.
     unsafe { xl_host_enter(state, entry, stack, enter) }

@@ -105,12 +105,29 @@ pub struct Thread {
     pub context: Option<&'static Context>,
     /// Top of the host stack on which lifted code runs.
     pub lifted_stack: u64,
+    /// Of calls of what has no lifted function that run on top of lifted code's frames.
+    pub calls: Calls,
     /// The engine for what has no lifted code.
     pub interp: exec::Interp,
     /// What it does before anything else.
     pub first: First,
     /// Comparison of lifted code with the interpreter.
     pub verify: Option<Verify>,
+}
+
+/// Calls of what has no lifted function, while lifted code waits for them (see `dispatch::absent`).
+#[derive(Clone, Copy, Debug)]
+pub struct Calls {
+    /// Guest stack pointer at the innermost of them, `u64::MAX` if there is none.
+    pub sp: u64,
+    /// `GuestState::host_sp` of the entry below the outermost.
+    pub host_sp: u64,
+}
+
+impl Default for Calls {
+    fn default() -> Self {
+        Calls { sp: u64::MAX, host_sp: 0 }
+    }
 }
 
 /// Strings and vectors of an `execve` in progress. A `vfork` child that executes a program leaves its parent's memory without
@@ -204,6 +221,7 @@ impl Thread {
             exec: Exec::default(),
             context: None,
             lifted_stack,
+            calls: Calls::default(),
             interp: exec::Interp::new(process.image.isa),
             first: First::default(),
             verify: None,
@@ -237,6 +255,7 @@ impl Thread {
             exec: Exec::default(),
             context: Some(context),
             lifted_stack,
+            calls: Calls::default(),
             interp: context::interp(),
             first: First::default(),
             verify: None,

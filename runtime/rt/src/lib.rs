@@ -38,6 +38,16 @@ pub unsafe extern "C" fn xl_rt_syscall(state: *mut GuestState) -> u64 {
     unsafe { host::dispatch::syscall(state) }
 }
 
+/// See `abi::symbol::RUN`.
+///
+/// # Safety
+/// Called by lifted code with its thread's state.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn xl_rt_run(state: *mut GuestState) -> u32 {
+    // SAFETY: as the caller promises.
+    unsafe { host::dispatch::absent(state) }
+}
+
 /// See `abi::symbol::AGAIN`.
 ///
 /// # Safety
