@@ -283,6 +283,58 @@ fn going_on_in_a_frame_that_is_still_there() {
     }
 }
 
+/// Where calls and jumps went that have no function.
+static ABSENT: AtomicU64 = AtomicU64::new(0);
+
+/// As the runtime's, with code that adds to x0 and x23 and returns by the link register.
+extern "C" fn run_absent(state: *mut GuestState) -> u32 {
+    // SAFETY: lifted code passes its state.
+    let s = unsafe { &mut *state };
+    ABSENT.store(s.pc, Relaxed);
+    s.settle_flags();
+    s.x[0] += 0x10;
+    s.x[23] += 0x20;
+    s.v[5][0] += 1;
+    s.exit = Exit::None as u32;
+    1
+}
+
+/// What has no function is run on top of its callers' frames, who find all registers as it left them.
+#[test]
+fn going_on_behind_what_has_no_function() {
+    for (opt, checkpoints) in modes() {
+        for pie in [false, true] {
+            let mut o = options(opt, checkpoints);
+            o.position_independent = pie;
+            let bias = if pie { 0x5500_0000_0000 } else { 0 };
+            let program = Program::new(&calls(), &o);
+            program.set_run(run_absent);
+            let what = format!("-O{opt} {checkpoints:?} pie {pie}");
+            let run = |f: usize, x9: u64| {
+                let mut s = state();
+                (s.image_bias, s.x[9]) = (bias, x9);
+                let pc = program.run(f, &mut s);
+                let mut v = state().v;
+                v[5][0] += 1;
+                assert_eq!((s.v, s.exit, ABSENT.swap(0, Relaxed)), (v, 0, x9), "{what}");
+                (pc, s)
+            };
+            let absent = bias + 0x1ff00;
+            for (f, x9, at) in [(1, 0x8888, 0x10100), (1, bias + 0x10304, 0x10100), (2, absent, 0x10200)] {
+                let (pc, s) = run(f, x9);
+                assert_eq!((pc, s.x[30]), (0x4000_0000, bias + at + 4), "{what}");
+                assert_eq!((s.x[0], s.x[21], s.x[22], s.x[23]), (0x10, 0x1501, 0x1610, 0x1720), "{what}");
+                assert_eq!(s.nzcv, [0, 1, 0, 0], "{what}");
+            }
+            // Jumps: what they lead to returns to the caller.
+            let (pc, s) = run(5, 0x8888);
+            assert_eq!((pc, s.x[0], s.x[23]), (0x4000_0000, 0x14, 0x1720), "{what}");
+            let (pc, s) = run(6, absent);
+            assert_eq!((pc, s.x[0], s.x[23]), (0x4000_0000, 0x10, 0x1720), "{what}");
+        }
+    }
+}
+
 /// Who resumes in a loop whose scalars are clear in lifted code must bring them so, or is sent to the interpreter.
 #[test]
 fn resuming_with_other_scalars() {

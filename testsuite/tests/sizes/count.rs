@@ -53,7 +53,7 @@ struct Block {
     bytes: usize,
     /// Where it goes, in the function; of a branch the place jumped to first.
     to: Vec<u64>,
-    /// Calls or jumps out of the function to another than a lifted function.
+    /// Calls or jumps out of the function to another than a lifted function, or takes what stands for one that is absent.
     runtime: bool,
     /// Leaves by a return, or by a jump to a lifted function or to a computed place.
     leaves: bool,
@@ -108,6 +108,7 @@ impl Flow {
                 b.insns += 1;
                 b.bytes += i.len();
             }
+            b.runtime |= name(i).is_some_and(|n| n == abi::symbol::ABSENT);
             let lifted = name(i).is_some_and(|n| n.starts_with(abi::symbol::FUNCTION_PREFIX));
             let falls = match i.flow_control() {
                 FlowControl::ConditionalBranch => {

@@ -5,7 +5,7 @@
 pub mod a32;
 pub mod graph;
 
-use abi::GuestState;
+use abi::{Exit, GuestState};
 use emit_llvm::{Checkpoints, Hot, Options};
 use ir::eval::{Bits, FpEnv, eval};
 use ir::{Function, GuestAddr, Type, TypedOp};
@@ -34,14 +34,15 @@ pub fn options(opt: u8, checkpoints: Checkpoints) -> Options {
     }
 }
 
-/// Stubs of the runtime's symbols. `soft_callback` and `syscall_callback` are set by the test; `again_callback` may be.
+/// Stubs of the runtime's symbols. `soft_callback` and `syscall_callback` are set by the test; `again_callback` and `run_callback` may be.
 const STUBS: &str = r#"
-    .globl soft_callback, syscall_callback, again_callback
-    .protected soft_callback, syscall_callback, again_callback
+    .globl soft_callback, syscall_callback, again_callback, run_callback
+    .protected soft_callback, syscall_callback, again_callback, run_callback
     .data
 soft_callback: .quad 0
 syscall_callback: .quad 0
 again_callback: .quad 0
+run_callback: .quad 0
     .text
     .hidden xl_rt_soft_op
     .globl xl_rt_soft_op
@@ -129,6 +130,16 @@ xl_rt_again:
     jmp *%rax
 1:  retq
 
+    .hidden xl_rt_run
+    .globl xl_rt_run
+xl_rt_run:
+    movl $EXIT_PC, EXIT_OFFSET(%rdi)
+    movq run_callback(%rip), %rax
+    testq %rax, %rax
+    jz 1f
+    jmp *%rax
+1:  retq
+
     .globl test_enter, test_leave
 test_enter:
     pushq %rbx
@@ -193,6 +204,7 @@ pub struct Program {
     text_base: u64,
     leave: u64,
     again: *mut usize,
+    run: *mut usize,
     _dir: tempfile::TempDir,
 }
 
@@ -219,6 +231,8 @@ impl Program {
         std::fs::write(path("glue.o"), emit_llvm::emit_glue(options).expect("glue compiles")).expect("write");
         let offset = std::mem::offset_of!(GuestState, soft_op).to_string();
         let mut asm = STUBS.replace("SOFT_OP_OFFSET", &offset);
+        let exit = std::mem::offset_of!(GuestState, exit).to_string();
+        asm = asm.replace("EXIT_OFFSET", &exit).replace("EXIT_PC", &(Exit::Pc as u32).to_string());
         // The table is in front of what it is relative to, as in an output.
         asm += "    .section .rodata,\"a\"\n    .globl entries\n    .hidden xl_dispatch\n    .globl xl_dispatch\n    .balign 8\nxl_dispatch:\n";
         for n in 0..options.text_size / 4 {
@@ -273,6 +287,7 @@ impl Program {
                 text_base: options.text_base.0,
                 leave: sym(c"test_leave") as u64,
                 again: sym(c"again_callback") as *mut usize,
+                run: sym(c"run_callback") as *mut usize,
                 _dir: dir,
             }
         }
@@ -287,6 +302,12 @@ impl Program {
     pub fn set_again(&self, f: extern "C" fn(*mut GuestState, u64) -> u32) {
         // SAFETY: a word of the loaded object, which the stub above reads.
         unsafe { *self.again = f as *const () as usize };
+    }
+
+    /// What the runtime does with calls of what has no function; without it, it goes on at the target with no frames.
+    pub fn set_run(&self, f: extern "C" fn(*mut GuestState) -> u32) {
+        // SAFETY: as above.
+        unsafe { *self.run = f as *const () as usize };
     }
 
     /// Enters function `index`; gives the guest pc.
