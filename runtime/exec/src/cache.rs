@@ -1,9 +1,9 @@
-//! Lifted runs by guest address: a table of fixed size, so that memory is bounded. Takes an address and guest memory,
+//! Lifted runs by guest address: a table that grows with what the guest executes, up to a size, so that memory is bounded. Takes an address and guest memory,
 //! gives the run there, lifted anew whenever the guest's bytes are not those that it was lifted from: changed code needs
 //! no other invalidation.
 
 use crate::memory::{Access, Fault, FaultKind, GuestMemory};
-use crate::step::{Step, steps};
+use crate::step::{Steps, steps};
 use std::cell::RefCell;
 
 use ir::{CallTarget, GuestAddr, Inst, Type, Value};
@@ -25,10 +25,7 @@ pub(crate) struct Compiled {
     pub(crate) count: u64,
     /// The bytes it was lifted from.
     bytes: Box<[u8]>,
-    pub(crate) insts: Box<[Inst]>,
-    /// Types of the values by index (anything where there is none).
-    pub(crate) types: Box<[Type]>,
-    pub(crate) steps: Box<[Step]>,
+    pub(crate) steps: Steps,
     pub(crate) exit: Exit,
     entered: u32,
 }
@@ -38,45 +35,68 @@ pub(crate) struct Compiled {
 pub(crate) struct Cache {
     /// Direct mapped; empty until it is used, as it is not in most threads.
     runs: Vec<Option<Box<Compiled>>>,
-    /// Its length, a power of two.
+    /// Its length, a power of two, now and at most.
     size: usize,
+    most: usize,
+    /// Runs that gave way to others since it has had this length.
+    evicted: usize,
     max_insns: usize,
     pub(crate) isa: Isa,
 }
 
 impl Cache {
-    /// A table of `1 << log2` runs of full length.
-    pub(crate) fn runs(isa: Isa, log2: u32) -> Cache {
-        Cache { runs: Vec::new(), size: 1 << log2, max_insns: MAX_INSNS, isa }
+    /// A table of runs of full length.
+    pub(crate) fn runs(isa: Isa) -> Cache {
+        Cache { runs: Vec::new(), size: 1 << 12, most: 1 << 16, evicted: 0, max_insns: MAX_INSNS, isa }
     }
 
-    /// A table of `1 << log2` single instructions.
-    pub(crate) fn singles(isa: Isa, log2: u32) -> Cache {
-        Cache { max_insns: 1, ..Cache::runs(isa, log2) }
+    /// A table of single instructions.
+    pub(crate) fn singles(isa: Isa) -> Cache {
+        Cache { size: 1 << 9, most: 1 << 9, max_insns: 1, ..Cache::runs(isa) }
+    }
+
+    fn index(&self, pc: u64) -> usize {
+        // Neighbouring entries of a loop must not collide; those of far functions may.
+        let unit = pc >> self.isa.alignment(pc).trailing_zeros();
+        (unit ^ unit >> 12) as usize & (self.size - 1)
     }
 
     /// The run at `pc` in these modes. Fails if there is no code that the guest may execute.
     pub(crate) fn get(&mut self, pc: u64, modes: Modes, mem: &impl GuestMemory) -> Result<&Compiled, Fault> {
-        // Neighbouring entries of a loop must not collide; those of far functions may.
-        let unit = pc >> self.isa.alignment(pc).trailing_zeros();
-        let index = (unit ^ unit >> 12) as usize & (self.size - 1);
         let isa = self.isa;
         if self.runs.is_empty() {
             self.runs.resize_with(self.size, || None);
         }
-        let entry = &mut self.runs[index];
-        let valid = entry
-            .as_ref()
-            .is_some_and(|r| (r.pc, r.modes) == (pc, modes) && mem.code_is(isa.bytes_at(pc), &r.bytes));
+        let mut index = self.index(pc);
+        let there = self.runs[index].as_ref();
+        let valid =
+            there.is_some_and(|r| (r.pc, r.modes) == (pc, modes) && mem.code_is(isa.bytes_at(pc), &r.bytes));
         if !valid {
-            *entry = Some(Box::new(compile(isa, pc, modes, mem, self.max_insns)?));
+            if there.is_some_and(|r| r.pc != pc) {
+                self.evicted += 1;
+                if self.evicted > self.size && self.size < self.most {
+                    self.grow();
+                    index = self.index(pc);
+                }
+            }
+            self.runs[index] = Some(Box::new(compile(isa, pc, modes, mem, self.max_insns)?));
         }
-        let run = entry.as_mut().expect("invariant: filled above");
+        let run = self.runs[index].as_mut().expect("invariant: filled above");
         run.entered = run.entered.saturating_add(1);
         if run.entered == HOT {
             optimize(isa, run);
         }
         Ok(run)
+    }
+
+    fn grow(&mut self) {
+        (self.size, self.evicted) = (4 * self.size, 0);
+        let mut before = std::mem::take(&mut self.runs);
+        self.runs.resize_with(self.size, || None);
+        for run in before.drain(..).flatten() {
+            let index = self.index(run.pc);
+            self.runs[index] = Some(run);
+        }
     }
 }
 
@@ -146,17 +166,7 @@ fn compile(
             }
             bytes.truncate(len as usize);
             let count = insts.iter().filter(|i| matches!(i, Inst::Mark(_))).count() as u64;
-            return Ok(Compiled {
-                pc,
-                modes,
-                count,
-                bytes: bytes.into(),
-                insts: insts.into(),
-                types,
-                steps,
-                exit,
-                entered: 0,
-            });
+            return Ok(Compiled { pc, modes, count, bytes: bytes.into(), steps, exit, entered: 0 });
         }
         // More values than slots: one instruction has far fewer.
         max = (max / 2).max(1);
@@ -167,22 +177,47 @@ fn types(isa: Isa, insts: &[Inst]) -> Box<[Type]> {
     ir::value_types(insts, isa.file()).into_iter().map(|t| t.unwrap_or(Type::I1)).collect()
 }
 
+/// The bytes that a run was lifted from.
+struct Kept<'a> {
+    start: u64,
+    bytes: &'a [u8],
+}
+
+impl Kept<'_> {
+    fn read<const N: usize>(&self, pc: GuestAddr) -> Option<[u8; N]> {
+        let at = pc.0.checked_sub(self.start)? as usize;
+        self.bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+    }
+}
+
+impl Code for Kept<'_> {
+    fn word(&self, pc: GuestAddr) -> Option<u32> {
+        self.read(pc).map(u32::from_le_bytes)
+    }
+
+    fn half(&self, pc: GuestAddr) -> Option<u16> {
+        self.read(pc).map(u16::from_le_bytes)
+    }
+}
+
 /// Runs the IR's passes over a run that is entered often.
 fn optimize(isa: Isa, run: &mut Compiled) {
+    let code = Kept { start: isa.bytes_at(run.pc), bytes: &run.bytes };
+    let Run { len, mut insts, mut exit, .. } =
+        isa.lift_run_in(run.modes, &code, GuestAddr(run.pc), usize::MAX);
+    if len as usize != run.bytes.len() {
+        return;
+    }
     let mut roots = Vec::new();
-    map_exit(&mut run.exit, |v| {
+    map_exit(&mut exit, |v| {
         roots.push(v);
         v
     });
-    let mut insts = run.insts.to_vec();
     ir::pass::run_default_insts(&mut insts, &mut roots, isa.file());
-    let types = types(isa, &insts);
-    if let Some(steps) = steps(&insts, &types, isa.file()) {
+    if let Some(steps) = steps(&insts, &types(isa, &insts), isa.file()) {
         let mut new = roots.into_iter();
-        map_exit(&mut run.exit, |_| new.next().expect("invariant: as many operands as before"));
-        run.insts = insts.into();
-        run.types = types;
-        run.steps = steps;
+        map_exit(&mut exit, |_| new.next().expect("invariant: as many operands as before"));
+        (run.steps, run.exit) = (steps, exit);
     }
 }
 

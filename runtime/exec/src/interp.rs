@@ -4,7 +4,7 @@
 
 use crate::cache::{Cache, Compiled};
 use crate::memory::{Access, AsCode, Fault, FaultKind, GuestMemory};
-use crate::step::{self, Step};
+use crate::step::{self, Other, Step};
 use crate::{registers, soft};
 use abi::GuestState;
 use abi::profile::{Finding, Kind};
@@ -57,7 +57,7 @@ enum Left {
 impl Interp {
     /// An interpreter with an empty cache.
     pub fn new(isa: Isa) -> Interp {
-        let (runs, singles) = (Cache::runs(isa, 12), Cache::singles(isa, 9));
+        let (runs, singles) = (Cache::runs(isa), Cache::singles(isa));
         Interp { values: Vec::new(), runs, singles, executed: 0, watch: None }
     }
 
@@ -142,10 +142,10 @@ fn execute<M: GuestMemory>(
 ) -> Left {
     // All of them but where the run is left early.
     *executed += run.count;
-    if values.len() < run.steps.len() {
-        values.resize(run.steps.len(), 0);
+    if values.len() < run.steps.values {
+        values.resize(run.steps.values, 0);
     }
-    let values = &mut values[..run.steps.len()];
+    let values = &mut values[..run.steps.values];
     let mut pc = run.pc;
     let mut event = None;
     macro_rules! low {
@@ -158,7 +158,7 @@ fn execute<M: GuestMemory>(
             values[$slot as usize] = $value as u128
         };
     }
-    for s in &run.steps {
+    for s in &run.steps.list {
         match *s {
             Step::Mark(at) => pc = at,
             Step::LeaveMark(at) => {
@@ -197,7 +197,7 @@ fn execute<M: GuestMemory>(
                     return faulted(run, executed, state, pc, fault);
                 }
             }
-            Step::Other(i) => match other(isa, run, i as usize, values, state, mem) {
+            Step::Other(i) => match other(isa, &run.steps.others[i as usize], values, state, mem) {
                 Ok(None) => {}
                 Ok(some) => event = some,
                 Err(fault) => return faulted(run, executed, state, pc, fault),
@@ -231,13 +231,13 @@ impl Compiled {
     /// Instructions from the one at `pc` on.
     fn count_from(&self, pc: u64) -> u64 {
         let behind = |s: &&Step| matches!(**s, Step::Mark(at) | Step::LeaveMark(at) if at >= pc);
-        self.steps.iter().filter(behind).count() as u64
+        self.steps.list.iter().filter(behind).count() as u64
     }
 
     /// Tells `watch` of the indirect branch at the end, which went to `target`.
     #[cold]
     fn tell<M: GuestMemory>(&self, isa: Isa, target: u64, mem: &M, watch: fn(Finding)) {
-        let last = self.steps.iter().rev().find_map(|s| match *s {
+        let last = self.steps.list.iter().rev().find_map(|s| match *s {
             Step::Mark(at) | Step::LeaveMark(at) => Some(at),
             _ => None,
         });
@@ -280,8 +280,7 @@ fn faulted(run: &Compiled, executed: &mut u64, state: &mut GuestState, pc: u64, 
 /// The instructions that have no step of their own.
 fn other<M: GuestMemory>(
     isa: Isa,
-    run: &Compiled,
-    index: usize,
+    other: &Other,
     values: &mut [u128],
     state: &mut GuestState,
     mem: &mut M,
@@ -289,8 +288,7 @@ fn other<M: GuestMemory>(
     let value = |v: Value| values[v.0 as usize];
     let address = |v: Value| isa.data_addr(values[v.0 as usize] as u64);
     let home = |r| isa.file().info(r);
-    let type_of = |v: Value| run.types[v.0 as usize];
-    let result = match run.insts[index] {
+    let result = match other.inst {
         Inst::Const { bits, .. } => bits,
         Inst::Get(r) => registers::get(state, home(r).offset, home(r).ty),
         Inst::Set(r, v) => {
@@ -301,7 +299,7 @@ fn other<M: GuestMemory>(
             let mut typed = TypedOp { op, ty, args: [ty; 3] };
             let mut operands = [0; 3];
             for (i, &a) in args[..op.arity()].iter().enumerate() {
-                typed.args[i] = type_of(a);
+                typed.args[i] = other.types[i];
                 operands[i] = value(a);
             }
             soft::eval_in(state, &typed, &operands)
@@ -312,7 +310,7 @@ fn other<M: GuestMemory>(
             mem.load(addr, ty.bytes())?
         }
         Inst::Store { addr, value: v, order, align } => {
-            let (addr, ty) = (address(addr), type_of(v));
+            let (addr, ty) = (address(addr), other.types[1]);
             check(addr, ty, align, Access::Write)?;
             mem.store(addr, ty.bytes(), value(v))?;
             if order != Order::Relaxed {
@@ -341,7 +339,7 @@ fn other<M: GuestMemory>(
             v
         }
         Inst::StoreEx { addr, value: v, .. } => {
-            let (addr, ty) = (address(addr), type_of(v));
+            let (addr, ty) = (address(addr), other.types[1]);
             check(addr, ty, Align::Natural, Access::Write)?;
             let open = state.excl_size == ty.bytes() as u64 && isa.data_addr(state.excl_addr) == addr;
             let stored = open && {
@@ -385,7 +383,7 @@ fn other<M: GuestMemory>(
         Inst::CodeAddr(pc) => pc.0 as u128,
         Inst::Mark(_) => return Ok(None),
     };
-    values[index] = result;
+    values[other.dst as usize] = result;
     Ok(None)
 }
 

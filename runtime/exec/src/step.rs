@@ -123,15 +123,35 @@ pub(crate) enum Step {
         src: u16,
         size: u8,
     },
-    /// Any instruction, by index.
+    /// Any instruction, by its index among [`Steps::others`].
     Other(u16),
 }
 
+/// An instruction without a step of its own.
+#[derive(Debug)]
+pub(crate) struct Other {
+    pub(crate) inst: Inst,
+    /// The slot of its value.
+    pub(crate) dst: u16,
+    /// Types of its operands, in the order of [`Inst::map_args`] (anything behind the last).
+    pub(crate) types: [Type; 3],
+}
+
+/// A run's instructions as the interpreter walks them.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    pub(crate) list: Box<[Step]>,
+    pub(crate) others: Box<[Other]>,
+    /// Slots for values that they need.
+    pub(crate) values: usize,
+}
+
 /// The steps of `insts`; `types` are those of its values. `None` if there are too many values.
-pub(crate) fn steps(insts: &[Inst], types: &[Type], regs: &RegFile) -> Option<Box<[Step]>> {
+pub(crate) fn steps(insts: &[Inst], types: &[Type], regs: &RegFile) -> Option<Steps> {
     u16::try_from(insts.len()).ok()?;
     let mut leave = false;
-    let steps = insts
+    let mut others = Vec::new();
+    let list = insts
         .iter()
         .enumerate()
         .map(|(i, inst)| match inst {
@@ -143,20 +163,34 @@ pub(crate) fn steps(insts: &[Inst], types: &[Type], regs: &RegFile) -> Option<Bo
                         | Inst::Cache { op: CacheOp::InvalidateCode, .. }
                         | Inst::WriteSys(SysReg::Fpcr | SysReg::Endian, _)
                 );
-                step(i as u16, inst, types, regs)
+                step(i as u16, inst, types, regs).unwrap_or_else(|| {
+                    others.push(other(i as u16, inst, types));
+                    Step::Other(others.len() as u16 - 1)
+                })
             }
         })
         .collect();
-    Some(steps)
+    Some(Steps { list, others: others.into(), values: insts.len() })
 }
 
-fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
+fn other(dst: u16, inst: &Inst, types: &[Type]) -> Other {
+    let (mut inst, mut operands, mut n) = (*inst, [Type::I1; 3], 0);
+    inst.map_args(|v| {
+        operands[n] = types[v.0 as usize];
+        n += 1;
+        v
+    });
+    Other { inst, dst, types: operands }
+}
+
+/// The step of its own that an instruction has.
+fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Option<Step> {
     let slot = |v: Value| v.0 as u16;
-    match *inst {
+    Some(match *inst {
         Inst::Mark(pc) => Step::Mark(pc.0),
         Inst::Const { bits, .. } => match u64::try_from(bits) {
             Ok(bits) => Step::Const { dst: i, bits },
-            Err(_) => Step::Other(i),
+            Err(_) => return None,
         },
         // Code met at run time is lifted at its run-time address.
         Inst::CodeAddr(pc) => Step::Const { dst: i, bits: pc.0 },
@@ -166,7 +200,7 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
                 Type::I1 | Type::I8 => Step::Get8 { dst, offset },
                 Type::I64 | Type::F64 => Step::Get64 { dst, offset },
                 Type::V128 | Type::I128 => Step::Get128 { dst, offset },
-                Type::I16 | Type::I32 | Type::F16 | Type::F32 => Step::Other(i),
+                Type::I16 | Type::I32 | Type::F16 | Type::F32 => return None,
             }
         }
         Inst::Set(r, v) => {
@@ -175,7 +209,7 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
                 Type::I1 | Type::I8 => Step::Set8 { src, offset },
                 Type::I64 | Type::F64 => Step::Set64 { src, offset },
                 Type::V128 | Type::I128 => Step::Set128 { src, offset },
-                Type::I16 | Type::I32 | Type::F16 | Type::F32 => Step::Other(i),
+                Type::I16 | Type::I32 | Type::F16 | Type::F32 => return None,
             }
         }
         Inst::Pure { op, ty, args } => {
@@ -207,13 +241,13 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
                 (PureOp::Sext, _) if ty.bits() <= 64 => {
                     Step::Sext { dst: i, a, from: operand.bits() as u8, to: ty.bits() as u8 }
                 }
-                _ => Step::Other(i),
+                _ => return None,
             }
         }
         Inst::Load { ty, addr, order: Order::Relaxed | Order::Acquire | Order::AcquirePc, align } => {
             match align {
                 ir::Align::Any => Step::Load { dst: i, addr: slot(addr), size: ty.bytes() as u8 },
-                ir::Align::Natural | ir::Align::To(_) => Step::Other(i),
+                ir::Align::Natural | ir::Align::To(_) => return None,
             }
         }
         Inst::Store { addr, value, order: Order::Relaxed, align: ir::Align::Any } => {
@@ -229,8 +263,8 @@ fn step(i: u16, inst: &Inst, types: &[Type], regs: &RegFile) -> Step {
         | Inst::Fence(_)
         | Inst::Cache { .. }
         | Inst::ReadSys(_)
-        | Inst::WriteSys(..) => Step::Other(i),
-    }
+        | Inst::WriteSys(..) => return None,
+    })
 }
 
 macro_rules! integer {
